@@ -1,0 +1,1 @@
+"""The web page: `fgsd.app.server.launch` serves it. Only the modules of this package import Gradio."""

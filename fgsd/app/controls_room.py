@@ -1,0 +1,100 @@
+"""The controls under the picture: what a visitor sets for every run, the rest folded away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from fgsd.app.request import MOST_SEED, MOST_SIDE, MOST_STEPS, MOST_STRENGTH, PAGE_SAMPLERS, VIEWS
+
+SIZES = (64, 96, 128, 192, 256)
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The components that the page's events read or change."""
+
+    n: gr.Radio
+    size: gr.Dropdown
+    seed: gr.Number
+    steps: gr.Slider
+    strength: gr.Slider
+    sampler: gr.Dropdown
+    view: gr.Radio
+    tileable: gr.Checkbox
+    sample: gr.Button
+    stop: gr.Button
+    another: gr.Button
+
+    def settings(self) -> dict[str, gr.components.Component]:
+        """The settings by the names that `parse_request` gives them."""
+        names = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
+        return {name: getattr(self, name) for name in names}
+
+
+def create_controls_room(multiple: int) -> Controls:
+    """Build the controls.
+
+    Parameters
+    ----------
+    multiple : int
+        Sides of images are multiples of this number of pixels.
+    """
+    sizes = [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MOST_SIDE // multiple)]
+    with gr.Column(elem_id="controls"):
+        with gr.Row(elem_id="settings"):
+            n = gr.Radio([1, 4, 9, 16], value=4, label="Images", elem_id="count", min_width=180, scale=3)
+            size = gr.Dropdown(
+                [(f"{side} px", side) for side in sizes],
+                value=sizes[0],
+                label="Size",
+                elem_id="size",
+                filterable=False,
+                min_width=90,
+                scale=1,
+            )
+            seed = gr.Number(
+                0,
+                label="Seed",
+                precision=0,
+                minimum=0,
+                maximum=MOST_SEED,
+                elem_id="seed",
+                min_width=90,
+                scale=1,
+            )
+        with gr.Row(elem_id="buttons"):
+            sample = gr.Button("Sample", variant="primary", elem_id="sample", scale=3, min_width=120)
+            another = gr.Button("New seed", elem_id="another", scale=1, min_width=96)
+            stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop", scale=1, min_width=80)
+        with gr.Accordion("More", open=False, elem_id="more"):
+            with gr.Row():
+                steps = gr.Slider(
+                    1, MOST_STEPS, value=16, step=1, label="Steps", elem_id="steps", min_width=200, buttons=[]
+                )
+                strength = gr.Slider(
+                    0,
+                    MOST_STRENGTH,
+                    value=1,
+                    step=0.05,
+                    label="Guidance strength",
+                    elem_id="strength",
+                    min_width=200,
+                    buttons=[],
+                )
+            with gr.Row():
+                samplers = list(PAGE_SAMPLERS.items())
+                sampler = gr.Dropdown(
+                    samplers,
+                    value="dpm2m",
+                    label="Sampler",
+                    elem_id="sampler",
+                    filterable=False,
+                    min_width=170,
+                )
+                view = gr.Radio(
+                    list(VIEWS.items()), value="noise", label="Watch", elem_id="view", min_width=170
+                )
+                tileable = gr.Checkbox(False, label="Seamless tile", elem_id="tileable", min_width=120)
+    return Controls(n, size, seed, steps, strength, sampler, view, tileable, sample, stop, another)

@@ -1,0 +1,113 @@
+"""The page: its rooms, and what happens between them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from fgsd.app.class_map import class_map
+from fgsd.app.controls_room import create_controls_room
+from fgsd.app.frames import frames
+from fgsd.app.newest import Newest
+from fgsd.app.picture_room import create_picture_room
+from fgsd.app.request import RequestError, parse_request
+from fgsd.app.target_room import create_target_room
+from fgsd.app.thumbnails import thumbnails
+from fgsd.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
+RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
+
+HEADER = """
+<header class="top">
+  <h1>fgsd</h1>
+  <p>Pick a texture and watch it condense out of noise. Pick several and see what lies between them.</p>
+  <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
+</header>
+"""
+HEADER_SCRIPT = """
+element.querySelector(".shade").addEventListener("click", () => document.body.classList.toggle("dark"));
+"""
+
+
+def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
+    """Assemble the page for a checkpoint.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+    data_folder : str, Path or None
+        The images that the checkpoint was trained on, for thumbnails; None shows grey ones.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is a folder name, but no such folder or no usable image in it.
+    """
+    multiple = pipe.network.config.multiple
+    target = [{"name": first_choice(pipe.classes), "weight": 50}]
+    newest = Newest()
+
+    with gr.Blocks(title="fgsd", analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(HEADER, js_on_load=HEADER_SCRIPT, apply_default_css=False, elem_id="header")
+        with gr.Row(elem_id="rooms", equal_height=False):
+            with gr.Column(elem_id="left", min_width=320):
+                target_room = create_target_room(
+                    class_map(pipe.table), thumbnails(data_folder, pipe.classes, pipe.info), target
+                )
+            with gr.Column(elem_id="right", min_width=320):
+                picture_room = create_picture_room([])
+                controls = create_controls_room(multiple)
+
+        names = list(controls.settings())
+        # made here, by the same code as every other picture, so that it is there when the page is
+        first = dict(zip(names, (c.value for c in controls.settings().values()), strict=True))
+        request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
+        picture_room.value = {"run": 0, "frames": list(frames(pipe, request, interval=0))}
+
+        def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
+            ticket = newest.renew(visitor.session_hash)
+            yield {"run": ticket, "frames": []}, gr.update(interactive=True)
+            try:
+                asked = dict(zip(names, values, strict=True))
+                request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
+                for frame in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
+                    yield {"run": ticket, "frames": [frame]}, gr.update(interactive=not frame["last"])
+            except RequestError as error:
+                yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
+            except Exception:
+                log.exception("sampling failed")
+                sentence = "Sampling failed on the server; try fewer or smaller images."
+                yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
+
+        def stop(visitor: gr.Request) -> tuple:
+            ticket = newest.renew(visitor.session_hash)
+            return {"run": ticket, "stopped": True}, gr.update(interactive=False)
+
+        def make_way(visitor: gr.Request) -> None:
+            newest.renew(visitor.session_hash)
+
+        inputs = [target_room, *controls.settings().values()]
+        outputs = [picture_room, controls.stop]
+        triggers = [controls.sample.click, target_room.release, controls.seed.submit]
+        quiet = {"show_progress": "hidden", "api_visibility": "private"}
+        # past the queue, and first: a run under way would else hold the place that the new one waits for
+        gr.on(triggers, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
+        started = gr.on(
+            triggers, run, inputs, outputs, trigger_mode="multiple", concurrency_limit=RUNS_AT_ONCE, **quiet
+        )
+        controls.another.click(
+            None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
+        ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
+        controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
+    return page
+
+
+def first_choice(classes: Sequence[str]) -> str:
+    """The class that the first screen shows."""
+    return next((name for name in FIRST_CHOICES if name in classes), classes[0])

@@ -1,0 +1,142 @@
+"""What a visitor asks for, checked in one place: everything that arrives from a page may be forged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_CLASSES = 8  # in one mixture
+MOST_IMAGES = 16
+MOST_SIDE = 256  # pixels
+MOST_STEPS = 100
+MOST_SEED = 2**31 - 1
+MOST_STRENGTH = 2.0
+# The reference ascent is left out: its thousands of evaluations are for the command line, not for a server.
+PAGE_SAMPLERS = {
+    "DPM-Solver++ 2M": "dpm2m",
+    "Ancestral": "ancestral",
+    "Heun": "heun",
+}
+VIEWS = {"Noise": "noise", "Estimate": "estimate"}
+
+
+class RequestError(ValueError):
+    """A request that cannot be served; the message is one sentence for the visitor."""
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """One press of the button; build it from a page's values with `parse_request`."""
+
+    weights: Mapping[str, float]  # class to weight, sum 1
+    n: int = 4  # images
+    size: int = 64  # side, in pixels
+    seed: int = 0  # image k is the picture of seed + k
+    steps: int = 16
+    strength: float = 1.0  # of the guidance, 0 to 2
+    sampler: str = "dpm2m"
+    tileable: bool = False
+    view: str = "noise"  # what is shown on the way: "noise" (the image itself) or "estimate" (denoised)
+    label: str = field(init=False, default="")  # in words, for screen readers
+
+    def __post_init__(self) -> None:
+        parts = [name if w == 1 else f"{w:.0%} {name}" for name, w in self.weights.items()]
+        object.__setattr__(self, "label", ", ".join(parts))
+
+
+def parse_request(
+    target: Any,
+    *,
+    classes: Sequence[str],
+    multiple: int,
+    n: Any = 4,
+    size: Any = 64,
+    seed: Any = 0,
+    steps: Any = 16,
+    strength: Any = 1.0,
+    sampler: Any = "dpm2m",
+    tileable: Any = False,
+    view: Any = "noise",
+) -> SampleRequest:
+    """Check the values of the page's controls.
+
+    Parameters
+    ----------
+    target : list of {"name": str, "weight": number}
+        The chosen classes; weights are not negative and are scaled to sum 1.
+    classes : sequence of str
+        The classes that there are.
+    multiple : int
+        Sides are multiples of this number of pixels.
+
+    Raises
+    ------
+    RequestError
+        If a value is missing, of another kind, or out of range; says what would be right.
+    """
+    size = _whole(size, "Size", multiple, MOST_SIDE)
+    if size % multiple:
+        raise RequestError(
+            f"Size must be a multiple of {multiple} pixels; the nearest to {size} is "
+            f"{min(MOST_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
+        )
+    return SampleRequest(
+        weights=_weights(target, classes),
+        n=_whole(n, "Images", 1, MOST_IMAGES),
+        size=size,
+        seed=_whole(seed, "Seed", 0, MOST_SEED),
+        steps=_whole(steps, "Steps", 1, MOST_STEPS),
+        strength=_number(strength, "Guidance strength", 0.0, MOST_STRENGTH),
+        sampler=_one_of(sampler, "Sampler", PAGE_SAMPLERS.values()),
+        tileable=_one_of(tileable, "Seamless tile", (False, True)),
+        view=_one_of(view, "Watch", VIEWS.values()),
+    )
+
+
+def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
+    if not isinstance(target, (list, tuple)) or not target:
+        raise RequestError("Choose at least one texture on the map.")
+    if len(target) > MOST_CLASSES:
+        raise RequestError(f"At most {MOST_CLASSES} textures can be mixed; {len(target)} came.")
+    weights: dict[str, float] = {}
+    for entry in target:
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if not isinstance(name, str) or name not in classes:
+            raise RequestError(f"There is no texture named {_shown(name)}.")
+        if name in weights:
+            raise RequestError(f"The texture {name} came twice.")
+        weights[name] = _number(entry.get("weight"), f"The weight of {name}", 0.0, 100.0)
+    total = sum(weights.values())
+    if total <= 0:
+        raise RequestError("Give at least one texture a weight above 0.")
+    return {name: w / total for name, w in weights.items() if w > 0}
+
+
+def _number(value: Any, name: str, low: float, high: float) -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or not low <= value <= high:
+        raise RequestError(f"{name} must be a number from {low:g} to {high:g}; {_shown(value)} came.")
+    return float(value)
+
+
+def _whole(value: Any, name: str, low: int, high: int) -> int:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or value != int(value) or not low <= value <= high:
+        raise RequestError(f"{name} must be a whole number from {low} to {high}; {_shown(value)} came.")
+    return int(value)
+
+
+def _one_of(value: Any, name: str, known: Iterable[Any]) -> Any:
+    known = list(known)
+    if type(value) is not type(known[0]) or value not in known:
+        words = " or ".join(str(one) for one in known)
+        raise RequestError(f"{name} must be {words}; {_shown(value)} came.")
+    return value
+
+
+def _shown(value: Any) -> str:
+    """A forged value may be long: the first 40 characters of it."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 40 else text[:39] + "…"

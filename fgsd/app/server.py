@@ -1,0 +1,89 @@
+"""Serve the page: from the command line, or from `app.py` at the root of the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from fgsd.app.page import build_page
+from fgsd.pipeline import Pipeline
+
+HERE = Path(__file__).parent
+STYLES = [HERE / f"{name}.css" for name in ("style", "target", "picture", "controls", "narrow")]
+# fonts of the visitor's own system: the page asks nobody but its server for anything
+SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+def launch(
+    checkpoint: str | Path,
+    data: str | Path | None,
+    host: str = "127.0.0.1",
+    port: int | None = 7860,
+    *,
+    open_browser: bool = False,
+    device: str | None = None,
+    block: bool = True,
+    quiet: bool = False,
+) -> gr.Blocks:
+    """Load a checkpoint and serve its page.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder or a hub id; see `Pipeline.from_pretrained`.
+    data : str, Path or None
+        The images that the checkpoint was trained on, for thumbnails; None shows grey ones.
+    host : str
+        Address to listen on; "0.0.0.0" serves the whole network.
+    port : int or None
+        None or 0 takes the first free one from 7860.
+    open_browser : bool
+        Open the page in a browser of this machine.
+    device : str, optional
+        "cpu", "cuda", "mps"; by default the best there is.
+    block : bool
+        Return only when the server ends; with False, the caller ends it by `page.close()`.
+    quiet : bool
+        Print no address.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no usable checkpoint.
+    FileNotFoundError, ValueError
+        If there is no usable image in `data`.
+    OSError
+        If the port is taken.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    page = build_page(Pipeline.from_pretrained(checkpoint, device=device), data)
+    page.queue(max_size=64)
+    page.launch(
+        server_name=host,
+        server_port=port or None,
+        inbrowser=open_browser,
+        prevent_thread_lock=not block,
+        quiet=quiet,
+        theme=make_theme(),
+        css_paths=STYLES,
+        footer_links=[],
+        ssr_mode=False,
+        max_file_size="1mb",  # the page takes no files
+    )
+    return page
+
+
+def make_theme() -> gr.themes.Base:
+    """Quiet greys and one blue that colour-blind visitors can tell from them."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.blue,
+        neutral_hue=gr.themes.colors.stone,
+        font=SANS,
+        font_mono=MONO,
+        radius_size=gr.themes.sizes.radius_sm,
+        spacing_size=gr.themes.sizes.spacing_sm,
+        text_size=gr.themes.sizes.text_sm,
+    )

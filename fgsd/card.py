@@ -1,0 +1,44 @@
+"""The model card that goes with a checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fgsd.checkpoint import Checkpoint
+
+
+def model_card(checkpoint: Checkpoint) -> str:
+    """Markdown with the front matter that the Hugging Face hub reads."""
+    info, network, table = checkpoint.info, checkpoint.network, checkpoint.table
+    parameters = sum(p.numel() for p in network.parameters())
+    attribution = f"\n{info.attribution}\n" if info.attribution else ""
+    return f"""---
+license: {info.license}
+library_name: fgsd
+tags: [diffusion, textures, feature-guided]
+pipeline_tag: unconditional-image-generation
+---
+
+# Feature-guided score diffusion, {len(table.classes)} classes
+
+A denoiser of {parameters / 1e6:.2f} million parameters that samples a class by moving the spatial means of
+its own channels ({table.dimension} numbers) to the centroid of that class, after Kadkhodaie, Mallat and
+Simoncelli, "Feature-guided score diffusion for sampling conditional densities" (2024).
+
+Trained on crops of {info.patch_size} pixels, {info.images:,} of them, in {info.hours:.1f} hours.
+
+```python
+from fgsd import Pipeline
+
+pipe = Pipeline.from_pretrained("path/to/this/folder")
+pipe.sample("{table.classes[0]}", n=4, seed=0)[0].save("sample.png")
+```
+
+Files: `config.json`, `model.safetensors` (weights, float16), `centroids.safetensors` (a feature vector for
+each class at each of {len(table.sigmas)} noise levels, with its spread within the class).
+
+License of the weights: {info.license}.
+{attribution}
+Classes: {", ".join(table.classes)}.
+"""

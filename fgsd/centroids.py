@@ -1,0 +1,249 @@
+"""Centroids of classes in feature space, at every noise level; mixtures of them; nearest classes."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fgsd.matching import PeerMatching
+from fgsd.network import Denoiser
+
+
+@dataclass(frozen=True)
+class Centroid:
+    """A point of feature space at every noise level: what guided sampling steers to.
+
+    Parameters
+    ----------
+    sigmas : Tensor of shape (S,)
+        Noise levels in [-1, 1] units, increasing.
+    values : Tensor of shape (S, F)
+        Feature vector at each of them.
+    """
+
+    sigmas: Tensor
+    values: Tensor
+
+    def at(self, sigma: float | Tensor) -> Tensor:
+        """The feature vector (F,) at a noise level, or (B, F) at levels (B,); see `interpolate`."""
+        return interpolate(self.sigmas, self.values, sigma)
+
+
+Weights = Mapping[str, float] | Callable[[float], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class CentroidTable:
+    """Feature vectors of all classes at all noise levels.
+
+    Parameters
+    ----------
+    classes : list of str
+    sigmas : Tensor of shape (S,)
+        Noise levels in [-1, 1] units, increasing.
+    values : Tensor of shape (C, S, F), float32
+        Mean feature vectors.
+    spreads : Tensor of shape (C, S, F), float32
+        Standard deviation, over single crops, of each feature within its class.
+    """
+
+    classes: list[str]
+    sigmas: Tensor
+    values: Tensor
+    spreads: Tensor
+
+    def __post_init__(self) -> None:
+        if not (self.sigmas.ndim == 1 and len(self.sigmas) > 0 and bool((self.sigmas.diff() > 0).all())):
+            raise ValueError(f"sigmas={self.sigmas.tolist()} must be a list of increasing noise levels")
+        if not self.sigmas[0] > 0:
+            raise ValueError(f"sigmas={self.sigmas.tolist()} must be positive")
+        expected = (len(self.classes), len(self.sigmas))
+        for name in ("values", "spreads"):
+            shape = tuple(getattr(self, name).shape)
+            if len(shape) != 3 or shape[:2] != expected:
+                raise ValueError(f"{name} has shape {shape}, expected {(*expected, 'F')}")
+        if self.spreads.shape != self.values.shape:
+            raise ValueError(f"spreads has {self.spreads.shape[2]} features, values {self.values.shape[2]}")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must be distinct")
+
+    @property
+    def dimension(self) -> int:
+        """Length F of a feature vector."""
+        return self.values.shape[2]
+
+    def index(self, name: str) -> int:
+        """Row of a class; `KeyError` names the closest classes if there is none of that name."""
+        if name in self.classes:
+            return self.classes.index(name)
+        close = difflib.get_close_matches(str(name), self.classes, n=3, cutoff=0.4)
+        hint = f"; did you mean {', '.join(close)}?" if close else f"; there are {len(self.classes)} classes"
+        raise KeyError(f"class {name!r} is unknown{hint}")
+
+    def of(self, name: str) -> Centroid:
+        """The centroid of one class."""
+        return Centroid(self.sigmas, self.values[self.index(name)])
+
+    def mixture(self, weights: Weights) -> Centroid:
+        """The weighted mean of class centroids.
+
+        Parameters
+        ----------
+        weights : mapping of class name to weight, or a function of sigma that returns one
+            The weights at each noise level must be finite and sum to 1 (to 1e-3; then they are scaled to 1
+            exactly); negative ones extrapolate. A function is asked at each noise level of the table.
+
+        Raises
+        ------
+        KeyError
+            If a class is unknown.
+        ValueError
+            If weights are missing, not finite, or do not sum to 1.
+        """
+        rows = []
+        for s, sigma in enumerate(self.sigmas.tolist()):
+            now = checked_weights(weights(sigma) if callable(weights) else weights)
+            rows.append(sum(w * self.values[self.index(name), s] for name, w in now.items()))
+        return Centroid(self.sigmas, torch.stack(rows))
+
+    def distances(self, values: Tensor) -> Tensor:
+        """How far feature vectors are from every class, in units of the typical spread within a class.
+
+        Each feature is divided by its standard deviation within classes; the result is the root mean
+        square over noise levels and features, so that 1 is a typical crop of the class itself.
+
+        Parameters
+        ----------
+        values : Tensor of shape (S, F)
+
+        Returns
+        -------
+        Tensor of shape (C,)
+        """
+        scale = self.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6)  # (S, F)
+        return ((self.values - values) / scale).square().mean(dim=(1, 2)).sqrt()
+
+    def nearest(self, centroid: Centroid, n: int = 5) -> list[tuple[str, float]]:
+        """The `n` classes nearest to a centroid on the same noise levels, with distances, nearest first."""
+        distances = self.distances(centroid.values)
+        order = distances.argsort()[:n].tolist()
+        return [(self.classes[k], distances[k].item()) for k in order]
+
+
+def coarse_fine(coarse: Mapping[str, float], fine: Mapping[str, float], switch: float) -> Weights:
+    """Weights that take coarse structure from one mixture and fine detail from another.
+
+    At noise levels above `switch` (in [-1, 1] units) the weights are `coarse`, at and below it `fine`.
+    """
+    if not (switch > 0 and math.isfinite(switch)):
+        raise ValueError(f"switch={switch} must be a positive noise level")
+    return lambda sigma: coarse if sigma > switch else fine
+
+
+def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights as floats that sum to 1 exactly; `ValueError` if they are empty, not finite or sum to
+    something else."""
+    if not weights:
+        raise ValueError("weights is empty; name at least one class")
+    values = {str(name): float(w) for name, w in weights.items()}
+    for name, w in values.items():
+        if not math.isfinite(w):
+            raise ValueError(f"the weight of {name!r} is {w}; it must be a finite number")
+    total = sum(values.values())
+    if abs(total - 1) > 1e-3:
+        raise ValueError(f"weights sum to {total:.4g}; they must sum to 1")
+    return {name: w / total for name, w in values.items()}
+
+
+def interpolate(sigmas: Tensor, values: Tensor, sigma: float | Tensor) -> Tensor:
+    """Entries of a table at given noise levels: linear in log(sigma), constant beyond its ends.
+
+    Parameters
+    ----------
+    sigmas : Tensor of shape (S,), increasing
+    values : Tensor of shape (..., S, F)
+    sigma : float or Tensor of shape (B,)
+
+    Returns
+    -------
+    Tensor of shape (..., F), or (..., B, F) for a tensor of noise levels.
+    """
+    # where to look is found on the CPU: some accelerators have no float64
+    place, sigmas = torch.as_tensor(sigma, dtype=torch.float64, device="cpu"), sigmas.cpu()
+    if not bool(((place > 0) & place.isfinite()).all()):
+        raise ValueError(f"sigma={sigma} must be positive and finite")
+    if len(sigmas) == 1:
+        return values[..., torch.zeros_like(place, dtype=torch.long), :]
+    logs, place = sigmas.double().log(), place.log()
+    upper = torch.searchsorted(logs, place).clamp(1, len(logs) - 1)
+    share = ((place - logs[upper - 1]) / (logs[upper] - logs[upper - 1])).clamp(0, 1)
+    share = share.to(values)[..., None]
+    return torch.lerp(values[..., upper - 1, :], values[..., upper, :], share)
+
+
+def noise_levels(sigma_min: float, sigma_max: float, n: int) -> Tensor:
+    """`n` noise levels from `sigma_min` to `sigma_max`, evenly spaced in log(sigma)."""
+    return torch.exp(torch.linspace(math.log(sigma_min), math.log(sigma_max), n))
+
+
+@torch.no_grad()
+def features_by_level(
+    denoiser: Denoiser, x0: Tensor, sigmas: Sequence[float] | Tensor, *, seed: int = 0, batch: int = 64
+) -> tuple[Tensor, Tensor]:
+    """Mean and spread of the feature vectors of crops of one class, at each noise level.
+
+    The crops are matched, layer by layer, to their own mean, as a sample will be that is guided to it.
+
+    Parameters
+    ----------
+    x0 : Tensor of shape (N, 3, H, W)
+        Clean crops in [-1, 1].
+    sigmas : S noise levels
+    seed : int
+        Of the noise; the same at each noise level, so that features change smoothly from one to the next.
+    batch : int
+        Crops in a pass. Should N be larger, each pass is matched to its own mean.
+
+    Returns
+    -------
+    means, spreads : Tensors of shape (S, F)
+        The spread is zero for a single crop.
+    """
+    device = next(denoiser.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    eps = torch.randn(x0.shape, generator=generator).to(device)
+    x0 = x0.to(device)
+    means, spreads = [], []
+    for sigma in [float(s) for s in sigmas]:
+        phis = []
+        for x in (x0 + sigma * eps).split(batch):
+            peers = PeerMatching(torch.full((len(x), len(x)), 1 / len(x), device=device))
+            phis.append(denoiser.denoise(x, sigma, peers)[1])
+        phi = torch.cat(phis)
+        means.append(phi.mean(dim=0))
+        spreads.append(phi.std(dim=0, correction=min(1, len(phi) - 1)))
+    return torch.stack(means).cpu(), torch.stack(spreads).cpu()
+
+
+def compute_table(
+    denoiser: Denoiser, data, sigmas: Tensor, *, crops: int = 48, seed: int = 0, progress=None
+) -> CentroidTable:
+    """The table of all classes of a `TextureFolder`, from `crops` training crops each.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Wraps the list of classes, as `tqdm` does.
+    """
+    means, spreads = [], []
+    for name in progress(data.classes) if progress else data.classes:
+        generator = torch.Generator().manual_seed(seed)
+        mean, spread = features_by_level(denoiser, data.crops(name, crops, generator), sigmas, seed=seed)
+        means.append(mean)
+        spreads.append(spread)
+    return CentroidTable(list(data.classes), sigmas.clone(), torch.stack(means), torch.stack(spreads))

@@ -1,0 +1,107 @@
+"""The results of an evaluation as a table to read."""
+
+from __future__ import annotations
+
+
+def report_text(results: dict) -> str:
+    """Every checked figure beside its target, and what stands behind it.
+
+    Parameters
+    ----------
+    results : dict
+        From `evaluate`, or read back from its JSON.
+    """
+    machine, checkpoint = results["machine"], results["checkpoint"]
+    lines = [
+        f"{results['classes']} classes, {results['per_class']} samples each, {results['steps']} steps, "
+        f"seed {results['seed']}",
+        f"checkpoint: {checkpoint['parameters'] / 1e6:.2f} M parameters, {checkpoint['dimension']} features, "
+        f"{checkpoint['images']:,} training crops in {checkpoint['hours']} h",
+        f"machine: {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, "
+        f"{machine['device']}, torch {machine['torch']}",
+        "",
+    ]
+    rows = [("", "figure", "95 %", "target", "")]
+    for part, figures in results["parts"].items():
+        for one in figures["checks"]:
+            rows.append(
+                (
+                    f"{part}: {one['name']}",
+                    "–" if one["value"] is None else f"{one['value']:.3f}{_unit(one)}",
+                    "" if one["interval"] is None else "{:.3f} to {:.3f}".format(*one["interval"]),
+                    f"{one['relation']} {one['target']:.3f}{_unit(one)}",
+                    "pass" if one["passed"] else "short",
+                )
+            )
+    widths = [max(len(row[k]) for row in rows) for k in range(5)]
+    for name, figure, interval, target, verdict in rows:
+        line = (
+            f"{name:<{widths[0]}}  {figure:>{widths[1]}}  {interval:<{widths[2]}}  "
+            f"{target:<{widths[3]}}  {verdict}"
+        )
+        lines.append(line.rstrip())
+    lines += ["", *_behind(results["parts"])]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _unit(one: dict) -> str:
+    return f" {one['unit']}" if one["unit"] else ""
+
+
+def _behind(parts: dict) -> list[str]:
+    """A few lines on what the figures are made of."""
+    lines = []
+    if figures := parts.get("classifier"):
+        lines.append(
+            f"classifier: top-1 of samples {figures['accuracy']:.3f}, of held-out crops "
+            f"{figures['ceiling']:.3f}"
+        )
+        worst = list(figures["confused"].items())[:5]
+        for name, one in worst:
+            lines.append(f"  {name}: {one['accuracy']:.2f}, most often taken for {one['taken_for']}")
+    if figures := parts.get("memorisation"):
+        low = figures["lowest"]
+        lines.append(
+            f"memorisation: {100 * figures['copies']:.1f} % of samples are copies; nearest of all: "
+            f"{low['class']}, sample {low['sample']}, {low['ratio']:.2f} of the usual distance"
+        )
+    if figures := parts.get("diversity"):
+        below = figures["classes_below_target"]
+        more = f", {', '.join(below[:6])}{', ...' if len(below) > 6 else ''}" if below else ""
+        lines.append(
+            f"diversity: {len(below)} classes below the target{more}; "
+            f"ratio to held-out crops {figures['ratio_to_held_out']:.3f}"
+        )
+    if figures := parts.get("seams"):
+        lines.append(
+            f"seams: {figures['tiles']} tiles, rows {figures['rows']:.3f}, columns {figures['columns']:.3f}, "
+            f"{100 * figures['share_at_or_below']:.0f} % at or below the median inner jump (ideal: 50 %)"
+        )
+    if figures := parts.get("speed"):
+        lines.append(
+            f"speed: guided {figures['milliseconds_guided']:.1f} ms a step, unguided "
+            f"{figures['milliseconds_unguided']:.1f} ms, {figures['pairs']} pairs; "
+            f"fastest sample {figures['seconds_fastest']:.3f} s"
+        )
+    if figures := parts.get("few_steps"):
+        lines.append(f"few_steps: {figures['each']} samples each of {', '.join(figures['classes'])}")
+        for sampler, one in figures["samplers"].items():
+            lines.append(
+                f"  {sampler:<9}  {one['evaluations']:>6,} evaluations  {one['seconds']:8.2f} s an image  "
+                f"accuracy {one['accuracy']:.3f}  probability {one['probability']:.3f}  "
+                f"diversity {one['diversity']:.3f}  distance {one['distance']:.3f}"
+            )
+        if "note" in figures:
+            lines.append(f"  the reference: {figures['note']}")
+    if figures := parts.get("unseen"):
+        if "note" in figures:
+            lines.append(f"unseen: {figures['note']}")
+        else:
+            lines.append(
+                f"unseen: {100 * figures['share_own']:.0f} % of samples nearest to their own texture; by the "
+                f"classifier, {100 * figures['won_by_classifier']:.0f} % of the textures come first"
+            )
+            for name, one in figures["textures"].items():
+                other = f", {one['other']} {one['other_most']}" if one["other"] else ""
+                lines.append(f"  {name} {one['own']} of {figures['each']}{other}")
+    return lines

@@ -1,0 +1,70 @@
+"""Turn a training run into a checkpoint: averaged weights, the centroids of all classes, a model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fgsd.card import model_card
+from fgsd.centroids import compute_table, noise_levels
+from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from fgsd.data import TextureFolder
+from fgsd.network import Denoiser
+from fgsd.pipeline import best_device
+from fgsd.run_state import RunFolder
+from fgsd.training import TrainingConfig
+
+
+def export(
+    run: str | Path,
+    data: TextureFolder,
+    config: TrainingConfig,
+    out: str | Path,
+    *,
+    noise_level_count: int = 16,
+    crops: int = 48,
+    attribution: str = "",
+    license: str = "other",
+    begun_from: CheckpointInfo | None = None,
+    progress=None,
+) -> Checkpoint:
+    """Write the checkpoint of the last saved state of a run.
+
+    Parameters
+    ----------
+    noise_level_count : int
+        Noise levels in the table of centroids.
+    crops : int
+        Training crops averaged for each centroid.
+    attribution, license : str
+        Of the training images, for the model card; the license as the hub names it ("cc-by-sa-3.0").
+    begun_from : CheckpointInfo, optional
+        Of the checkpoint whose weights the run began with: its training counts too.
+    progress : callable, optional
+        Wraps the list of classes, as `tqdm` does.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run has saved no state yet.
+    """
+    place = RunFolder(run, config, data.classes)
+    network = Denoiser(config.network)
+    step, seconds = place.load_average(network)
+    network.eval().requires_grad_(False).to(best_device())
+    sigma_max = min(4.0, config.sigma_max)
+    info = CheckpointInfo(
+        patch_size=config.data.patch_size,
+        image_size=config.data.image_size,
+        test_share=config.data.test_share,
+        sigma_min=max(0.02, config.sigma_min),
+        sigma_max=sigma_max,
+        images=place.images_at(step) + (begun_from.images if begun_from else 0),
+        hours=round(seconds / 3600 + (begun_from.hours if begun_from else 0.0), 2),
+        attribution=attribution,
+        license=license,
+    )
+    levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
+    table = compute_table(network, data, levels, crops=crops, seed=config.seed, progress=progress)
+    checkpoint = Checkpoint(network, table, info)
+    save_checkpoint(checkpoint, out, card=model_card(checkpoint))
+    return checkpoint

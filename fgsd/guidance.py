@@ -1,0 +1,77 @@
+"""A network and a target make one denoiser, which any sampler can follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fgsd.centroids import Centroid, interpolate
+from fgsd.matching import CentroidMatching
+from fgsd.network import Denoiser
+
+
+class GuidedDenoiser:
+    """`denoised, phi = guided(x, sigma)`: the network, with its features moved to a centroid.
+
+    Parameters
+    ----------
+    network : Denoiser
+    target : Centroid, sequence of Centroid or None
+        One for the whole batch, or one for each image; None leaves the score unguided.
+    strength : float
+        Share of the way to the centroid: 0 unguided, 1 all the way, up to 2 beyond it.
+    tileable : bool
+        Images wrap round at the edges.
+
+    Raises
+    ------
+    ValueError
+        If the centroid's length is not that of the network's feature vector, or `strength` is not finite.
+    """
+
+    def __init__(
+        self,
+        network: Denoiser,
+        target: Centroid | Sequence[Centroid] | None,
+        *,
+        strength: float = 1.0,
+        tileable: bool = False,
+    ) -> None:
+        if not math.isfinite(strength):
+            raise ValueError(f"strength={strength} must be a finite number, 0 (unguided) to about 2")
+        self.network, self.strength, self.tileable = network, strength, tileable
+        self._sigmas = self._values = None
+        if target is None:
+            return
+        many = [target] if isinstance(target, Centroid) else list(target)
+        device = next(network.parameters()).device
+        for centroid in many:
+            if centroid.values.shape[-1] != network.config.dimension:
+                raise ValueError(
+                    f"the centroid has {centroid.values.shape[-1]} features, the network "
+                    f"{network.config.dimension}: it was made by another network"
+                )
+            if not torch.equal(centroid.sigmas, many[0].sigmas):
+                raise ValueError("the centroids of a batch must share their noise levels")
+        self._sigmas = many[0].sigmas.cpu()
+        values = torch.stack([c.values for c in many]).to(device)  # (1 or B, S, F)
+        self._values = values[0] if len(many) == 1 else values
+
+    def target(self, sigma: float | Tensor) -> Tensor | None:
+        """Where the features are moved to at a noise level: (F,) or (B, F); None if unguided."""
+        if self._values is None:
+            return None
+        if isinstance(sigma, Tensor) and sigma.ndim == 1 and self._values.ndim == 3:
+            rows = [interpolate(self._sigmas, v, s) for v, s in zip(self._values, sigma, strict=True)]
+            return torch.stack(rows)
+        return interpolate(self._sigmas, self._values, sigma)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
+        """`denoised` (B, 3, H, W) and `phi` (B, F) of a noisy batch; see `Denoiser.denoise`."""
+        target = self.target(sigma)
+        matching = None if target is None else CentroidMatching(target, self.strength)
+        return self.network.denoise(x, sigma, matching, tileable=self.tileable)

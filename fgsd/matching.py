@@ -1,0 +1,139 @@
+"""Feature matching: the only way in which a class reaches the network.
+
+In each selected layer k, with activation `a_k` and feature vector `phi_k` = spatial mean of `a_k`, the
+means are moved to a target, at full strength: `a_k <- a_k + (target_k - phi_k)`. Kadkhodaie, Mallat and
+Simoncelli (2024) project the score onto a class in this way; they learn a gain per channel, we do not: a
+learned gain shrinks in training until the guidance is lost.
+
+What the target is depends on who asks: nobody (`None`, the identity), the other images of a batch
+(`PeerMatching`, in training), or a centroid (`CentroidMatching`, in sampling).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+def spatial_mean(activation: Tensor) -> Tensor:
+    """phi_k (B, C) of an activation (B, C, H, W), summed in float32 at least."""
+    dtype = torch.promote_types(activation.dtype, torch.float32)
+    return activation.mean(dim=(2, 3), dtype=dtype)
+
+
+@dataclass(frozen=True)
+class PeerMatching:
+    """Targets from the batch itself: `target = weights @ phi`.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (B, B)
+        Each row sums to 1. A row of the identity leaves its image unguided; a row that averages the
+        *other* images of a class is the leave-one-out centroid of training.
+    """
+
+    weights: Tensor
+
+    def target(self, phi: Tensor, features: slice) -> Tensor:
+        # a sum, not a matrix product, which autocast would round to bfloat16
+        return (self.weights.to(phi.dtype)[:, :, None] * phi).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class CentroidMatching:
+    """Targets from a centroid: `target = phi + strength * (centroid - phi)`.
+
+    Parameters
+    ----------
+    centroid : Tensor of shape (F,) or (B, F)
+        Feature vector at the noise level of the input, all selected layers concatenated.
+    strength : float or Tensor of shape (B, 1)
+        0 leaves the image unguided, 1 moves it all the way to the centroid.
+    """
+
+    centroid: Tensor
+    strength: float | Tensor = 1.0
+
+    def target(self, phi: Tensor, features: slice) -> Tensor:
+        centroid = self.centroid[..., features].to(phi)
+        return phi + self.strength * (centroid - phi)
+
+
+Matching = PeerMatching | CentroidMatching | None
+
+
+def leave_one_out(groups: int, size: int, guided: Tensor) -> Tensor:
+    """Weights of `PeerMatching` for a batch of `groups` groups of `size` images, one after the other.
+
+    Parameters
+    ----------
+    guided : Tensor of bool, shape (groups,)
+        Groups that are matched to the mean of their other members; the rest are left as they are.
+
+    Returns
+    -------
+    Tensor of shape (groups * size, groups * size)
+    """
+    if size < 2:
+        raise ValueError(f"size={size}: a group needs at least 2 images to match one to the others")
+    others = (1 - torch.eye(size)) / (size - 1)
+    blocks = [others if g else torch.eye(size) for g in guided.tolist()]
+    return torch.block_diag(*blocks)
+
+
+class MatchedLayer(nn.Module):
+    """Matches the channel means of one layer, then lets the network read them.
+
+    The gate (squeeze-and-excitation, Hu et al. 2018) takes the matched means, less an offset that is a
+    learned function of the context, to a gain and a bias per channel; and it adds what it read to the
+    context, which modulates every block that follows. It starts as the identity. Without the gate guidance
+    takes hold several times later in training; without the context it colours but hardly shapes. Gains stay
+    between 0 and 2: those of one layer multiply the means that the next one reads, and unbounded ones were
+    seen to blow up.
+
+    Parameters
+    ----------
+    channels : int
+    embedding : int
+        Width of the context, which begins as the noise-level embedding.
+    features : slice
+        Where this layer's means stand in the concatenated feature vector.
+    hidden : int
+        Width of the gate's hidden layer.
+    tells : bool
+        Whether blocks follow that read the context; without them nothing is added to it.
+    """
+
+    def __init__(
+        self, channels: int, embedding: int, features: slice, hidden: int, *, tells: bool = True
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.offset = nn.Linear(embedding, channels)
+        self.read = nn.Linear(channels, hidden)
+        self.gate = nn.Linear(hidden, 2 * channels)
+        self.tell = nn.Linear(hidden, embedding) if tells else None
+        for layer in filter(None, (self.gate, self.tell)):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, a: Tensor, context: Tensor, matching: Matching) -> tuple[Tensor, Tensor, Tensor]:
+        """Match an activation (B, C, H, W), in the light of a context (B, E).
+
+        Returns
+        -------
+        The matched activation (B, C, H, W), the context with what was read (B, E), and the activation's
+        own phi_k (B, C) before it was matched.
+        """
+        phi = spatial_mean(a)
+        target = phi if matching is None else matching.target(phi, self.features)
+        hidden = nn.functional.silu(self.read(target.to(a.dtype) - self.offset(context)))
+        gain, bias = self.gate(hidden).chunk(2, dim=1)
+        gain = 1 + gain.tanh()
+        # matched activation a + (target - phi), then gain and bias, in one pass over the pixels
+        shift = (target - phi).to(a.dtype) * gain + bias
+        if self.tell is not None:
+            context = context + self.tell(hidden)
+        return a * gain[..., None, None] + shift[..., None, None], context, phi

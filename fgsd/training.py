@@ -1,0 +1,282 @@
+"""Learn score and features together, from the denoising loss alone.
+
+A batch holds groups of crops of one class at one noise level. Each crop is matched to the mean of the
+*other* crops of its group (leave-one-out), so the network learns to denoise an image by the features of
+its class; a share of the groups goes unmatched, so the unguided score is learned too.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from fgsd.data import DataConfig, TextureFolder
+from fgsd.matching import PeerMatching, leave_one_out
+from fgsd.network import Denoiser, NetworkConfig
+from fgsd.optimizer import build_optimizers, cosine
+from fgsd.run_state import RunFolder
+from fgsd.validation import Validation, validate
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides the weights, besides the images."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    images: int | None = 1_000_000  # budget in training crops over all processes
+    hours: float | None = None  # budget in hours of training; set one of the two, the other None
+    groups: int = 6  # groups in a batch, each of one class at one noise level, per process
+    group_size: int = 6  # crops in a group
+    guided_share: float = 0.9  # share of groups that are matched; the rest learns the unguided score
+    # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
+    # first, since many cheap steps teach colours and edges sooner
+    crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
+    sigma_log_mean: float = -0.1  # noise levels are log-normal: mean of log(sigma)
+    sigma_log_std: float = 1.0  # and its standard deviation; most of the work is where structure is learned
+    sigma_min: float = 0.015  # noise levels are clipped to [sigma_min, sigma_max]
+    sigma_max: float = 5.0
+    muon_lr: float = 0.02  # learning rate of the kernels at its peak
+    adam_lr: float = 0.0015  # learning rate of all else at its peak
+    warmup: int = 100  # steps over which both rise
+    # largest norm of a gradient; typical ones are 1 to 2, and one outlier would steer Muon for many steps
+    clip: float = 3.0
+    ema: float = 0.999  # decay of the average of the weights, per step
+    seed: int = 0
+    precision: str = "auto"  # "float32", "bfloat16", or "auto": bfloat16 where the hardware computes in it
+    compile: bool = False  # torch.compile: pays on GPUs and on CPUs with bfloat16
+    save_every: int = 250  # steps between saved states
+    validate_every: int = 1500  # steps between validations
+
+    def __post_init__(self) -> None:
+        if (self.images is None) == (self.hours is None):
+            raise ValueError(f"images={self.images} and hours={self.hours}: set exactly one of the two")
+        budget = self.images if self.images is not None else self.hours
+        if not budget > 0:
+            raise ValueError(f"the budget must be positive, got images={self.images}, hours={self.hours}")
+        if self.groups < 1 or self.group_size < 2:
+            raise ValueError(
+                f"groups={self.groups} must be at least 1 and group_size={self.group_size} at least 2"
+            )
+        if not self.clip > 0:
+            raise ValueError(f"clip={self.clip} must be positive")
+        if not 0 <= self.guided_share <= 1:
+            raise ValueError(f"guided_share={self.guided_share} must be between 0 and 1")
+        if not 0 < self.sigma_min < self.sigma_max:
+            raise ValueError(
+                f"sigma_min={self.sigma_min} must be positive and below sigma_max={self.sigma_max}"
+            )
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ValueError(f"precision={self.precision!r} must be auto, float32 or bfloat16")
+        shares = [share for share, _ in self.crop_sizes]
+        if shares != sorted(shares) or shares[:1] != [0.0] or not all(0 < k <= 1 for _, k in self.crop_sizes):
+            raise ValueError(
+                f"crop_sizes={self.crop_sizes} must begin at 0.0, rise, and hold sizes above 0 and up to 1"
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed} must not be negative")
+
+    def crop_size(self, progress: float) -> int:
+        """Side of the training crops, in pixels, when a share `progress` of the budget is used up."""
+        share = [size for start, size in self.crop_sizes if start <= progress][-1]
+        multiple = self.network.multiple
+        return max(multiple, round(share * self.data.patch_size / multiple) * multiple)
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One optimisation step, as the generator yields it."""
+
+    step: int  # steps done
+    images: int  # crops seen, over all processes
+    loss: float  # of this batch, mean over pixels of the squared error, preconditioned (EDM, equation 8)
+    progress: float  # share of the budget that is used up, 0 to 1
+    seconds: float  # of training so far, over all sittings
+    validation: Validation | None = None  # on steps that validate
+
+
+def train(
+    folder: str | Path,
+    run: str | Path,
+    config: TrainingConfig | None = None,
+    *,
+    init_from: Denoiser | None = None,
+    device: str | None = None,
+) -> Iterator[TrainingStep]:
+    """Train in the folder `run`, or resume what was begun there; yields every step.
+
+    All randomness of a step follows from (seed, step, group), so a run that was killed goes on exactly
+    where its last saved state left it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Images, see `TextureFolder`.
+    run : str or Path
+        Where `state.safetensors` (rewritten atomically), `config.json` and `log.jsonl` are kept.
+    config : TrainingConfig
+        A run can only be resumed with the configuration that it was begun with.
+    init_from : Denoiser
+        Weights to begin with, when the run is new; its config must be that of `config.network`.
+    device : str
+        "cpu" to keep off the accelerator; by default the best device there is.
+
+    Raises
+    ------
+    ValueError
+        If the run was begun with another configuration or other classes.
+    """
+    config = config or TrainingConfig()
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
+    data = TextureFolder(folder, config.data)
+    place = RunFolder(run, config, data.classes)
+    with torch.random.fork_rng():  # the caller's own random numbers go on as they were
+        torch.manual_seed(config.seed)
+        model = Denoiser(config.network)
+    if init_from is not None:
+        model.load_state_dict(init_from.state_dict())
+    model.to(accelerator.device, memory_format=torch.channels_last)
+    average = AveragedModel(model, multi_avg_fn=_ema(config.ema))
+    optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
+    step, seconds = place.load(model, average, optimizers)
+    if accelerator.is_main_process:
+        place.begin(step)
+    accelerator.wait_for_everyone()
+    wrapped = accelerator.prepare_model(model)
+    if config.compile:
+        wrapped = torch.compile(wrapped)
+    dtype = autocast_dtype(config.precision, accelerator.device.type)
+    per_step = config.groups * config.group_size * accelerator.num_processes
+    began = time.monotonic() - seconds
+
+    while (progress := _progress(config, step * per_step, seconds)) < 1:
+        factor = cosine(progress) * min(1.0, (step + 1) / config.warmup)
+        for optimizer, rate in zip(optimizers, (config.muon_lr, config.adam_lr), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+        first = accelerator.process_index * config.groups
+        total = config.groups * accelerator.num_processes
+        batch = make_batch(data, config, step, config.crop_size(progress), first=first, total_groups=total)
+        with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            loss = denoising_loss(wrapped, batch.to(accelerator.device), config.network.sigma_data)
+        accelerator.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        average.update_parameters(model)
+        step += 1
+        seconds = time.monotonic() - began
+        if config.hours is not None:  # the processes agree on which step is the last
+            seconds = accelerator.reduce(torch.tensor(seconds, device=accelerator.device), "mean").item()
+        shared_loss = accelerator.reduce(loss.detach(), "mean").item()
+        if not math.isfinite(shared_loss):
+            raise FloatingPointError(
+                f"the loss became {shared_loss} at step {step}: lower muon_lr={config.muon_lr} or "
+                f"adam_lr={config.adam_lr}; the run's last saved state is still good"
+            )
+        progress = _progress(config, step * per_step, seconds)
+        report = None
+        if accelerator.is_main_process:
+            if step % config.validate_every == 0 or progress >= 1:
+                report = validate(average.module, data, seed=config.seed)
+            record = TrainingStep(step, step * per_step, shared_loss, progress, seconds, report)
+            place.log(record)
+            if step % config.save_every == 0 or progress >= 1:
+                place.save(model, average, optimizers, step, seconds)
+        else:
+            record = TrainingStep(step, step * per_step, shared_loss, progress, seconds)
+        yield record
+    accelerator.wait_for_everyone()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x0 and x of shape (B, 3, H, W), sigma of shape (B,), and which crops are whose peers."""
+
+    x0: Tensor
+    x: Tensor
+    sigma: Tensor
+    weights: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(getattr(self, name).to(device) for name in ("x0", "x", "sigma", "weights")))
+
+
+def make_batch(
+    data: TextureFolder,
+    config: TrainingConfig,
+    step: int,
+    size: int | None = None,
+    *,
+    first: int = 0,
+    total_groups: int | None = None,
+) -> Batch:
+    """The groups `first` to `first + config.groups` of the `total_groups` of a step, the same on any
+    machine; crops of `size` pixels (by default `data.config.patch_size`)."""
+    total, n = total_groups or config.groups, config.group_size
+    plan = torch.Generator().manual_seed(seed_of(config.seed, step))
+    rounds = math.ceil(total / len(data.classes))
+    classes = torch.cat([torch.randperm(len(data.classes), generator=plan) for _ in range(rounds)])
+    # one noise level from each of `total` equal shares of the distribution: batches vary less
+    quantiles = (torch.randperm(total, generator=plan) + torch.rand(total, generator=plan)) / total
+    normal = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
+    sigmas = (config.sigma_log_mean + config.sigma_log_std * normal).exp()
+    sigmas = sigmas.clamp(config.sigma_min, config.sigma_max).float()
+    guided = torch.rand(total, generator=plan) < config.guided_share
+    x0, x = [], []
+    for g in range(first, first + config.groups):
+        generator = torch.Generator().manual_seed(seed_of(config.seed, step, g))
+        crops = data.crops(data.classes[int(classes[g])], n, generator, size=size)
+        x0.append(crops)
+        x.append(crops + sigmas[g] * torch.randn(crops.shape, generator=generator))
+    mine = slice(first, first + config.groups)
+    weights = leave_one_out(config.groups, n, guided[mine])
+    return Batch(torch.cat(x0), torch.cat(x), sigmas[mine].repeat_interleave(n), weights)
+
+
+def denoising_loss(denoiser, batch: Batch, sigma_data: float) -> Tensor:
+    """Mean squared error of the denoised image, weighted by 1 / c_out^2 (EDM, table 1)."""
+    denoised = denoiser(batch.x, batch.sigma, PeerMatching(batch.weights))
+    weight = (batch.sigma**2 + sigma_data**2) / (batch.sigma * sigma_data) ** 2
+    return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean()
+
+
+def seed_of(*numbers: int) -> int:
+    """A 63-bit seed from some non-negative integers, unrelated for different integers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def autocast_dtype(precision: str, device_type: str) -> torch.dtype:
+    """The dtype of convolutions: what was asked for, or for "auto" bfloat16 where the hardware has it."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if device_type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        features = torch.cpu.get_capabilities() if device_type == "cpu" else {}
+        native = bool(features.get("amx_bf16") or features.get("avx512_bf16"))
+    return torch.bfloat16 if native else torch.float32
+
+
+def _progress(config: TrainingConfig, images: int, seconds: float) -> float:
+    share = images / config.images if config.images is not None else seconds / 3600 / config.hours
+    return min(1.0, share)
+
+
+def _ema(decay: float):
+    @torch.no_grad()
+    def update(averages, currents, count) -> None:
+        now = min(decay, (1 + float(count)) / (10 + float(count)))  # short memory at first
+        torch._foreach_lerp_(averages, currents, 1 - now)
+
+    return update

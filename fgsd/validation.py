@@ -1,0 +1,81 @@
+"""Squared error on held-out crops by noise level: guided, unguided, and with a wrong centroid.
+
+The gap between the first and the last shows how far guidance has been learned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+
+from fgsd.data import TextureFolder
+from fgsd.matching import PeerMatching
+from fgsd.network import Denoiser
+
+SIGMAS = (0.1, 0.3, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Mean squared errors per pixel and channel, in [-1, 1] units, one for each noise level."""
+
+    sigmas: tuple[float, ...]
+    guided: tuple[float, ...]  # matched to training crops of the same class
+    unguided: tuple[float, ...]
+    wrong: tuple[float, ...]  # matched to training crops of another class
+
+
+@torch.no_grad()
+def validate(
+    denoiser: Denoiser, data: TextureFolder, *, peers: int = 3, most_classes: int = 64, seed: int = 0
+) -> Validation:
+    """One held-out crop of each class, matched to `peers` training crops of its own or of another class."""
+    device = next(denoiser.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    split = "test" if data.config.test_share > 0 else "train"
+    order = torch.randperm(len(data.classes), generator=generator)[:most_classes]
+    classes = [data.classes[int(k)] for k in order]
+    x0 = torch.cat(
+        [
+            torch.cat([data.crops(c, 1, generator, split=split), data.crops(c, peers, generator)])
+            for c in classes
+        ]
+    )
+    noise = torch.randn(x0.shape, generator=generator)
+    x0, noise = x0.to(device), noise.to(device)
+    size, most = 1 + peers, 8
+    parts = math.ceil(len(classes) / most)
+    bounds = [k * len(classes) // parts for k in range(parts + 1)]  # no class is alone: it needs a wrong one
+    errors: dict[str, list[float]] = {"guided": [], "unguided": [], "wrong": []}
+    for sigma in SIGMAS:
+        sums = dict.fromkeys(errors, 0.0)
+        for first, last in pairwise(bounds):
+            rows = slice(first * size, last * size)
+            clean, x = x0[rows], x0[rows] + sigma * noise[rows]
+            groups = len(clean) // size
+            for name in errors:
+                matching = (
+                    None
+                    if name == "unguided"
+                    else PeerMatching(_weights(groups, peers, shift=int(name == "wrong")).to(device))
+                )
+                denoised = denoiser(x, sigma, matching)
+                sums[name] += (denoised - clean)[::size].square().mean(dim=(1, 2, 3)).sum().item()
+        for name in errors:
+            errors[name].append(sums[name] / len(classes))
+    return Validation(SIGMAS, *(tuple(errors[name]) for name in ("guided", "unguided", "wrong")))
+
+
+def _weights(groups: int, peers: int, shift: int) -> torch.Tensor:
+    """The first of each group to the peers of the group `shift` further on, each peer to the other peers."""
+    size = 1 + peers
+    weights = torch.zeros(groups * size, groups * size)
+    for g in range(groups):
+        other = (g + shift) % groups * size
+        weights[g * size, other + 1 : other + size] = 1 / peers
+        own = slice(g * size + 1, (g + 1) * size)
+        weights[own, own] = (1 - torch.eye(peers)) / (peers - 1) if peers > 1 else 1.0
+    return weights

@@ -1,0 +1,68 @@
+"""The page in a process of its own, for tests that drive a browser.
+
+Run as `python app_server.py CHECKPOINT DATA JOURNAL`: prints the address, then serves until it is ended.
+Each step of diffusion becomes a line in the journal, and so does the end of each run, so that a test sees
+what the server really did.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+class AppServer:
+    """A page served from a checkpoint: `url`, and what it has done so far."""
+
+    def __init__(self, checkpoint: Path, data: Path, journal: Path) -> None:
+        journal.touch()
+        self.journal = journal
+        root = Path(__file__).parents[1]
+        paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, str(checkpoint), str(data), str(journal)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        )
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            raise RuntimeError(
+                f"the page did not start (exit status {self._process.wait()}); see its errors above"
+            )
+
+    def lines(self) -> list[str]:
+        """`step K of N` for each step, `end` for each run that ended, whether finished, stopped or left."""
+        return self.journal.read_text().splitlines()
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+
+def serve(checkpoint: str, data: str, journal: str) -> None:
+    from fgsd.app.server import launch
+    from fgsd.pipeline import Pipeline
+
+    stream = Pipeline.stream
+
+    def journaled(self, *args, **options):
+        with open(journal, "a", buffering=1) as file:
+            try:
+                for step in stream(self, *args, **options):
+                    file.write(f"step {step.index} of {step.steps}\n")
+                    yield step
+            finally:
+                file.write("end\n")
+
+    Pipeline.stream = journaled
+    page = launch(checkpoint, data, port=None, device="cpu", block=False, quiet=True)
+    print(page.local_url, flush=True)
+    page.block_thread()
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -1,0 +1,117 @@
+"""What several test files share: a tiny network, a folder of synthetic textures, a network that is alive."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, so before everything else
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fgsd.centroids import compute_table, noise_levels
+from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from fgsd.data import DataConfig, TextureFolder
+from fgsd.network import Denoiser, NetworkConfig
+from fgsd.pipeline import Pipeline
+
+TINY = NetworkConfig(
+    widths=(8, 16), blocks=(1, 1), embedding=16, gate=8, head=8, features=("down0", "down1", "up0")
+)
+COLOURS = {"brick": (170, 70, 50), "moss": (60, 130, 50), "slate": (80, 90, 120)}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """One thread: the networks are tiny, and sums are then always made in the same order."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """A test that reaches beyond this machine fails."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        host = address[0] if isinstance(address, tuple) else None  # None: a unix socket
+        local = host in (None, "", "localhost")
+        if not local:
+            try:
+                local = ipaddress.ip_address(host).is_loopback
+            except ValueError:
+                local = False
+        if not local:
+            raise RuntimeError(f"a test wanted to reach {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> NetworkConfig:
+    """A network of some ten thousand parameters, with features on the way down and up; multiple 4."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def lively() -> Callable[..., Denoiser]:
+    """A function that builds a denoiser in which no layer is left at its initial zero."""
+
+    def build(config: NetworkConfig = TINY, *, seed: int = 0, size: float = 0.15) -> Denoiser:
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
+        network = Denoiser(config)
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(size * torch.randn(p.shape, generator=generator))
+        return network.eval().requires_grad_(False)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def texture_folder(tmp_path_factory) -> Path:
+    """Three classes, an image of 48 x 48 pixels each: a colour with stripes and grain of its own."""
+    folder = tmp_path_factory.mktemp("textures")
+    for k, (name, colour) in enumerate(COLOURS.items()):
+        random = np.random.default_rng(k)
+        rows, columns = np.mgrid[:48, :48]
+        stripes = 35 * np.sin(2 * np.pi * (rows * k + columns * (2 - k)) / 12)
+        values = np.array(colour) + stripes[..., None] + random.normal(0, 12, (48, 48, 1))
+        Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_config() -> DataConfig:
+    return DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
+
+
+@pytest.fixture(scope="session")
+def data(texture_folder, data_config) -> TextureFolder:
+    """The synthetic textures, cut into crops of 16 pixels."""
+    return TextureFolder(texture_folder, data_config)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_folder(tmp_path_factory, lively, data) -> Path:
+    """A saved checkpoint of an untrained but lively network, with the centroids of the synthetic textures.
+
+    Read it only; a test that damages a checkpoint works on a copy.
+    """
+    network = lively(size=0.08)
+    table = compute_table(network, data, noise_levels(0.02, 4.0, 6), crops=12)
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    save_checkpoint(Checkpoint(network, table, CheckpointInfo(patch_size=16, image_size=48)), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pipe(checkpoint_folder) -> Pipeline:
+    return Pipeline.from_pretrained(checkpoint_folder, device="cpu")

@@ -1,0 +1,345 @@
+"""Reading images, whatever they are stored as, and cutting crops that keep out of the held-out strip."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fgsd.data import (
+    MAX_PIXELS,
+    DataConfig,
+    ImageError,
+    TextureFolder,
+    load_image,
+    tiles_horizontally,
+    to_images,
+    to_tensor,
+)
+
+RED, BLUE = (200, 30, 10), (10, 40, 220)
+
+
+def pixels_of(path) -> np.ndarray:
+    return np.asarray(load_image(path)).astype(int)
+
+
+def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that has a header and no pixels."""
+    chunks = [b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT"]
+    packed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+class TestFormats:
+    def test_rgb_is_read_as_it_is(self, tmp_path):
+        expected = noise_image(9, 7)
+        Image.fromarray(expected).save(tmp_path / "a.png")
+        assert np.array_equal(pixels_of(tmp_path / "a.png"), expected)
+
+    def test_grey(self, tmp_path):
+        grey = noise_image(9, 7)[..., 0]
+        Image.fromarray(grey).save(tmp_path / "a.png")
+        assert np.array_equal(pixels_of(tmp_path / "a.png"), np.repeat(grey[..., None], 3, axis=2))
+
+    def test_black_and_white(self, tmp_path):
+        Image.fromarray(np.eye(4, dtype=bool)).save(tmp_path / "a.png")
+        assert np.array_equal(pixels_of(tmp_path / "a.png")[..., 1], 255 * np.eye(4))
+
+    def test_palette(self, tmp_path):
+        image = Image.new("P", (4, 2))
+        image.putpalette([*RED, *BLUE])
+        image.putpixel((3, 1), 1)
+        image.save(tmp_path / "a.png")
+        read = pixels_of(tmp_path / "a.png")
+        assert tuple(read[0, 0]) == RED
+        assert tuple(read[1, 3]) == BLUE
+
+    @pytest.mark.parametrize("alpha, expected", [(0, (255, 255, 255)), (255, RED), (51, (244, 210, 206))])
+    def test_transparency_is_laid_on_white(self, tmp_path, alpha, expected):
+        Image.new("RGBA", (3, 3), (*RED, alpha)).save(tmp_path / "a.png")
+        assert np.abs(pixels_of(tmp_path / "a.png")[1, 1] - expected).max() <= 1
+
+    def test_grey_with_alpha(self, tmp_path):
+        Image.new("LA", (3, 3), (0, 51)).save(tmp_path / "a.png")
+        assert np.abs(pixels_of(tmp_path / "a.png") - 204).max() <= 1
+
+    def test_a_transparent_palette_entry_becomes_white(self, tmp_path):
+        image = Image.new("P", (2, 1))
+        image.putpalette([*RED, *BLUE])
+        image.putpixel((1, 0), 1)
+        image.save(tmp_path / "a.png", transparency=0)
+        read = pixels_of(tmp_path / "a.png")
+        assert tuple(read[0, 0]) == (255, 255, 255)
+        assert tuple(read[0, 1]) == BLUE
+
+    def test_a_transparent_colour_becomes_white(self, tmp_path):
+        image = Image.new("RGB", (2, 1), RED)
+        image.putpixel((1, 0), BLUE)
+        image.save(tmp_path / "a.png", transparency=RED)
+        read = pixels_of(tmp_path / "a.png")
+        assert tuple(read[0, 0]) == (255, 255, 255)
+        assert tuple(read[0, 1]) == BLUE
+
+    def test_sixteen_bits_are_scaled_even_if_the_image_is_dark(self, tmp_path):
+        values = np.array([[0, 257, 200 * 257, 65535]], dtype=np.uint16)
+        Image.fromarray(values).save(tmp_path / "full.png")
+        Image.fromarray(np.array([[0, 128, 129, 255]], dtype=np.uint16)).save(tmp_path / "dark.png")
+        assert pixels_of(tmp_path / "full.png")[0, :, 0].tolist() == [0, 1, 200, 255]
+        assert pixels_of(tmp_path / "dark.png")[0, :, 0].tolist() == [0, 0, 1, 1]
+
+    def test_sixteen_bits_of_a_tiff(self, tmp_path):
+        Image.fromarray(np.array([[0, 100 * 257, 65535]], dtype=np.uint16)).save(tmp_path / "a.tif")
+        assert pixels_of(tmp_path / "a.tif")[0, :, 2].tolist() == [0, 100, 255]
+
+    @pytest.mark.parametrize("unit, top", [(1.0, 1.0), (255.0, 255.0)])
+    def test_floating_point(self, tmp_path, unit, top):
+        values = np.array([[0.0, 0.2 * top, top]], dtype=np.float32)
+        Image.fromarray(values).save(tmp_path / "a.tif")
+        assert pixels_of(tmp_path / "a.tif")[0, :, 0].tolist() == [0, 51, 255]
+
+    def test_floating_point_that_is_not_finite_is_refused(self, tmp_path):
+        Image.fromarray(np.array([[0.0, np.nan], [1.0, np.inf]], dtype=np.float32)).save(tmp_path / "a.tif")
+        with pytest.raises(ImageError, match=r"a\.tif"):
+            load_image(tmp_path / "a.tif")
+
+    def test_cmyk(self, tmp_path):
+        Image.new("CMYK", (4, 4), (0, 0, 0, 255)).save(tmp_path / "a.tif")
+        assert pixels_of(tmp_path / "a.tif").max() == 0
+
+    def test_exif_orientation(self, tmp_path):
+        image = Image.new("RGB", (16, 8), RED)
+        image.paste(BLUE, (0, 0, 16, 4))  # blue on top as stored
+        exif = Image.Exif()
+        exif[0x0112] = 6  # turn by 90 degrees clockwise to show: the stored top is the shown right
+        image.save(tmp_path / "a.png", exif=exif)
+        read = pixels_of(tmp_path / "a.png")
+        assert read.shape == (16, 8, 3)
+        assert tuple(read[0, 7]) == BLUE
+        assert tuple(read[15, 0]) == RED
+
+    def test_the_format_is_told_from_the_content(self, tmp_path):
+        Image.fromarray(noise_image(5, 5)).save(tmp_path / "a.png")
+        (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+        assert np.array_equal(pixels_of(tmp_path / "a.jpg"), noise_image(5, 5))
+
+    def test_the_first_frame_of_an_animation(self, tmp_path):
+        frames = [Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), BLUE)]
+        frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+        assert tuple(pixels_of(tmp_path / "a.png")[2, 2]) == RED
+        assert np.abs(pixels_of(tmp_path / "a.gif")[2, 2] - RED).max() <= 4
+
+    def test_an_image_already_open(self):
+        assert np.array_equal(np.asarray(load_image(Image.fromarray(noise_image(3, 4)))), noise_image(3, 4))
+
+
+class TestRefused:
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp"])
+    @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
+    def test_cut_off_files(self, tmp_path, suffix, share):
+        path = tmp_path / f"cut.{suffix}"
+        Image.fromarray(noise_image(40, 40)).save(path)
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        with pytest.raises(ImageError, match=f"cut.{suffix}"):
+            load_image(path)
+
+    def test_corrupt_pixels(self, tmp_path):
+        path = tmp_path / "corrupt.png"
+        Image.fromarray(noise_image(40, 40)).save(path)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match=r"corrupt\.png"):
+            load_image(path)
+
+    def test_text_that_is_called_an_image(self, tmp_path):
+        (tmp_path / "text.png").write_text("no image at all")
+        with pytest.raises(ImageError, match=r"text\.png"):
+            load_image(tmp_path / "text.png")
+
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(ImageError, match=r"none\.png: no such file"):
+            load_image(tmp_path / "none.png")
+
+    @pytest.mark.parametrize("width, height", [(MAX_PIXELS // 1000 + 1, 1000), (60_000, 60_000)])
+    def test_a_decompression_bomb_is_refused_before_it_is_decoded(self, tmp_path, width, height):
+        (tmp_path / "bomb.png").write_bytes(bomb(width, height))
+        with pytest.raises(ImageError, match=r"bomb\.png.*pixels"):
+            load_image(tmp_path / "bomb.png")
+
+
+def test_tensors_and_images_are_each_others_inverse():
+    image = Image.fromarray(np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3))
+    x = to_tensor(image)
+    assert x.shape == (3, 16, 16)
+    assert (x.min().item(), x.max().item()) == (-1.0, 1.0)
+    assert np.array_equal(np.asarray(to_images(x[None])[0]), np.asarray(image))
+
+
+def test_to_images_clips():
+    x = torch.tensor([-3.0, 3.0]).view(2, 1, 1, 1).expand(2, 3, 1, 1)
+    assert [image.getpixel((0, 0)) for image in to_images(x)] == [(0, 0, 0), (255, 255, 255)]
+
+
+class TestFolder:
+    def test_an_image_a_class_and_a_folder_a_class(self, tmp_path):
+        Image.fromarray(noise_image(60, 60)).save(tmp_path / "sand.png")
+        (tmp_path / "rock" / "deep").mkdir(parents=True)
+        Image.fromarray(noise_image(60, 60, 1)).save(tmp_path / "rock" / "one.png")
+        Image.fromarray(noise_image(60, 60, 2)).save(tmp_path / "rock" / "deep" / "two.jpg")
+        (tmp_path / "SOURCES.csv").write_text("sand,from the beach")
+        (tmp_path / ".hidden.png").write_text("no image")
+        data = TextureFolder(tmp_path, DataConfig(image_size=None, patch_size=16))
+        assert data.classes == ["rock", "sand"]
+        assert (len(data.regions("rock")), len(data.regions("sand"))) == (2, 1)
+        assert data.skipped == []
+
+    def test_bad_files_are_skipped_by_name_and_the_rest_is_used(self, tmp_path):
+        Image.fromarray(noise_image(60, 60)).save(tmp_path / "good.png")
+        Image.fromarray(noise_image(5, 5)).save(tmp_path / "small.png")
+        Image.fromarray(noise_image(60, 60)).save(tmp_path / "cut.png")
+        (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:500])
+        (tmp_path / "text.png").write_text("no image")
+        (tmp_path / "empty.jpg").touch()
+        (tmp_path / "bomb.png").write_bytes(bomb(50_000, 50_000))
+        (tmp_path / "dangling.png").symlink_to(tmp_path / "gone.png")
+        os.mkfifo(tmp_path / "pipe.png")  # nobody writes to it: reading would never end
+        data = TextureFolder(tmp_path, DataConfig(image_size=None, patch_size=16))
+        assert data.classes == ["good"]
+        bad = ("bomb.png", "cut.png", "dangling.png", "empty.jpg", "small.png", "text.png")
+        assert len(data.skipped) == len(bad)
+        for line, name in zip(data.skipped, bad, strict=True):
+            assert name in line
+
+    def test_the_size_that_would_do_is_named(self, tmp_path):
+        Image.fromarray(noise_image(40, 40)).save(tmp_path / "small.png")
+        config = DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
+        with pytest.raises(ValueError, match="at least 16 x 48 are needed"):
+            TextureFolder(tmp_path, config)
+        Image.fromarray(noise_image(48, 16)).save(tmp_path / "enough.png")
+        assert TextureFolder(tmp_path, config).classes == ["enough"]
+
+    def test_a_missing_and_an_empty_folder(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            TextureFolder(tmp_path / "nowhere")
+        with pytest.raises(ValueError, match="no usable image"):
+            TextureFolder(tmp_path)
+
+    def test_scaling_keeps_the_proportions_and_never_enlarges(self, tmp_path):
+        Image.fromarray(noise_image(60, 90)).save(tmp_path / "large.png")
+        Image.fromarray(noise_image(20, 30)).save(tmp_path / "small.png")
+        data = TextureFolder(tmp_path, DataConfig(image_size=40, patch_size=8, test_share=0.4))
+        assert data.image("large").size == (60, 40)
+        assert data.image("small").size == (30, 20)
+
+    @pytest.mark.parametrize(
+        "options, named",
+        [
+            ({"patch_size": 0}, "patch_size=0"),
+            ({"patch_size": 64, "image_size": 32}, "image_size=32"),
+            ({"test_share": 1.0}, "test_share=1.0"),
+            ({"test_share": -0.1}, "test_share=-0.1"),
+        ],
+    )
+    def test_bad_settings(self, options, named):
+        with pytest.raises(ValueError, match=named):
+            DataConfig(**options)
+
+    def test_an_unknown_class_is_named(self, data):
+        with pytest.raises(KeyError, match="lava"):
+            data.crops("lava", 1, torch.Generator())
+
+
+def green_strip(path, height: int, width: int, held_out: int, *, tiles: bool) -> None:
+    """An image of reddish columns, each of its own red, whose held-out rows alone are green."""
+    columns = np.arange(width)
+    values = 128 + 100 * np.sin(2 * np.pi * columns / width) if tiles else np.linspace(0, 250, width)
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    image[..., 0] = values.round().astype(np.uint8)
+    image[..., 2] = np.arange(height)[:, None]  # blue tells the row
+    image[height - held_out :, :, 1] = 255
+    Image.fromarray(image).save(path)
+
+
+def as_bytes(crops: torch.Tensor) -> np.ndarray:
+    return ((crops + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["tile", "no tile"])
+def striped(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("striped")
+    green_strip(folder / "strip.png", 60, 50, 20, tiles=request.param)
+    data = TextureFolder(folder, DataConfig(image_size=None, patch_size=12, test_share=1 / 3))
+    return data, request.param
+
+
+class TestCrops:
+    def test_shape_range_and_repeatability(self, data):
+        crops = [data.crops("moss", 5, torch.Generator().manual_seed(s)) for s in (3, 3, 4)]
+        assert crops[0].shape == (5, 3, 16, 16)
+        assert crops[0].dtype == torch.float32
+        assert crops[0].abs().max() <= 1
+        assert torch.equal(crops[0], crops[1])
+        assert not torch.equal(crops[0], crops[2])
+        assert not torch.equal(crops[0][0], crops[0][1])
+
+    def test_training_crops_hold_no_held_out_pixel_and_test_crops_only_such(self, striped):
+        data, _ = striped
+        generator = torch.Generator().manual_seed(0)
+        assert as_bytes(data.crops("strip", 500, generator))[..., 1].max() == 0
+        assert as_bytes(data.crops("strip", 500, generator, split="test"))[..., 1].min() == 255
+
+    @pytest.mark.parametrize("split, rows", [("train", (0, 28)), ("test", (40, 48))])
+    def test_rows_reach_from_end_to_end_and_never_wrap(self, striped, split, rows):
+        data, _ = striped
+        blue = as_bytes(data.crops("strip", 800, torch.Generator().manual_seed(1), split=split))[..., 2]
+        assert (np.diff(blue.astype(int), axis=1) == 1).all()
+        assert (blue[:, 0].min(), blue[:, 0].max()) == rows
+
+    def test_columns_wrap_only_where_the_image_tiles(self, striped):
+        data, tiles = striped
+        red = np.asarray(data.image("strip"))[0, :, 0]
+        assert tiles_horizontally(np.asarray(data.image("strip"))) == tiles
+        inner = {tuple(red[left : left + 12]) for left in range(50 - 12 + 1)}
+        wrapped = {tuple(np.roll(red, -left)[:12]) for left in range(50)} - inner
+        seen = {
+            tuple(c[0, :, 0]) for c in as_bytes(data.crops("strip", 800, torch.Generator().manual_seed(2)))
+        }
+        assert inner <= seen
+        assert seen - inner == (wrapped if tiles else set())
+
+    @pytest.mark.parametrize("split", ["train", "test"])
+    def test_regions_contain_every_crop(self, striped, split):
+        data, tiles = striped
+        (region,) = data.regions("strip", split)
+        assert region.shape == (3, 40 if split == "train" else 20, 50 + 11 * tiles)
+        windows = region.unfold(1, 12, 1).unfold(2, 12, 1).permute(1, 2, 0, 3, 4).reshape(-1, 3, 12, 12)
+        known = {window.numpy().tobytes() for window in windows}
+        for crop in data.crops("strip", 100, torch.Generator().manual_seed(3), split=split):
+            assert crop.numpy().tobytes() in known
+
+    def test_images_are_drawn_by_their_number_of_crops(self, tmp_path):
+        (tmp_path / "both").mkdir()
+        Image.new("RGB", (16, 16), RED).save(tmp_path / "both" / "small.png")
+        Image.new("RGB", (40, 30), BLUE).save(tmp_path / "both" / "large.png")
+        data = TextureFolder(tmp_path, DataConfig(image_size=None, patch_size=8, test_share=0))
+        crops = as_bytes(data.crops("both", 4000, torch.Generator().manual_seed(0)))
+        share = (crops[:, 0, 0] == BLUE).all(axis=1).mean()
+        large, small = (30 - 7) * 40, (16 - 7) * 16  # both are even, so both wrap from side to side
+        assert share == pytest.approx(large / (large + small), abs=0.02)
+
+    def test_without_a_test_share_there_are_no_test_crops(self, texture_folder):
+        data = TextureFolder(texture_folder, DataConfig(image_size=None, patch_size=16, test_share=0))
+        assert data.regions("moss")[0].shape[1] == 48
+        with pytest.raises(ValueError, match="test"):
+            data.crops("moss", 1, torch.Generator(), split="test")

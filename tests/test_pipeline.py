@@ -1,0 +1,362 @@
+"""The front door: seeds, targets, batches, bad arguments, saving, loading and the hub."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fgsd import pipeline
+from fgsd.centroids import Centroid, coarse_fine
+from fgsd.checkpoint import CheckpointError
+from fgsd.data import ImageError
+from fgsd.pipeline import Pipeline
+from fgsd.sampling import ImageNoise
+
+OPTIONS = {"steps": 4, "size": 16}
+# the reference ascent is left a short way, since it takes small steps
+SAMPLERS = [
+    ("dpm2m", {}),
+    ("heun", {}),
+    ("ancestral", {}),
+    ("ascent", {"sigma_max": 0.03}),
+]
+
+
+def final(pipe, target="moss", **options) -> torch.Tensor:
+    """The last x of a stream: the samples, in [-1, 1] units."""
+    *_, last = pipe.stream(target, **{**OPTIONS, **options})
+    return last.step.x
+
+
+def difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    return (a - b).abs().mean().item()
+
+
+def same_images(first: list[Image.Image], second: list[Image.Image], *, within: int = 0) -> bool:
+    one, other = (np.stack([np.asarray(image) for image in images]).astype(int) for images in (first, second))
+    return np.abs(one - other).max() <= within
+
+
+class TestSeeds:
+    @pytest.mark.parametrize("sampler, options", SAMPLERS)
+    def test_an_image_is_the_picture_of_its_seed_whatever_the_batch(self, pipe, sampler, options):
+        batch = final(pipe, n=3, seed=5, sampler=sampler, **options)
+        for k in range(3):
+            alone = final(pipe, n=1, seed=5 + k, sampler=sampler, **options)
+            assert difference(batch[k], alone[0]) < 1e-4
+        assert difference(batch[0], batch[1]) > 1e-3
+
+    @pytest.mark.parametrize("sampler, options", SAMPLERS)
+    def test_the_same_call_gives_the_same_bits(self, pipe, sampler, options):
+        first, second = (final(pipe, n=2, seed=1, sampler=sampler, **options) for _ in range(2))
+        assert torch.equal(first, second)
+
+    def test_a_list_of_seeds(self, pipe):
+        assert difference(final(pipe, n=2, seed=[9, 4])[1], final(pipe, seed=4)[0]) < 1e-4
+        assert torch.equal(final(pipe, n=3, seed=2), final(pipe, n=3, seed=(2, 3, 4)))
+
+    def test_the_global_seed_does_not_matter(self, pipe):
+        finals = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            finals.append(final(pipe, sampler="ancestral"))
+        assert torch.equal(*finals)
+
+    def test_several_passes_are_one(self, pipe, monkeypatch):
+        start = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
+        targets = ["moss", "brick", "moss", "slate", "brick"]
+        whole = pipe.sample(targets, n=5, seed=3, start=start, sigma_max=0.5, **OPTIONS)
+        monkeypatch.setattr(pipeline, "PASS_PIXELS", 2 * 16 * 16)
+        parts = pipe.sample(targets, n=5, seed=3, start=start, sigma_max=0.5, **OPTIONS)
+        assert same_images(whole, parts, within=1)
+
+    def test_samples_are_the_last_images_of_a_stream(self, pipe):
+        *_, last = pipe.stream("moss", n=2, seed=0, **OPTIONS)
+        images = pipe.sample("moss", n=2, seed=0, **OPTIONS)
+        assert same_images(images, last.images)
+        assert [image.mode for image in images] == ["RGB", "RGB"]
+        assert [image.size for image in images] == [(16, 16)] * 2
+
+
+class TestTargets:
+    def test_a_mixture_of_one_class_is_the_class(self, pipe):
+        assert torch.equal(final(pipe, {"moss": 1.0}), final(pipe, "moss"))
+        assert torch.equal(final(pipe, pipe.centroid("moss")), final(pipe, "moss"))
+        assert torch.equal(final(pipe, lambda sigma: {"moss": 1.0}), final(pipe, "moss"))
+        assert torch.equal(final(pipe, coarse_fine({"moss": 1.0}, {"moss": 1.0}, 0.5)), final(pipe, "moss"))
+
+    def test_the_target_matters(self, pipe):
+        finals = [final(pipe, t) for t in ("moss", "brick", {"moss": 0.5, "brick": 0.5}, None)]
+        for k in range(4):
+            for other in range(k):
+                assert difference(finals[k], finals[other]) > 1e-3
+
+    def test_coarse_and_fine(self, pipe):
+        """Switched above the first level all is fine, below the last all is coarse."""
+        coarse, fine = {"moss": 1.0}, {"brick": 1.0}
+        assert torch.equal(final(pipe, coarse_fine(coarse, fine, 100.0)), final(pipe, "brick"))
+        assert torch.equal(final(pipe, coarse_fine(coarse, fine, 1e-3)), final(pipe, "moss"))
+        switched = final(pipe, coarse_fine(coarse, fine, 0.5))
+        assert difference(switched, final(pipe, "moss")) > 1e-4
+        assert difference(switched, final(pipe, "brick")) > 1e-4
+
+    def test_a_target_for_each_image(self, pipe):
+        targets = ["moss", {"brick": 0.3, "slate": 0.7}, pipe.centroid("slate")]
+        batch = final(pipe, targets, n=3, seed=7)
+        for k, target in enumerate(targets):
+            assert difference(batch[k], final(pipe, target, seed=7 + k)[0]) < 1e-4
+
+    def test_strength_zero_is_unguided(self, pipe):
+        unguided = final(pipe, None)
+        assert difference(final(pipe, "moss", strength=0.0), unguided) < 1e-5
+        assert difference(final(pipe, "moss", strength=0.5), unguided) > 1e-3
+        assert difference(final(pipe, "moss", strength=0.5), final(pipe, "moss")) > 1e-3
+
+
+class TestStream:
+    def test_steps_come_one_by_one(self, pipe):
+        steps = list(pipe.stream("moss", n=2, steps=5, size=(16, 24), seed=0))
+        assert [step.index for step in steps] == [1, 2, 3, 4, 5]
+        assert {step.steps for step in steps} == {5}
+        assert steps[0].sigma == pytest.approx(pipe.info.sigma_max)
+        assert steps[-1].sigma == pytest.approx(pipe.info.sigma_min)
+        for step in steps:
+            assert step.distance.shape == (2,)
+            assert step.distance.isfinite().all() and (step.distance >= 0).all()
+            for images in (step.noisy, step.denoised, step.images):
+                assert [image.size for image in images] == [(24, 16)] * 2
+
+    def test_distance_is_to_the_target_in_spreads(self, pipe):
+        step = next(pipe.stream(["moss", "brick"], n=2, seed=0, **OPTIONS))
+        spread = pipe.table.spreads[:, -1].square().mean(dim=0).sqrt()
+        for k, name in enumerate(("moss", "brick")):
+            away = (step.step.phi[k] - pipe.table.of(name).values[-1]) / spread
+            assert step.distance[k].item() == pytest.approx(away.square().mean().sqrt().item(), rel=1e-4)
+
+    def test_unguided_there_is_no_distance(self, pipe):
+        assert next(pipe.stream(None, **OPTIONS)).distance is None
+
+    def test_a_start_is_kept_where_the_noise_is_low(self, pipe):
+        start = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
+        near, far = (final(pipe, n=2, start=start, sigma_max=level) for level in (0.03, 2.0))
+        assert difference(near, start) < 0.05
+        assert difference(far, start) > 2 * difference(near, start)
+
+    def test_the_start_is_noised_to_the_first_level(self, pipe):
+        start = torch.full((1, 3, 16, 16), 0.25)
+        with_start = next(pipe.stream("moss", start=start, sigma_max=1.5, **OPTIONS))
+        without = next(pipe.stream("moss", sigma_max=1.5, **OPTIONS))
+        assert with_start.sigma == pytest.approx(1.5)
+        assert torch.allclose(with_start.step.noisy, without.step.noisy + start, atol=1e-6)
+        assert without.step.noisy.std().item() == pytest.approx(1.5, rel=0.15)
+
+    @pytest.mark.parametrize("sampler", ["dpm2m", "heun", "ancestral"])
+    @pytest.mark.parametrize("shift", [(8, 0), (0, 4)])
+    def test_tileable_samples_have_no_seam(self, pipe, monkeypatch, sampler, shift):
+        """Noise moved round gives the same picture moved round: no place is special, nor the border."""
+
+        class Rolled(ImageNoise):
+            def __call__(self):
+                return super().__call__().roll(shift, dims=(2, 3))
+
+        samples = {}
+        for name, noise in (("as it is", ImageNoise), ("moved", Rolled)):
+            monkeypatch.setattr(pipeline, "ImageNoise", noise)
+            for tileable in (True, False):
+                x = final(pipe, n=2, tileable=tileable, sampler=sampler)
+                samples[name, tileable] = x.roll(shift, dims=(2, 3)) if name == "as it is" else x
+        assert difference(samples["as it is", True], samples["moved", True]) < 1e-4
+        assert difference(samples["as it is", False], samples["moved", False]) > 1e-3
+
+    @pytest.mark.parametrize(
+        "options, error, message",
+        [
+            ({"target": "mos"}, KeyError, "did you mean moss"),
+            ({"target": {"mos": 1.0}}, KeyError, "did you mean moss"),
+            ({"target": {}}, ValueError, "weights is empty"),
+            ({"target": {"moss": 0.4}}, ValueError, "sum to 0.4"),
+            ({"target": {"moss": math.nan}}, ValueError, "'moss' is nan"),
+            ({"target": 3}, TypeError, "target=3"),
+            ({"target": ["moss"], "n": 2}, ValueError, "target has 1 entries for n=2"),
+            ({"target": ["moss"] * 3, "n": 2}, ValueError, "target has 3 entries for n=2"),
+            ({"target": ["moss", None], "n": 2}, ValueError, "target: None"),
+            ({"target": Centroid(torch.ones(1), torch.ones(1, 5))}, ValueError, "5 features"),
+            ({"n": 0}, ValueError, "n=0"),
+            ({"n": -1}, ValueError, "n=-1"),
+            ({"n": 1.5}, ValueError, "n=1.5"),
+            ({"n": True}, ValueError, "n=True"),
+            ({"steps": 0}, ValueError, "steps=0"),
+            ({"steps": 2.5}, ValueError, "steps=2.5"),
+            ({"size": 18}, ValueError, "height=18 .* nearest is"),
+            ({"size": (16, 18)}, ValueError, "width=18 .* nearest is"),
+            ({"size": 0}, ValueError, "height=0"),
+            ({"size": 4096}, ValueError, "size=4096 is above 2048"),
+            ({"size": 16.0}, ValueError, "size=16.0"),
+            ({"size": "16"}, ValueError, "size='16'"),
+            ({"size": (16,)}, ValueError, "size="),
+            ({"seed": -1}, ValueError, "seed=-1"),
+            ({"seed": 2**63}, ValueError, "seed=9223372036854775808"),
+            ({"seed": 2**63 - 1, "n": 2}, ValueError, "seed=9223372036854775808"),
+            ({"seed": 0.5}, ValueError, "seed=0.5"),
+            ({"seed": [1, 2], "n": 3}, ValueError, "seed has 2 entries for n=3"),
+            ({"seed": [1, "2"], "n": 2}, ValueError, "seed='2'"),
+            ({"strength": math.nan}, ValueError, "strength=nan"),
+            ({"strength": math.inf}, ValueError, "strength=inf"),
+            ({"sampler": "euler"}, ValueError, "sampler='euler' must be one of dpm2m"),
+            ({"sigma_max": 0.0}, ValueError, "sigma_max=0.0"),
+            ({"sigma_max": 0.01}, ValueError, "sigma_max=0.01"),
+            ({"sigma_max": math.nan}, ValueError, "sigma_max=nan"),
+            ({"sigma_max": math.inf}, ValueError, "sigma_max=inf"),
+            ({"start": torch.zeros(1, 3, 8, 8)}, ValueError, r"start has shape \(1, 3, 8, 8\)"),
+            ({"start": torch.zeros(2, 3, 16, 16)}, ValueError, "start has "),
+        ],
+    )
+    def test_bad_arguments_are_refused_before_the_first_step(self, pipe, options, error, message):
+        options = {"target": "moss", **OPTIONS, **options}
+        target = options.pop("target")
+        with pytest.raises(error, match=message):
+            pipe.stream(target, **options)  # not asked for a step
+        with pytest.raises(error, match=message):
+            pipe.sample(target, **options)
+
+
+class TestNewImages:
+    def test_the_centroid_of_a_training_image_is_nearest_to_its_class(self, pipe, texture_folder):
+        for name in pipe.classes:
+            path = texture_folder / f"{name}.png"
+            assert pipe.nearest(path)[0][0] == name
+            (nearest, distance), *_ = pipe.nearest(Image.open(path), n=2)
+            assert nearest == name
+            assert distance < 1  # a typical crop of the class is at 1
+
+    def test_it_repeats_and_depends_on_the_seed(self, pipe, texture_folder):
+        path = texture_folder / "moss.png"
+        first, again, other = (pipe.centroid_of(path, crops=4, seed=s) for s in (0, 0, 1))
+        assert torch.equal(first.values, again.values)
+        assert torch.equal(first.sigmas, pipe.table.sigmas)
+        assert not torch.equal(first.values, other.values)
+
+    def test_it_samples(self, pipe, texture_folder):
+        centroid = pipe.centroid_of(str(texture_folder / "moss.png"), crops=4)
+        assert difference(final(pipe, centroid), final(pipe, "brick")) > 1e-3
+
+    def test_several_images_share_the_crops(self, pipe):
+        black, white = Image.new("RGB", (20, 20)), Image.new("RGB", (20, 20), "white")
+        both, one = pipe.centroid_of([black, white], crops=2), pipe.centroid_of([black, black], crops=2)
+        assert not torch.allclose(both.values, one.values, atol=1e-3)
+
+    def test_large_images_are_scaled_as_those_of_training(self, pipe, texture_folder):
+        """Four times as large, the stripes are as wide as in training once it is scaled."""
+        image = Image.open(texture_folder / "brick.png")
+        large = image.resize((192, 192), Image.Resampling.NEAREST)
+        near, far = pipe.centroid_of(image), pipe.centroid_of(large.crop((0, 0, 48, 48)))
+        scaled = pipe.centroid_of(large)
+        assert (scaled.values - near.values).norm() < 0.3 * (far.values - near.values).norm()
+
+    @pytest.mark.parametrize(
+        "images, options, error, message",
+        [
+            (Image.new("RGB", (15, 40)), {}, ImageError, "15 x 40 pixels; at least 16 x 16"),
+            ("nowhere.png", {}, ImageError, r"nowhere\.png: no such file"),
+            ([], {}, ValueError, "images is empty"),
+            (Image.new("RGB", (20, 20)), {"crops": 0}, ValueError, "crops=0"),
+        ],
+    )
+    def test_bad_images(self, pipe, images, options, error, message):
+        with pytest.raises(error, match=message):
+            pipe.centroid_of(images, **options)
+
+    def test_nearest_to_a_target(self, pipe):
+        assert pipe.nearest("slate", n=1) == [("slate", 0.0)]
+        names = [name for name, _ in pipe.nearest({"moss": 0.5, "brick": 0.5}, n=3)]
+        assert sorted(names) == pipe.classes
+        with pytest.raises(ValueError, match="target=None"):
+            pipe.nearest(None)
+
+
+class TestSaving:
+    def test_saved_and_loaded_it_samples_the_same_bits(self, pipe, tmp_path):
+        pipe.save_pretrained(tmp_path / "deep" / "folder")
+        again = Pipeline.from_pretrained(str(tmp_path / "deep" / "folder"), device="cpu")
+        assert again.classes == pipe.classes
+        assert torch.equal(
+            final(again, {"moss": 0.5, "slate": 0.5}), final(pipe, {"moss": 0.5, "slate": 0.5})
+        )
+        card = (tmp_path / "deep" / "folder" / "README.md").read_text()
+        assert "brick, moss, slate" in card
+
+    def test_a_damaged_folder(self, checkpoint_folder, tmp_path):
+        folder = shutil.copytree(checkpoint_folder, tmp_path / "cut")
+        (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1])
+        with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+            Pipeline.from_pretrained(folder)
+
+
+class TestHub:
+    class FakeApi:
+        """The edge of huggingface_hub: keeps what is uploaded."""
+
+        def __init__(self, kept: Path) -> None:
+            self.kept, self.created, self.uploaded = kept, [], []
+
+        def create_repo(self, repo_id, *, private, exist_ok):
+            self.created.append((repo_id, private, exist_ok))
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message):
+            assert self.created, "uploaded before the repository was there"
+            self.uploaded.append((repo_id, commit_message))
+            shutil.copytree(folder_path, self.kept)
+            return f"https://hub/{repo_id}/commit/1"
+
+    def test_what_is_pushed_can_be_loaded(self, pipe, tmp_path):
+        api = self.FakeApi(tmp_path / "kept")
+        address = pipe.push_to_hub("someone/textures", private=True, api=api)
+        assert address == "https://hub/someone/textures/commit/1"
+        assert api.created == [("someone/textures", True, True)]
+        assert [repo for repo, _ in api.uploaded] == ["someone/textures"]
+        assert {p.name for p in api.kept.iterdir()} == {
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "centroids.safetensors",
+        }
+        assert torch.equal(final(Pipeline.from_pretrained(api.kept, device="cpu")), final(pipe))
+
+    def test_a_hub_id_is_downloaded_without_anything_else(self, pipe, checkpoint_folder, monkeypatch):
+        asked = {}
+
+        def snapshot_download(repo_id, *, allow_patterns):
+            asked.update(repo_id=repo_id, patterns=allow_patterns)
+            return str(checkpoint_folder)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        loaded = Pipeline.from_pretrained("someone/textures", device="cpu")
+        assert asked["repo_id"] == "someone/textures"
+        assert all(name.endswith((".json", ".safetensors", ".md")) for name in asked["patterns"])
+        assert torch.equal(final(loaded), final(pipe))
+
+    def test_a_folder_is_taken_before_the_hub(self, checkpoint_folder, tmp_path, monkeypatch):
+        shutil.copytree(checkpoint_folder, tmp_path / "someone" / "textures")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", None)  # would raise TypeError
+        assert len(Pipeline.from_pretrained("someone/textures", device="cpu").classes) == 3
+
+    def test_a_hub_that_does_not_answer(self):
+        """The tests run with the hub switched off, as on a machine without a network."""
+        with pytest.raises(
+            CheckpointError, match="'someone/nothing' is no folder, and the hub did not give it"
+        ):
+            Pipeline.from_pretrained("someone/nothing")
+
+    @pytest.mark.parametrize("source", ["no/such/folder", "/nowhere", "two words", "a--b", ""])
+    def test_neither_a_folder_nor_an_id(self, source, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(CheckpointError):
+            Pipeline.from_pretrained(source)
