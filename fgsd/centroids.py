@@ -24,10 +24,14 @@ class Centroid:
         Noise levels in [-1, 1] units, increasing.
     values : Tensor of shape (S, F)
         Feature vector at each of them.
+    colour : Tensor of shape (3,)
+        Mean of the clean images in [-1, 1], at which sampling begins: the noisy images of the class are
+        spread round it, and a network that is shown grey at the highest noise level believes it.
     """
 
     sigmas: Tensor
     values: Tensor
+    colour: Tensor
 
     def at(self, sigma: float | Tensor) -> Tensor:
         """The feature vector (F,) at a noise level, or (B, F) at levels (B,); see `interpolate`."""
@@ -50,12 +54,15 @@ class CentroidTable:
         Mean feature vectors.
     spreads : Tensor of shape (C, S, F), float32
         Standard deviation, over single crops, of each feature within its class.
+    colours : Tensor of shape (C, 3), float32
+        Mean colour of each class in [-1, 1]; see `Centroid`.
     """
 
     classes: list[str]
     sigmas: Tensor
     values: Tensor
     spreads: Tensor
+    colours: Tensor
 
     def __post_init__(self) -> None:
         if not (self.sigmas.ndim == 1 and len(self.sigmas) > 0 and bool((self.sigmas.diff() > 0).all())):
@@ -69,6 +76,10 @@ class CentroidTable:
                 raise ValueError(f"{name} has shape {shape}, expected {(*expected, 'F')}")
         if self.spreads.shape != self.values.shape:
             raise ValueError(f"spreads has {self.spreads.shape[2]} features, values {self.values.shape[2]}")
+        if tuple(self.colours.shape) != (len(self.classes), 3):
+            raise ValueError(
+                f"colours has shape {tuple(self.colours.shape)}, expected {(len(self.classes), 3)}"
+            )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be distinct")
 
@@ -87,7 +98,8 @@ class CentroidTable:
 
     def of(self, name: str) -> Centroid:
         """The centroid of one class."""
-        return Centroid(self.sigmas, self.values[self.index(name)])
+        row = self.index(name)
+        return Centroid(self.sigmas, self.values[row], self.colours[row])
 
     def mixture(self, weights: Weights) -> Centroid:
         """The weighted mean of class centroids.
@@ -96,7 +108,8 @@ class CentroidTable:
         ----------
         weights : mapping of class name to weight, or a function of sigma that returns one
             The weights at each noise level must be finite and sum to 1 (to 1e-3; then they are scaled to 1
-            exactly); negative ones extrapolate. A function is asked at each noise level of the table.
+            exactly); negative ones extrapolate. A function is asked at each noise level of the table; the
+            colour is that of the highest.
 
         Raises
         ------
@@ -109,7 +122,8 @@ class CentroidTable:
         for s, sigma in enumerate(self.sigmas.tolist()):
             now = checked_weights(weights(sigma) if callable(weights) else weights)
             rows.append(sum(w * self.values[self.index(name), s] for name, w in now.items()))
-        return Centroid(self.sigmas, torch.stack(rows))
+        colour = sum(w * self.colours[self.index(name)] for name, w in now.items())
+        return Centroid(self.sigmas, torch.stack(rows), colour)
 
     def distances(self, values: Tensor) -> Tensor:
         """How far feature vectors are from every class, in units of the typical spread within a class.
@@ -240,10 +254,12 @@ def compute_table(
     progress : callable, optional
         Wraps the list of classes, as `tqdm` does.
     """
-    means, spreads = [], []
+    means, spreads, colours = [], [], []
     for name in progress(data.classes) if progress else data.classes:
-        generator = torch.Generator().manual_seed(seed)
-        mean, spread = features_by_level(denoiser, data.crops(name, crops, generator), sigmas, seed=seed)
+        x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
+        mean, spread = features_by_level(denoiser, x0, sigmas, seed=seed)
         means.append(mean)
         spreads.append(spread)
-    return CentroidTable(list(data.classes), sigmas.clone(), torch.stack(means), torch.stack(spreads))
+        colours.append(x0.mean(dim=(0, 2, 3)))
+    parts = (torch.stack(part) for part in (means, spreads, colours))
+    return CentroidTable(list(data.classes), sigmas.clone(), *parts)

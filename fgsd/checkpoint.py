@@ -24,6 +24,7 @@ from fgsd.network import Denoiser, NetworkConfig
 from fgsd.run_state import write_atomically
 
 FORMAT = "fgsd-checkpoint-1"
+TABLE = ("sigmas", "values", "spreads", "colours")  # the tensors of `CentroidTable`
 MOST_CONFIG_BYTES = 1_000_000
 MOST_BLOCKS = 100
 MOST_CHANNELS = 4096
@@ -83,8 +84,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
         indent=2,
     )
     model = {k: _stored(v, torch.float16) for k, v in checkpoint.network.state_dict().items()}
-    parts = {"sigmas": table.sigmas, "values": table.values, "spreads": table.spreads}
-    centroids = {k: _stored(v, torch.float32) for k, v in parts.items()}
+    centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE}
     write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n"))
     write_atomically(folder / "model.safetensors", lambda p: save_file(model, p))
     write_atomically(folder / "centroids.safetensors", lambda p: save_file(centroids, p))
@@ -116,9 +116,9 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
     path = folder / "centroids.safetensors"
-    tensors = _read_tensors(path, dict.fromkeys(("sigmas", "values", "spreads")))
+    tensors = _read_tensors(path, dict.fromkeys(TABLE))
     try:
-        table = CentroidTable(classes, tensors["sigmas"], tensors["values"], tensors["spreads"])
+        table = CentroidTable(classes, **tensors)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
     if table.dimension != config.dimension:

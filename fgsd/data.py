@@ -69,8 +69,12 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
 
 def to_tensor(image: Image.Image) -> Tensor:
     """An RGB image as a float32 tensor (3, H, W) in [-1, 1]."""
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))
-    return pixels.permute(2, 0, 1).float() / 127.5 - 1.0
+    return normalised(torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1))
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """8-bit pixels as float32 in [-1, 1]."""
+    return pixels.float() / 127.5 - 1.0
 
 
 def to_images(x: Tensor) -> list[Image.Image]:
@@ -98,19 +102,16 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class _Region:
-    """A part of an image to crop from: pixels (H, W, 3) uint8, and whether it wraps from right to left."""
+    """A part of an image to crop from: pixels (H, W, 3) uint8; one that wraps is continued to the right by
+    the width of a crop less one."""
 
     pixels: np.ndarray
     wraps: bool
+    width: int  # of the image, without what was added
 
     def positions(self, size: int) -> tuple[int, int]:
         """Number of rows and of columns at which a crop of `size` may start."""
-        height, width = self.pixels.shape[:2]
-        return height - size + 1, width if self.wraps else width - size + 1
-
-    def crop(self, top: int, left: int, size: int) -> np.ndarray:
-        columns = np.arange(left, left + size) % self.pixels.shape[1]
-        return self.pixels[top : top + size, columns]
+        return self.pixels.shape[0] - size + 1, self.width if self.wraps else self.width - size + 1
 
 
 class TextureFolder:
@@ -188,9 +189,12 @@ class TextureFolder:
             )
         pixels = np.asarray(image)
         wraps = tiles_horizontally(pixels)
+        if wraps:
+            pixels = np.concatenate([pixels, pixels[:, : size - 1]], axis=1)
         for split, (top, bottom) in parts.items():
             if bottom > top:
-                self._regions[split].setdefault(name, []).append(_Region(pixels[top:bottom], wraps))
+                region = _Region(pixels[top:bottom], wraps, image.width)
+                self._regions[split].setdefault(name, []).append(region)
         self._images.setdefault(name, []).append(image)
 
     def image(self, name: str) -> Image.Image:
@@ -200,13 +204,7 @@ class TextureFolder:
     def regions(self, name: str, split: str = "train") -> list[Tensor]:
         """The training or test parts of a class's images, each (3, H, W) in [-1, 1]; tiles are extended to
         the right by a crop's width less one, so that every crop is found in them."""
-        parts = []
-        for region in self._regions[split].get(self._check(name), []):
-            pixels = region.pixels
-            if region.wraps:
-                pixels = np.concatenate([pixels, pixels[:, : self.config.patch_size - 1]], axis=1)
-            parts.append(to_tensor(pixels))
-        return parts
+        return [to_tensor(region.pixels) for region in self._regions[split].get(self._check(name), [])]
 
     def crops(
         self,
@@ -217,7 +215,24 @@ class TextureFolder:
         split: str = "train",
         size: int | None = None,
     ) -> Tensor:
-        """Random square crops of a class.
+        """Random square crops of a class; the parameters are those of `pixels`.
+
+        Returns
+        -------
+        Tensor of shape (n, 3, size, size), float32 in [-1, 1].
+        """
+        return normalised(self.pixels(name, n, generator, split=split, size=size))
+
+    def pixels(
+        self,
+        name: str,
+        n: int,
+        generator: torch.Generator,
+        *,
+        split: str = "train",
+        size: int | None = None,
+    ) -> Tensor:
+        """Random square crops of a class, as they are stored.
 
         Parameters
         ----------
@@ -233,7 +248,7 @@ class TextureFolder:
 
         Returns
         -------
-        Tensor of shape (n, 3, size, size), float32 in [-1, 1].
+        Tensor of shape (n, 3, size, size), uint8.
         """
         size = size or self.config.patch_size
         if not 1 <= size <= self.config.patch_size:
@@ -244,13 +259,14 @@ class TextureFolder:
                 f"split={split!r} of class {name!r} is empty (test_share={self.config.test_share})"
             )
         counts = torch.tensor([float(np.prod(region.positions(size))) for region in regions])
-        picks = torch.multinomial(counts, n, replacement=True, generator=generator)
+        picks = torch.multinomial(counts, n, replacement=True, generator=generator).tolist()
+        places = torch.rand(n, 2, generator=generator, dtype=torch.float64).tolist()
         out = np.empty((n, size, size, 3), dtype=np.uint8)
-        for k, pick in enumerate(picks.tolist()):
+        for k, (pick, (down, across)) in enumerate(zip(picks, places, strict=True)):
             rows, columns = regions[pick].positions(size)
-            where = torch.rand(2, generator=generator, dtype=torch.float64)
-            out[k] = regions[pick].crop(int(where[0] * rows), int(where[1] * columns), size)
-        return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+            top, left = int(down * rows), int(across * columns)
+            out[k] = regions[pick].pixels[top : top + size, left : left + size]
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     def _check(self, name: str) -> str:
         if name not in self._images:

@@ -37,8 +37,8 @@ class PeerMatching:
     weights: Tensor
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
-        # a sum, not a matrix product, which autocast would round to bfloat16
-        return (self.weights.to(phi.dtype)[:, :, None] * phi).sum(dim=1)
+        with torch.autocast(phi.device.type, enabled=False):  # means keep their float32
+            return self.weights.to(phi.dtype) @ phi
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from fgsd.matching import MatchedLayer, Matching
 class NetworkConfig:
     """Shape of the denoiser. Multiples of 8 channels are fastest."""
 
-    widths: tuple[int, ...] = (64, 128, 192)  # channels by level; level k works at 1 / 2^(k+1) resolution
+    widths: tuple[int, ...] = (64, 128, 256)  # channels by level; level k works at 1 / 2^(k+1) resolution
     blocks: tuple[int, ...] = (1, 2, 2)  # residual blocks by level, on the way down; one fewer up, at least 1
     head: int = 24  # channels of the thin layer at full resolution
     embedding: int = 128  # width of the noise-level embedding

@@ -33,38 +33,41 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None) -> None:
         for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = {}  # kernels of one shape go through it together
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if not state:
-                    state["momentum"] = torch.zeros_like(p)
-                state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
-                rows, columns = update.shape
-                scale = math.sqrt(max(1, rows / columns))
-                update = orthogonalised(update, group["steps"])
-                p.add_(update.view_as(p), alpha=-group["lr"] * scale)
+                if p.grad is not None:
+                    by_shape.setdefault(p.shape, []).append(p)
+            for shape, params in by_shape.items():
+                updates = []
+                for p in params:
+                    momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                    momentum.lerp_(p.grad, 1 - group["momentum"])
+                    updates.append(p.grad.lerp(momentum, group["momentum"]).flatten(1))
+                updates = orthogonalised(torch.stack(updates), group["steps"])
+                scale = math.sqrt(max(1, updates.shape[1] / updates.shape[2]))
+                for p, update in zip(params, updates, strict=True):
+                    p.add_(update.view(shape), alpha=-group["lr"] * scale)
 
 
-def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix with the same singular vectors and singular values near 1, by Newton-Schulz iteration.
+def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Matrices (..., R, C) with the same singular vectors and singular values near 1, by Newton-Schulz.
 
     Each iteration multiplies by a polynomial of the Gram matrix X X^T. These commute, so they are gathered
     on the small square Gram matrix first, and the wide X is multiplied once.
     """
     a, b, c = Muon.COEFFICIENTS
-    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    wide = wide / wide.norm().clamp(min=1e-7)
-    gram = wide @ wide.T
-    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    wide = matrices.mT if tall else matrices
+    wide = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    gram = wide @ wide.mT
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     total = identity
     for _ in range(steps):
-        factor = a * identity + torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor = a * identity + b * gram + c * (gram @ gram)
         total = total @ factor
         gram = factor @ gram @ factor
     wide = total @ wide
-    return wide.T if matrix.shape[0] > matrix.shape[1] else wide
+    return wide.mT if tall else wide
 
 
 def build_optimizers(model: nn.Module, *, muon_lr: float, adam_lr: float) -> list[torch.optim.Optimizer]:

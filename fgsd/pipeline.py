@@ -180,8 +180,9 @@ class Pipeline:
             top = int(torch.randint(pixels.shape[1] - size + 1, (1,), generator=generator))
             left = int(torch.randint(pixels.shape[2] - size + 1, (1,), generator=generator))
             cut.append(pixels[:, top : top + size, left : left + size])
-        means, _ = features_by_level(self.network, torch.stack(cut), self.table.sigmas, seed=seed)
-        return Centroid(self.table.sigmas, means)
+        x0 = torch.stack(cut)
+        means, _ = features_by_level(self.network, x0, self.table.sigmas, seed=seed)
+        return Centroid(self.table.sigmas, means, x0.mean(dim=(0, 2, 3)))
 
     def nearest(self, target: Target | Image.Image | Path, n: int = 5) -> list[tuple[str, float]]:
         """The `n` classes nearest to an image or target, with distances in spreads within a class."""
@@ -226,8 +227,8 @@ class Pipeline:
         tileable : bool
             The image continues from right to left and from bottom to top.
         start : Tensor of shape (n, 3, height, width), optional
-            Clean image in [-1, 1] to which noise is added instead of to nothing; with a low `sigma_max`
-            the sample keeps its coarse structure.
+            Clean image in [-1, 1] to which noise is added instead of to the target's mean colour; with a
+            low `sigma_max` the sample keeps its coarse structure.
         sigma_max : float, optional
             Noise level to begin at; by default that of the checkpoint.
 
@@ -257,13 +258,21 @@ class Pipeline:
         sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
         if start is not None and tuple(start.shape) != (n, 3, height, width):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")
+        start = self._colour(centroid, strength) if start is None else start
         return self._run(guided, SAMPLERS[sampler], sigmas, seeds, (3, height, width), start)
+
+    def _colour(self, centroid: Centroid | list[Centroid] | None, strength: float) -> Tensor:
+        """Mean colour (1 or n, 3, 1, 1) to begin at: that of all classes, moved to the target's."""
+        colour = self.table.colours.mean(dim=0, keepdim=True)
+        if centroid is not None:
+            many = [centroid] if isinstance(centroid, Centroid) else centroid
+            colour = torch.lerp(colour, torch.stack([c.colour for c in many]), strength)
+        return colour[:, :, None, None]
 
     def _run(self, guided, sampler, sigmas, seeds, shape, start) -> Iterator[PipelineStep]:
         noise = ImageNoise(seeds, shape, self.device)
         x = sigmas[0].item() * noise()
-        if start is not None:
-            x = x + start.to(x)
+        x = x + start.to(x)
         spreads = self.table.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6).to(self.device)
         for step in sampler(guided, x, sigmas, noise=noise):
             distance = None

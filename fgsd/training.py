@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from fgsd.data import DataConfig, TextureFolder
+from fgsd.data import DataConfig, TextureFolder, normalised
 from fgsd.matching import PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
@@ -157,18 +157,26 @@ def train(
     dtype = autocast_dtype(config.precision, accelerator.device.type)
     per_step = config.groups * config.group_size * accelerator.num_processes
     began = time.monotonic() - seconds
+    first, total = accelerator.process_index * config.groups, config.groups * accelerator.num_processes
 
+    def prepared(step: int, progress: float) -> Batch:
+        size = config.crop_size(progress)
+        return make_batch(
+            data, config, step, size, first=first, total_groups=total, device=accelerator.device
+        )
+
+    batch = None
     while (progress := _progress(config, step * per_step, seconds)) < 1:
         factor = cosine(progress) * min(1.0, (step + 1) / config.warmup)
         for optimizer, rate in zip(optimizers, (config.muon_lr, config.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-        first = accelerator.process_index * config.groups
-        total = config.groups * accelerator.num_processes
-        batch = make_batch(data, config, step, config.crop_size(progress), first=first, total_groups=total)
+        batch = batch or prepared(step, progress)
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            loss = denoising_loss(wrapped, batch.to(accelerator.device), config.network.sigma_data)
+            loss = denoising_loss(wrapped, batch, config.network.sigma_data)
         accelerator.backward(loss)
+        # an accelerator still computes while the next batch is cut
+        batch = prepared(step + 1, _progress(config, (step + 1) * per_step, time.monotonic() - began))
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         for optimizer in optimizers:
             optimizer.step()
@@ -208,9 +216,6 @@ class Batch:
     sigma: Tensor
     weights: Tensor
 
-    def to(self, device: torch.device) -> Batch:
-        return Batch(*(getattr(self, name).to(device) for name in ("x0", "x", "sigma", "weights")))
-
 
 def make_batch(
     data: TextureFolder,
@@ -220,9 +225,11 @@ def make_batch(
     *,
     first: int = 0,
     total_groups: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> Batch:
-    """The groups `first` to `first + config.groups` of the `total_groups` of a step, the same on any
-    machine; crops of `size` pixels (by default `data.config.patch_size`)."""
+    """The groups `first` to `first + config.groups` of the `total_groups` of a step, with crops of `size`
+    pixels (by default `data.config.patch_size`). Classes, crops and noise levels are the same on any
+    machine; the noise is drawn on the device, so it is the same on devices of one kind."""
     total, n = total_groups or config.groups, config.group_size
     plan = torch.Generator().manual_seed(seed_of(config.seed, step))
     rounds = math.ceil(total / len(data.classes))
@@ -233,15 +240,17 @@ def make_batch(
     sigmas = (config.sigma_log_mean + config.sigma_log_std * normal).exp()
     sigmas = sigmas.clamp(config.sigma_min, config.sigma_max).float()
     guided = torch.rand(total, generator=plan) < config.guided_share
-    x0, x = [], []
+    crops, noise = [], []
     for g in range(first, first + config.groups):
-        generator = torch.Generator().manual_seed(seed_of(config.seed, step, g))
-        crops = data.crops(data.classes[int(classes[g])], n, generator, size=size)
-        x0.append(crops)
-        x.append(crops + sigmas[g] * torch.randn(crops.shape, generator=generator))
+        where = torch.Generator().manual_seed(seed_of(config.seed, step, g, 0))
+        crops.append(data.pixels(data.classes[int(classes[g])], n, where, size=size))
+        generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
+        noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
+    x0 = normalised(torch.cat(crops).to(device))
     mine = slice(first, first + config.groups)
-    weights = leave_one_out(config.groups, n, guided[mine])
-    return Batch(torch.cat(x0), torch.cat(x), sigmas[mine].repeat_interleave(n), weights)
+    sigma = sigmas[mine].repeat_interleave(n).to(device)
+    x = x0 + sigma[:, None, None, None] * torch.cat(noise)
+    return Batch(x0, x, sigma, leave_one_out(config.groups, n, guided[mine]).to(device))
 
 
 def denoising_loss(denoiser, batch: Batch, sigma_data: float) -> Tensor:

@@ -212,7 +212,7 @@ def test_grid_and_data_uri_keep_every_pixel():
 def table_of(values: torch.Tensor) -> CentroidTable:
     names = [f"class-{k}" for k in range(len(values))]
     sigmas = torch.linspace(0.1, 1.0, values.shape[1])
-    return CentroidTable(names, sigmas, values, torch.ones_like(values))
+    return CentroidTable(names, sigmas, values, torch.ones_like(values), torch.zeros(len(names), 3))
 
 
 class TestClassMap:

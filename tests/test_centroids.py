@@ -26,7 +26,8 @@ NAMES = ["grass", "lava", "river-pebbles"]
 def table() -> CentroidTable:
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(3, 4, 5, generator=generator)
-    return CentroidTable(NAMES, SIGMAS, values, 0.5 + torch.rand(3, 4, 5, generator=generator))
+    spreads = 0.5 + torch.rand(3, 4, 5, generator=generator)
+    return CentroidTable(NAMES, SIGMAS, values, spreads, torch.rand(3, 3, generator=generator))
 
 
 class TestInterpolation:
@@ -58,7 +59,7 @@ class TestInterpolation:
         assert torch.equal(found, torch.stack([table.of(name).at(0.4) for name in NAMES]))
 
     def test_a_single_level(self):
-        centroid = Centroid(torch.tensor([0.5]), torch.tensor([[1.0, 2.0]]))
+        centroid = Centroid(torch.tensor([0.5]), torch.tensor([[1.0, 2.0]]), torch.zeros(3))
         assert centroid.at(0.1).tolist() == [1.0, 2.0]
         assert centroid.at(torch.tensor([0.1, 3.0])).tolist() == [[1.0, 2.0], [1.0, 2.0]]
 
@@ -89,6 +90,13 @@ class TestMixtures:
         for s, sigma in enumerate(SIGMAS.tolist()):
             expected = sigma / 3 * table.values[1, s] + (1 - sigma / 3) * table.values[0, s]
             assert torch.allclose(mixture.values[s], expected, atol=1e-6)
+        assert torch.allclose(mixture.colour, table.colours[1], atol=1e-6)  # where sampling begins
+
+    def test_colours_mix_as_features_do(self, table):
+        assert torch.equal(table.of("lava").colour, table.colours[1])
+        mixture = table.mixture({"lava": 0.25, "grass": 0.75})
+        expected = 0.25 * table.colours[1] + 0.75 * table.colours[0]
+        assert torch.allclose(mixture.colour, expected, atol=1e-6)
 
     def test_coarse_from_one_and_fine_from_another(self, table):
         mixture = table.mixture(coarse_fine({"lava": 1.0}, {"grass": 1.0}, 1.0))
@@ -137,14 +145,13 @@ class TestDistances:
 
     def test_unit_is_the_spread_within_a_class(self):
         values = torch.zeros(2, 3, 4)
-        table = CentroidTable(
-            ["a", "b"], SIGMAS[:3], values, torch.tensor([3.0, 4.0])[:, None, None].expand(2, 3, 4)
-        )
+        spreads = torch.tensor([3.0, 4.0])[:, None, None].expand(2, 3, 4)
+        table = CentroidTable(["a", "b"], SIGMAS[:3], values, spreads, torch.zeros(2, 3))
         spread = math.sqrt((3**2 + 4**2) / 2)
         assert table.distances(torch.full((3, 4), 2 * spread)).tolist() == pytest.approx([2, 2])
 
     def test_a_feature_that_never_varies_counts_in_finite_numbers(self, table):
-        still = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.spreads))
+        still = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.spreads), table.colours)
         assert still.nearest(table.of("lava"))[0] == ("lava", 0.0)
         assert still.distances(table.values[1]).isfinite().all()
 
@@ -160,10 +167,11 @@ class TestTableChecks:
             ({"sigmas": torch.tensor(1.0)}, "sigmas"),
             ({"values": torch.zeros(3, 4)}, "values"),
             ({"spreads": torch.zeros(3, 4, 6)}, "spreads"),
+            ({"colours": torch.zeros(2, 3)}, "colours"),
         ],
     )
     def test_parts_that_do_not_fit(self, table, change, message):
-        parts = {k: getattr(table, k) for k in ("classes", "sigmas", "values", "spreads")}
+        parts = {k: getattr(table, k) for k in ("classes", "sigmas", "values", "spreads", "colours")}
         with pytest.raises(ValueError, match=message):
             CentroidTable(**{**parts, **change})
 
@@ -207,3 +215,4 @@ class TestFeatures:
         assert table.values.shape == table.spreads.shape == (3, 3, network.config.dimension)
         crops = data.crops("slate", 4, torch.Generator().manual_seed(5))
         assert torch.equal(table.values[2], features_by_level(network, crops, levels, seed=5)[0])
+        assert torch.equal(table.colours[2], crops.mean(dim=(0, 2, 3)))

@@ -146,6 +146,7 @@ class TestForeignTensors:
             (lambda t: t.update(sigmas=t["sigmas"].flip(0)), "increas"),
             (lambda t: t.update(sigmas=t["sigmas"] - 1), "positive"),
             (lambda t: t.update(sigmas=torch.tensor(1.0)), "sigmas"),
+            (lambda t: t.update(colours=t["colours"][:2].clone()), "colours has shape"),
             (lambda t: t["values"].fill_(math.nan), "finite"),
         ],
     )

@@ -180,7 +180,7 @@ def test_data_that_does_not_fit_the_checkpoint_is_refused(pipe, texture_folder, 
 def test_the_measures_are_at_their_ideal_for_real_crops_of_the_shipped_textures(lively):
     data = TextureFolder(TEXTURES, DataConfig())
     nothing = torch.zeros(len(data.classes), 1, 40)
-    table = CentroidTable(list(data.classes), torch.ones(1), nothing, nothing)
+    table = CentroidTable(list(data.classes), torch.ones(1), nothing, nothing, torch.zeros(len(data.classes), 3))
     pipe = Pipeline(lively(), table, CheckpointInfo(patch_size=64, image_size=192), device="cpu")
     found = evaluate(RealPipe(pipe, data, "test"), data, per_class=8, parts=QUICK[:3], seed=1)
     belongs, distance, variety = (found["parts"][part]["checks"][0] for part in QUICK[:3])
@@ -258,9 +258,8 @@ def test_a_tie_is_not_won():
 def test_an_unseen_texture_wins_if_its_samples_look_like_it(pipe, data, drawn, won):
     table = pipe.table
     known = [k for k, name in enumerate(table.classes) if name != "slate"]
-    two = type(table)(
-        [table.classes[k] for k in known], table.sigmas, table.values[known], table.spreads[known]
-    )
+    rows = (table.values[known], table.spreads[known], table.colours[known])
+    two = type(table)([table.classes[k] for k in known], table.sigmas, *rows)
     knows_two = RealPipe(
         Pipeline(pipe.network, two, pipe.info, "cpu"),
         data,

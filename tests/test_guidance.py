@@ -15,7 +15,9 @@ SIGMAS = torch.tensor([0.1, 0.5, 2.0])
 
 
 def centroid(seed: int, features: int = 32) -> Centroid:
-    return Centroid(SIGMAS, torch.randn(3, features, generator=torch.Generator().manual_seed(seed)))
+    return Centroid(
+        SIGMAS, torch.randn(3, features, generator=torch.Generator().manual_seed(seed)), torch.zeros(3)
+    )
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_bad_arguments(lively):
     network = lively()
     with pytest.raises(ValueError, match="31 features, the network 32"):
         GuidedDenoiser(network, centroid(0, features=31))
-    other_levels = Centroid(2 * SIGMAS, centroid(0).values)
+    other_levels = Centroid(2 * SIGMAS, centroid(0).values, torch.zeros(3))
     with pytest.raises(ValueError, match="share their noise levels"):
         GuidedDenoiser(network, [centroid(0), other_levels])
     for strength in (math.nan, math.inf):

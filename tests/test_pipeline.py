@@ -151,11 +151,23 @@ class TestStream:
 
     def test_the_start_is_noised_to_the_first_level(self, pipe):
         start = torch.full((1, 3, 16, 16), 0.25)
-        with_start = next(pipe.stream("moss", start=start, sigma_max=1.5, **OPTIONS))
-        without = next(pipe.stream("moss", sigma_max=1.5, **OPTIONS))
-        assert with_start.sigma == pytest.approx(1.5)
-        assert torch.allclose(with_start.step.noisy, without.step.noisy + start, atol=1e-6)
-        assert without.step.noisy.std().item() == pytest.approx(1.5, rel=0.15)
+        step = next(pipe.stream("moss", start=start, sigma_max=1.5, **OPTIONS))
+        bare = next(pipe.stream("moss", start=torch.zeros_like(start), sigma_max=1.5, **OPTIONS))
+        assert step.sigma == pytest.approx(1.5)
+        assert torch.allclose(step.step.noisy, bare.step.noisy + start, atol=1e-6)
+        assert bare.step.noisy.std().item() == pytest.approx(1.5, rel=0.15)
+
+    @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+    def test_by_default_it_is_the_mean_colour_of_the_target(self, pipe, strength):
+        def begins(target):
+            return next(pipe.stream(target, strength=strength, **{**OPTIONS, "n": 2})).step.noisy
+
+        everything, colours = pipe.table.colours.mean(dim=0), pipe.table.colours
+        noise = begins(None) - everything[:, None, None]
+        assert noise.mean().abs() < 1  # of standard deviation sigma_max
+        expected = torch.lerp(everything.expand(2, 3), colours[[1, 0]], strength)
+        found = begins(["moss", "brick"]) - noise
+        assert torch.allclose(found, expected[:, :, None, None].expand_as(found), atol=1e-5)
 
     @pytest.mark.parametrize("sampler", ["dpm2m", "heun", "ancestral"])
     @pytest.mark.parametrize("shift", [(8, 0), (0, 4)])
@@ -187,7 +199,7 @@ class TestStream:
             ({"target": ["moss"], "n": 2}, ValueError, "target has 1 entries for n=2"),
             ({"target": ["moss"] * 3, "n": 2}, ValueError, "target has 3 entries for n=2"),
             ({"target": ["moss", None], "n": 2}, ValueError, "target: None"),
-            ({"target": Centroid(torch.ones(1), torch.ones(1, 5))}, ValueError, "5 features"),
+            ({"target": Centroid(torch.ones(1), torch.ones(1, 5), torch.zeros(3))}, ValueError, "5 features"),
             ({"n": 0}, ValueError, "n=0"),
             ({"n": -1}, ValueError, "n=-1"),
             ({"n": 1.5}, ValueError, "n=1.5"),
