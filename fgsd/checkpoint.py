@@ -42,7 +42,7 @@ class CheckpointInfo:
     image_size: int | None = None  # shorter side that training images were scaled to, in pixels
     test_share: float = 1 / 3  # share of the rows of each training image that was held out
     sigma_min: float = 0.02  # noise level at which sampling ends, in [-1, 1] units
-    sigma_max: float = 4.0  # and at which it begins
+    sigma_max: float = 20.0  # and at which it begins
     images: int = 0  # crops seen in training
     hours: float = 0.0  # of training
     license: str = "other"  # of the weights, as the hub names it

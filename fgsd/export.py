@@ -51,13 +51,12 @@ def export(
     network = Denoiser(config.network)
     step, seconds = place.load_average(network)
     network.eval().requires_grad_(False).to(best_device())
-    sigma_max = min(4.0, config.sigma_max)
     info = CheckpointInfo(
         patch_size=config.data.patch_size,
         image_size=config.data.image_size,
         test_share=config.data.test_share,
         sigma_min=max(0.02, config.sigma_min),
-        sigma_max=sigma_max,
+        sigma_max=config.sigma_max,
         images=place.images_at(step) + (begun_from.images if begun_from else 0),
         hours=round(seconds / 3600 + (begun_from.hours if begun_from else 0.0), 2),
         attribution=attribution,

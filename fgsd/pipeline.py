@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -206,6 +207,7 @@ class Pipeline:
         tileable: bool = False,
         start: Tensor | None = None,
         sigma_max: float | None = None,
+        sampler_options: Mapping[str, float] | None = None,
     ) -> Iterator[PipelineStep]:
         """Sample a batch, yielding each step of diffusion; arguments are checked before the first.
 
@@ -231,6 +233,8 @@ class Pipeline:
             low `sigma_max` the sample keeps its coarse structure.
         sigma_max : float, optional
             Noise level to begin at; by default that of the checkpoint.
+        sampler_options : mapping, optional
+            Further arguments of the sampler by name: `h` and `beta` of the ascent.
 
         Raises
         ------
@@ -259,7 +263,8 @@ class Pipeline:
         if start is not None and tuple(start.shape) != (n, 3, height, width):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")
         start = self._colour(centroid, strength) if start is None else start
-        return self._run(guided, SAMPLERS[sampler], sigmas, seeds, (3, height, width), start)
+        run = partial(SAMPLERS[sampler], **(sampler_options or {}))
+        return self._run(guided, run, sigmas, seeds, (3, height, width), start)
 
     def _colour(self, centroid: Centroid | list[Centroid] | None, strength: float) -> Tensor:
         """Mean colour (1 or n, 3, 1, 1) to begin at: that of all classes, moved to the target's."""

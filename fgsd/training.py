@@ -41,10 +41,12 @@ class TrainingConfig:
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
     crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
-    sigma_log_mean: float = -0.1  # noise levels are log-normal: mean of log(sigma)
-    sigma_log_std: float = 1.0  # and its standard deviation; most of the work is where structure is learned
+    sigma_log_mean: float = 0.2  # noise levels are log-normal: mean of log(sigma)
+    sigma_log_std: float = 1.3  # and its standard deviation; most of the work is where structure is learned
     sigma_min: float = 0.015  # noise levels are clipped to [sigma_min, sigma_max]
-    sigma_max: float = 5.0
+    # sampling begins here, so the noise has to drown the coarsest waves of a crop too: their amplitudes (of
+    # an orthonormal transform) reach 13 in the pack, and begun at 4 samples had two thirds of the contrast
+    sigma_max: float = 20.0
     muon_lr: float = 0.02  # learning rate of the kernels at its peak
     adam_lr: float = 0.0015  # learning rate of all else at its peak
     warmup: int = 100  # steps over which both rise

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fgsd.app.class_map import class_map, project, spread_out
 from fgsd.app.frames import PREVIEW_SIDE, frames, picture
+from fgsd.app.link import from_link, to_link
 from fgsd.app.newest import Newest
 from fgsd.app.pictures import data_uri, grid
 from fgsd.app.request import RequestError, SampleRequest, parse_request
@@ -34,6 +35,10 @@ def opened(src: str) -> Image.Image:
     head, _, body = src.partition(",")
     assert head == "data:image/webp;base64"
     return Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB")
+
+
+def link_of(request: SampleRequest) -> tuple:
+    return from_link(to_link(request))
 
 
 class TestRequest:
@@ -102,6 +107,53 @@ class TestRequest:
     def test_a_forged_target_is_refused(self, target, words):
         with pytest.raises(RequestError, match=words):
             parse(target)
+
+
+class TestLink:
+    @pytest.mark.parametrize(
+        "weights", [{"moss": 1}, {"moss": 1, "brick": 2}, {"moss": 0.1, "brick": 0.2, "slate": 0.3}]
+    )
+    def test_a_request_comes_back_to_the_last_digit(self, weights):
+        target = [{"name": name, "weight": weight} for name, weight in weights.items()]
+        options = {"n": 9, "size": 96, "seed": 2**31 - 1, "steps": 7, "strength": 1.35}
+        request = parse(target, **options, sampler="heun", tileable=True, view="estimate")
+        assert parse(*link_of(request)[:1], **link_of(request)[1]) == request
+        assert parse(*link_of(parse())[:1], **link_of(parse())[1]) == parse()
+
+    def test_it_reads_as_it_is_meant(self):
+        assert to_link(parse(seed=3)) == (
+            "?mix=moss:1.0&images=4&size=64&seed=3&steps=16&strength=1.0&sampler=dpm2m&watch=noise"
+        )
+
+    @pytest.mark.parametrize("name", ["a,b", "a:b", "a&b=c", "50 %", "%2C", "ü/ö", "<b>"])
+    def test_any_name_of_a_class(self, name):
+        request = parse_request([{"name": name, "weight": 1}], classes=[name], multiple=4)
+        target, settings = from_link(to_link(request))
+        assert parse_request(target, classes=[name], multiple=4, **settings) == request
+
+    @pytest.mark.parametrize(
+        "query", ["", "?", "?a=b", "?mix=", None, 3, ["mix"], "?mix=moss:1" + "0" * 3000]
+    )
+    def test_what_is_no_link_changes_nothing(self, query):
+        assert from_link(query) is None
+
+    def test_what_cannot_be_read_is_left_out_or_refused(self):
+        target, settings = from_link("?mix=moss:1&seed=x&steps=1e9&strength=&tile=yes")
+        assert settings == {"tileable": False}
+        for mix in (
+            "moss",
+            "moss:",
+            "moss:x",
+            "moss:nan",
+            "moss:-1",
+            "gold:1",
+            "moss:1,moss:1",
+            ",",
+            "moss:9",
+        ):
+            target, settings = from_link({"mix": mix})
+            with pytest.raises(RequestError):
+                parse(target, **settings)
 
 
 class TestFrames:

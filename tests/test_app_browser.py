@@ -58,7 +58,7 @@ def visit(browser, server) -> Iterator[Callable[..., Page]]:
     """A function that opens the page; afterwards the page must have said nothing on its console."""
     contexts, complaints = [], []
 
-    def open_page(**options) -> Page:
+    def open_page(path: str = "", **options) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, **options})
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
@@ -67,7 +67,7 @@ def visit(browser, server) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.asked = []
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(server.url, wait_until="commit")
+        page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
         finished(page)
         return page
 
@@ -135,6 +135,14 @@ def overflow(page: Page) -> tuple[int, int]:
 
 def chosen(page: Page) -> list[str]:
     return page.locator('.dot[aria-pressed="true"]').evaluate_all("all => all.map(d => d.dataset.name)")
+
+
+def until_ended(server: AppServer, begun: int) -> list[str]:
+    """What the server has done since its line `begun`, once a run has ended since."""
+    deadline = time.monotonic() + 30
+    while "end" not in server.lines()[begun:] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return server.lines()[begun:]
 
 
 def slow_run(page: Page) -> None:
@@ -229,13 +237,13 @@ def test_a_mixture_with_weights(visit, pipe):
     shares = page.locator(".chip output").all_inner_texts()
     assert shares == ["33 %", "67 %"]
     assert same_picture(pixels(page), expected(pipe, {"brick": 1 / 3, "moss": 2 / 3}))
-    # the mark lies on the map at the weighted mean of the two classes' points
-    mark = page.locator(".pin .mark").bounding_box()
+    # the pin lies at the weighted mean of the two thumbnails
+    mark = page.locator(".room .mark").bounding_box()
     box = page.locator(".map").bounding_box()
     places = {
         name: (
-            float(dot(page, name).get_attribute("data-px")),
-            float(dot(page, name).get_attribute("data-py")),
+            float(dot(page, name).get_attribute("data-x")),
+            float(dot(page, name).get_attribute("data-y")),
         )
         for name in ("brick", "moss")
     }
@@ -244,6 +252,113 @@ def test_a_mixture_with_weights(visit, pipe):
         assert centre == pytest.approx(places["brick"][axis] / 3 + places["moss"][axis] * 2 / 3, abs=0.01)
     page.get_by_role("button", name="Remove brick").click()
     assert chosen(page) == ["moss"]
+
+
+def middle(locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def weights(page: Page) -> dict[str, float]:
+    """What the chips say is sampled, to all digits."""
+    chips = page.locator(".chip").evaluate_all("all => all.map(c => [c.dataset.name, +c.dataset.weight])")
+    total = sum(weight for _, weight in chips)
+    return {name: weight / total for name, weight in chips}
+
+
+def live_picture(page: Page, sent: str | None = None) -> str:
+    """Wait for a picture that follows the pin, another than `sent`; its data URI."""
+    page.wait_for_function(
+        """sent => document.querySelector('.picture').dataset.live === 'true'
+                && document.querySelector('.picture').dataset.index === '6'
+                && document.querySelector('.source').src !== sent""",
+        arg=sent,
+    )
+    return page.locator(".source").get_attribute("src")
+
+
+def test_dragging_the_pin_changes_the_picture_before_it_is_released(visit, pipe):
+    page = visit()
+    start, goal = middle(page.locator(".room .mark")), middle(dot(page, "moss"))
+    assert start == pytest.approx(middle(dot(page, "brick")), abs=1)  # on the first screen it is on a texture
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move((start[0] + goal[0]) / 2, (start[1] + goal[1]) / 2, steps=5)
+    halfway = live_picture(page)
+    page.wait_for_timeout(1500)  # whatever came last has been painted
+    assert page.locator(".picture canvas").count() == 1
+    mixed = weights(page)
+    assert {"brick", "moss"} <= mixed.keys()
+    assert mixed["brick"] == pytest.approx(mixed["moss"], abs=0.05)
+    small = np.asarray(pipe.sample(mixed, n=1, steps=6, size=64, seed=0)[0])
+    assert same_picture(pixels(page), small)
+    page.mouse.move(*goal, steps=5)
+    live_picture(page, halfway)
+    assert page.locator(".picture").get_attribute("data-done") == "false"
+    page.mouse.up()
+    finished(page)
+    mixed = weights(page)
+    assert mixed["moss"] > 0.99
+    assert page.locator(".picture canvas").count() == 4
+    assert same_picture(pixels(page), expected(pipe, mixed))
+
+
+def test_a_new_drag_ends_the_run_under_way(visit, server):
+    page = visit()
+    slow_run(page)
+    begun = len(server.lines())
+    page.locator("#sample").click()
+    page.wait_for_function(
+        "Number(document.querySelector('.picture').dataset.index) >= 2"
+        " && document.querySelector('.picture').dataset.done === 'false'"
+    )
+    x, y = middle(page.locator(".room .mark"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y + 10, steps=3)
+    live_picture(page)
+    ran = until_ended(server, begun)
+    assert ran.index("end") < 100  # of the run: what follows are the six steps of pictures that follow
+    assert "step 1 of 6" in ran
+    page.mouse.up()
+    page.locator("#stop").click()
+
+
+def test_the_pin_goes_where_the_map_is_clicked_and_by_keyboard(visit, pipe):
+    page = visit()
+    box = page.locator(".map").bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    finished(page, "0")
+    assert middle(page.locator(".room .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
+    before, mixed = run_of(page), weights(page)
+    page.locator(".room .mark").focus()
+    page.keyboard.press("ArrowLeft")
+    live_picture(page)
+    x, y = middle(page.locator(".room .mark"))
+    assert x == pytest.approx(box["x"] + 0.48 * box["width"], abs=1)
+    assert y == pytest.approx(box["y"] + 0.5 * box["height"], abs=1)
+    page.keyboard.press("Enter")
+    finished(page, before)
+    assert weights(page) != mixed
+    assert same_picture(pixels(page), expected(pipe, weights(page)))
+
+
+def test_weights_are_continuous_and_a_texture_has_all_of_it_on_its_thumbnail(visit):
+    page = visit()
+    x, y = middle(page.locator(".room .mark"))
+    goal = middle(dot(page, "slate"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = []
+    for k in range(101):
+        page.mouse.move(x + (goal[0] - x) * k / 100, y + (goal[1] - y) * k / 100)
+        seen.append(weights(page))
+    page.mouse.up()
+    assert seen[0]["brick"] > 0.99 and seen[-1]["slate"] > 0.99
+    for one, following in pairwise(seen):
+        assert sum(one.values()) == pytest.approx(1)
+        names = one.keys() | following.keys()
+        assert max(abs(one.get(n, 0) - following.get(n, 0)) for n in names) < 0.08
 
 
 def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
@@ -258,10 +373,7 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     page.locator("#stop").click()
     expect(page.locator(".spoken")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
-    deadline = time.monotonic() + 30
-    while "end" not in server.lines()[begun:] and time.monotonic() < deadline:
-        time.sleep(0.1)
-    ran = server.lines()[begun:]
+    ran = until_ended(server, begun)
     assert ran[-1] == "end", "the run went on"
     assert 2 <= len(ran) - 1 < 100
     time.sleep(1)
@@ -284,16 +396,87 @@ def test_a_new_wish_ends_a_run_that_is_under_way(visit, server, pipe):
     slow_run(page)
     begun = len(server.lines())
     page.locator("#sample").click()
-    page.wait_for_function("Number(document.querySelector('.picture').dataset.index) >= 2")
+    page.wait_for_function(
+        "Number(document.querySelector('.picture').dataset.index) >= 2"
+        " && document.querySelector('.picture').dataset.done === 'false'"
+    )
     first = run_of(page)
     dot(page, "moss").click()
     page.wait_for_function("run => document.querySelector('.picture').dataset.run !== run", arg=first)
     page.wait_for_function("Number(document.querySelector('.picture').dataset.index) >= 1")
-    ran = server.lines()[begun:]
-    assert "end" in ran and ran.index("end") < 100  # of the first
+    # the first run ends after the step that it was at, which may be later than the first of the new run
+    ran = until_ended(server, begun)
+    assert ran.index("end") < 100
     assert ran.count("step 1 of 100") == 2
     page.locator("#stop").click()
     expect(page.locator("#stop")).to_be_disabled()
+
+
+def test_a_link_opened_elsewhere_gives_the_same_pixels(visit, server):
+    page = visit()
+    assert page.url.rstrip("/") == server.url.rstrip("/")
+    page.locator("#seed input").fill("7")
+    page.locator("#count label").first.click()
+    dot(page, "moss").click(modifiers=["Shift"])
+    finished(page, "0")
+    assert "mix=brick:0.5,moss:0.5" in page.url and "seed=7" in page.url and "images=1" in page.url
+    other = visit(path=page.url.removeprefix(server.url).lstrip("/"))
+    finished(other, "0")
+    assert chosen(other) == ["brick", "moss"]
+    assert other.locator("#seed input").input_value() == "7"
+    assert other.locator(".picture canvas").count() == 1
+    assert np.array_equal(pixels(other), pixels(page))
+    assert other.url == page.url
+
+
+def test_the_picture_and_the_link_are_taken_home(visit, pipe, tmp_path):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    dot(page, "moss").click()
+    finished(page, "0")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    assert download.value.suggested_filename == "moss-seed-0.png"
+    download.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as saved:
+        assert saved.format == "PNG" and saved.size == (128, 128)
+        assert np.array_equal(np.asarray(saved.convert("RGB"))[:64, :64], pixels(page))
+    page.get_by_role("button", name="Link").click()
+    expect(page.locator(".spoken")).to_have_text("Link copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_back_and_forward_undo_and_redo(visit, pipe):
+    page = visit()
+    for name in ("moss", "slate"):
+        before = run_of(page)
+        dot(page, name).click()
+        finished(page, before)
+    for way, name in ((page.go_back, "moss"), (page.go_forward, "slate"), (page.go_back, "moss")):
+        before = run_of(page)
+        way()
+        finished(page, before)
+        assert chosen(page) == [name]
+        assert same_picture(pixels(page), expected(pipe, name))
+    page.go_back()
+    finished(page)
+    expect(page.locator('.picture[data-run="0"]')).to_be_visible()
+    assert chosen(page) == ["brick"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("mix=gold:1", "There is no texture named 'gold'"),
+        ("mix=moss:1&size=72", "Size must be one of 64"),
+        ("mix=moss:nan", "The weight of moss"),
+    ],
+)
+def test_a_broken_link_is_named_and_the_page_stays_usable(visit, query, words):
+    page = visit(path=f"?{query}")
+    expect(page.locator(".message")).to_contain_text("This link cannot be opened. " + words)
+    dot(page, "moss").click()
+    finished(page, "0")
+    expect(page.locator(".message")).to_be_hidden()
 
 
 def test_leaving_the_page_ends_its_run(visit, server):
@@ -303,11 +486,9 @@ def test_leaving_the_page_ends_its_run(visit, server):
     page.locator("#sample").click()
     page.wait_for_function("document.querySelector('.picture').dataset.done === 'false'")
     page.close()
-    deadline = time.monotonic() + 30
-    while "end" not in server.lines()[begun:] and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert server.lines()[-1] == "end"
-    assert "step 100 of 100" not in server.lines()[begun:]
+    ran = until_ended(server, begun)
+    assert ran[-1] == "end"
+    assert "step 100 of 100" not in ran
 
 
 def test_of_many_quick_clicks_the_last_wins(visit, pipe):

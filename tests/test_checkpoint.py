@@ -238,7 +238,7 @@ class TestForeignDescription:
     [
         {"patch_size": 0},
         {"sigma_min": 0.0},
-        {"sigma_min": 5.0},
+        {"sigma_min": 21.0},
         {"sigma_max": math.inf},
         {"image_size": 10},
         {"test_share": 1.0},

@@ -180,7 +180,9 @@ def test_data_that_does_not_fit_the_checkpoint_is_refused(pipe, texture_folder, 
 def test_the_measures_are_at_their_ideal_for_real_crops_of_the_shipped_textures(lively):
     data = TextureFolder(TEXTURES, DataConfig())
     nothing = torch.zeros(len(data.classes), 1, 40)
-    table = CentroidTable(list(data.classes), torch.ones(1), nothing, nothing, torch.zeros(len(data.classes), 3))
+    table = CentroidTable(
+        list(data.classes), torch.ones(1), nothing, nothing, torch.zeros(len(data.classes), 3)
+    )
     pipe = Pipeline(lively(), table, CheckpointInfo(patch_size=64, image_size=192), device="cpu")
     found = evaluate(RealPipe(pipe, data, "test"), data, per_class=8, parts=QUICK[:3], seed=1)
     belongs, distance, variety = (found["parts"][part]["checks"][0] for part in QUICK[:3])
@@ -226,7 +228,8 @@ def test_a_reference_that_does_not_arrive_is_reported_and_fails(pipe, data):
 def test_all_samplers_but_the_reference_run_on_a_real_pipeline(pipe, data, monkeypatch):
     stream = pipe.stream
 
-    def shortened(*args, sampler, **options):
+    def shortened(*args, sampler, sampler_options, **options):
+        assert (sampler_options is None) == (sampler != "ascent")
         return stream(*args, sampler="heun" if sampler == "ascent" else sampler, **options)
 
     monkeypatch.setattr(pipe, "stream", shortened)

@@ -157,6 +157,10 @@ class TestStream:
         assert torch.allclose(step.step.noisy, bare.step.noisy + start, atol=1e-6)
         assert bare.step.noisy.std().item() == pytest.approx(1.5, rel=0.15)
 
+    def test_options_reach_the_sampler(self, pipe):
+        with pytest.raises(ValueError, match="h=2"):
+            next(pipe.stream("moss", sampler="ascent", sampler_options={"h": 2}, **OPTIONS))
+
     @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
     def test_by_default_it_is_the_mean_colour_of_the_target(self, pipe, strength):
         def begins(target):

@@ -56,7 +56,7 @@ class TestConfig:
             ({"group_size": 1}, "group_size=1"),
             ({"guided_share": 1.1}, "guided_share=1.1"),
             ({"sigma_min": 0.0}, "sigma_min=0.0"),
-            ({"sigma_min": 6.0}, "sigma_max=5.0"),
+            ({"sigma_min": 21.0}, "sigma_max=20.0"),
             ({"precision": "float16"}, "precision='float16'"),
             ({"crop_sizes": ()}, "crop_sizes="),
             ({"crop_sizes": ((0.5, 1.0),)}, "crop_sizes="),

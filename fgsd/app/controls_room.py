@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from fgsd.app.request import MOST_SEED, MOST_SIDE, MOST_STEPS, MOST_STRENGTH, PAGE_SAMPLERS, VIEWS
+from fgsd.app.request import (
+    MOST_SEED,
+    MOST_SIDE,
+    MOST_STEPS,
+    MOST_STRENGTH,
+    PAGE_SAMPLERS,
+    VIEWS,
+    RequestError,
+)
 
 SIZES = (64, 96, 128, 192, 256)
 
@@ -31,6 +41,14 @@ class Controls:
         """The settings by the names that `parse_request` gives them."""
         names = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
         return {name: getattr(self, name) for name in names}
+
+    def check_choices(self, settings: Mapping[str, Any]) -> None:
+        """`RequestError` if a setting, fine in itself, is none of those that its control offers."""
+        for name, control in self.settings().items():
+            offered = [value for _, value in getattr(control, "choices", ())]
+            if name in settings and offered and settings[name] not in offered:
+                words = ", ".join(str(value) for value in offered)
+                raise RequestError(f"{control.label} must be one of {words}; {settings[name]} came.")
 
 
 def create_controls_room(multiple: int) -> Controls:

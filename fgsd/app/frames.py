@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -34,7 +35,7 @@ def frames(
         `src` (data URI of the images as a grid without gaps), `n`, `columns`, `side` (pixels of one image
         in `src`), `size` (of the sample), `index`, `steps`, `sigma`, `evaluations`, `ms` (milliseconds a
         step so far), `distance` (mean, to the target; None if unguided), `last`, `device`, `label`,
-        `tileable`.
+        `name` (for a file, without suffix), `tileable`.
     """
     stream = pipe.stream(
         dict(request.weights),
@@ -70,12 +71,20 @@ def frames(
                 "last": last,
                 "device": pipe.device.type,
                 "label": request.label,
+                "name": file_name(request),
                 "tileable": request.tileable,
             }
         if wanted is not None and not wanted():
             stream.close()
             return
         begun = time.perf_counter()
+
+
+def file_name(request: SampleRequest) -> str:
+    """Names of the classes, heaviest first, and the seed, in letters, digits and hyphens."""
+    names = sorted(request.weights, key=lambda name: -request.weights[name])
+    words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(names)).strip("-") or "sample"
+    return f"{words[:80]}-seed-{request.seed}"
 
 
 def picture(images: Sequence[Image.Image], *, whole: bool) -> tuple[str, int, int]:

@@ -25,6 +25,11 @@ class Newest:
                 self._tickets.popitem(last=False)
             return self._last
 
+    def current(self, visitor: str) -> int:
+        """The ticket that counts; 0 if the visitor has asked for nothing yet."""
+        with self._lock:
+            return self._tickets.get(visitor, 0)
+
     def holds(self, visitor: str, ticket: int) -> bool:
         """Whether nothing newer has come from the visitor."""
         with self._lock:

@@ -11,6 +11,7 @@ import gradio as gr
 from fgsd.app.class_map import class_map
 from fgsd.app.controls_room import create_controls_room
 from fgsd.app.frames import frames
+from fgsd.app.link import from_link, to_link
 from fgsd.app.newest import Newest
 from fgsd.app.picture_room import create_picture_room
 from fgsd.app.request import RequestError, parse_request
@@ -21,12 +22,13 @@ from fgsd.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
+LIVE_STEPS = 6  # of the picture that follows the pin: with the same seed and noise, it changes smoothly
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 
 HEADER = """
 <header class="top">
   <h1>fgsd</h1>
-  <p>Pick a texture and watch it condense out of noise. Pick several and see what lies between them.</p>
+  <p>Drag the ring between textures: what you see follows. Let go, and it condenses out of noise.</p>
   <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
 </header>
 """
@@ -64,7 +66,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 picture_room = create_picture_room([])
                 controls = create_controls_room(multiple)
 
-        names = list(controls.settings())
+        names, smallest = list(controls.settings()), controls.size.value
         # made here, by the same code as every other picture, so that it is there when the page is
         first = dict(zip(names, (c.value for c in controls.settings().values()), strict=True))
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
@@ -76,14 +78,31 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
             try:
                 asked = dict(zip(names, values, strict=True))
                 request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
+                link = to_link(request)
                 for frame in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
-                    yield {"run": ticket, "frames": [frame]}, gr.update(interactive=not frame["last"])
+                    shown = {"run": ticket, "frames": [frame], "link": link}
+                    yield shown, gr.update(interactive=not frame["last"])
             except RequestError as error:
                 yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
             except Exception:
                 log.exception("sampling failed")
                 sentence = "Sampling failed on the server; try fewer or smaller images."
                 yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
+
+        def follow(visitor: gr.Request, chosen, *values) -> dict:
+            ticket = newest.current(visitor.session_hash)
+            try:
+                asked = dict(zip(names, values, strict=True))
+                asked |= {
+                    "n": 1,
+                    "size": smallest,
+                    "steps": LIVE_STEPS,
+                    "sampler": "dpm2m",
+                }
+                request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
+            except RequestError as error:
+                return {"run": ticket, "live": True, "error": str(error)}
+            return {"run": ticket, "live": True, "frames": list(frames(pipe, request))[-1:]}
 
         def stop(visitor: gr.Request) -> tuple:
             ticket = newest.renew(visitor.session_hash)
@@ -92,18 +111,47 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def make_way(visitor: gr.Request) -> None:
             newest.renew(visitor.session_hash)
 
+        def opened(query: object) -> tuple:
+            found = from_link(query)
+            if found is None:
+                return (gr.skip(),) * (2 + len(names))
+            target, settings = found
+            try:
+                parse_request(target, classes=pipe.classes, multiple=multiple, **settings)
+                controls.check_choices(settings)
+            except RequestError as error:
+                said = {"run": 0, "error": f"This link cannot be opened. {error}", "link": ""}
+                return said, *(gr.skip(),) * (1 + len(names))
+            return gr.skip(), target, *(settings.get(name, gr.skip()) for name in names)
+
+        def open_address(visitor: gr.Request) -> tuple:
+            return opened(dict(visitor.query_params))
+
+        def go_back(event: gr.EventData) -> tuple:
+            return opened(event._data.get("query") if isinstance(event._data, dict) else None)
+
         inputs = [target_room, *controls.settings().values()]
         outputs = [picture_room, controls.stop]
         triggers = [controls.sample.click, target_room.release, controls.seed.submit]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
-        gr.on(triggers, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
+        ways = [*triggers, target_room.select]
+        gr.on(ways, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
+        # while one position is sampled, only the newest of those that follow is kept
+        target_room.input(
+            follow, inputs, picture_room, trigger_mode="always_last", concurrency_limit=RUNS_AT_ONCE, **quiet
+        )
         started = gr.on(
             triggers, run, inputs, outputs, trigger_mode="multiple", concurrency_limit=RUNS_AT_ONCE, **quiet
         )
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
+        # the address holds what is on the screen: a link opens it, and Back and Forward undo and redo
+        everything = [picture_room, *inputs]
+        again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
+        for event, function in ((page.load, open_address), (picture_room.input, go_back)):
+            event(function, None, everything, **quiet).then(None, js=again, **quiet)
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 

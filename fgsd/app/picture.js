@@ -17,6 +17,7 @@ let order = 0;
 let timer = null;
 let began = 0; // when the frames that are waiting began to play
 let played = 0; // how many of them have been shown or left out
+let live = false; // the pin is in the visitor's hand, and the picture follows it
 
 function read(name, text) {
   room.querySelector(`[data-read="${name}"]`).textContent = text;
@@ -46,7 +47,9 @@ function paint(frame, image) {
     canvas.getContext("2d").putImageData(larger ? enlarge(pixels, out, kernel) : pixels, 0, 0);
   }
   room.dataset.index = frame.index;
-  room.dataset.done = frame.last;
+  room.dataset.done = frame.last && !live;
+  room.dataset.live = live;
+  room.dataset.name = frame.name;
   progress.setAttribute("aria-valuemax", frame.steps);
   progress.setAttribute("aria-valuenow", frame.index);
   progress.style.setProperty("--share", frame.index / frame.steps);
@@ -55,7 +58,7 @@ function paint(frame, image) {
   read("ms", frame.ms < 10 ? frame.ms.toFixed(1) : Math.round(frame.ms));
   read("evaluations", frame.evaluations);
   read("device", frame.device);
-  if (frame.last) {
+  if (frame.last && !live) {
     const what = `${frame.n} ${frame.n === 1 ? "sample" : "samples"} of ${frame.label}`;
     tiles.setAttribute("aria-label", what);
     if (room.dataset.run !== "0") spoken.textContent = `Finished: ${what}.`;
@@ -89,6 +92,9 @@ function take() {
   const value = props.value;
   if (!value || typeof value !== "object") return;
   if (value.run < Number(room.dataset.run ?? 0)) return;
+  if (value.live && !live) return; // it was on its way when the visitor let go
+  if (value.link === "") history.replaceState(null, "", location.pathname);
+  else if (value.link && value.link !== location.search) history.pushState(null, "", value.link);
   if (String(value.run) !== room.dataset.run) {
     room.dataset.run = value.run;
     room.dataset.index = 0;
@@ -110,5 +116,40 @@ function take() {
   play();
 }
 
+// ---- taking it home ----
+
+async function savePng() {
+  const image = new Image();
+  image.src = source.src;
+  await image.decode();
+  const sheet = document.createElement("canvas");
+  Object.assign(sheet, { width: image.width, height: image.height });
+  sheet.getContext("2d").drawImage(image, 0, 0);
+  const link = document.createElement("a");
+  link.href = sheet.toDataURL("image/png");
+  link.download = `${room.dataset.name}.png`;
+  link.click();
+}
+
+async function copyLink() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    spoken.textContent = "Link copied.";
+  } catch {
+    window.prompt("Copy this address:", location.href); // where the browser keeps the clipboard to itself
+  }
+}
+
+room.querySelector(".keep").addEventListener("click", (event) => {
+  const { keep } = event.target.dataset;
+  if (keep === "png") savePng();
+  else if (keep === "link") copyLink();
+});
+
+window.addEventListener("popstate", () => {
+  if (!location.search.includes("mix=")) location.reload(); // back to the first screen
+  else trigger("input", { query: location.search });
+});
+document.addEventListener("fgsd:drag", (event) => (live = event.detail));
 watch("value", take);
 take();

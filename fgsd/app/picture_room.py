@@ -13,6 +13,10 @@ MARKUP = """
 <section class="picture" aria-label="Samples">
   <div class="tiles" role="img" aria-label="No sample yet"></div>
   <img class="source" alt="" hidden>
+  <div class="keep">
+    <button type="button" data-keep="png" title="Save the picture as PNG, pixel for pixel">Save</button>
+    <button type="button" data-keep="link" title="Copy an address that gives this picture">Link</button>
+  </div>
   <div class="progress" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
   <dl class="readouts">
     <div><dt>step</dt><dd data-read="step">–</dd></div>
@@ -29,7 +33,9 @@ MARKUP = """
 
 def create_picture_room(welcome: list[dict]) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
-    numbered, and what comes late from an older run than the one on screen is ignored.
+    numbered, and what comes late from an older run than the one on screen is ignored. With "live" it is
+    shown only while the pin is in the visitor's hand; "link" becomes the page's address. Fires `input` with
+    the query of the address when the visitor goes back or forward.
 
     Parameters
     ----------

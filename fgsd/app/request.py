@@ -30,7 +30,7 @@ class RequestError(ValueError):
 class SampleRequest:
     """One press of the button; build it from a page's values with `parse_request`."""
 
-    weights: Mapping[str, float]  # class to weight, sum 1
+    weights: Mapping[str, float]  # class to weight, in whole millionths, sum 1
     n: int = 4  # images
     size: int = 64  # side, in pixels
     seed: int = 0  # image k is the picture of seed + k
@@ -111,7 +111,10 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     total = sum(weights.values())
     if total <= 0:
         raise RequestError("Give at least one texture a weight above 0.")
-    return {name: w / total for name, w in weights.items() if w > 0}
+    # in millionths, so that a link holds them to the last digit
+    shares = {name: round(1e6 * w / total) for name, w in weights.items()}
+    shares[max(shares, key=shares.__getitem__)] += 1_000_000 - sum(shares.values())
+    return {name: share / 1e6 for name, share in shares.items() if share > 0}
 
 
 def _number(value: Any, name: str, low: float, high: float) -> float:

@@ -9,7 +9,7 @@ const most = Number(room.dataset.most);
 const WEIGHT = 50; // of a class just chosen: the middle of its slider
 const dots = new Map([...map.querySelectorAll(".dot")].map((dot) => [dot.dataset.name, dot]));
 const touch = window.matchMedia("(pointer: coarse)").matches;
-const invitation = touch ? "Tap a texture." : hint.textContent;
+const invitation = touch ? "Drag the ring, or tap a texture." : hint.textContent;
 
 const target = () => (Array.isArray(props.value) ? props.value : []);
 const share = (entry) => entry.weight / (target().reduce((sum, one) => sum + one.weight, 0) || 1);
@@ -19,6 +19,7 @@ function say(text) {
 }
 
 function choose(value) {
+  place = null;
   props.value = value;
   draw();
   if (value.length) trigger("release");
@@ -50,19 +51,14 @@ function drawPin() {
   const pin = room.querySelector(".pin");
   const rays = pin.querySelector(".rays");
   const shown = target().filter((entry) => dots.has(entry.name));
-  pin.toggleAttribute("hidden", !shown.length || shown.length < 2);
   rays.replaceChildren();
-  let x = 0;
-  let y = 0;
+  const { x, y } = pinPlace();
+  mark.style.left = `${100 * x}%`;
+  mark.style.top = `${100 * y}%`;
+  const words = shown.map((entry) => `${Math.round(100 * share(entry))} % ${entry.name}`).join(", ");
+  mark.setAttribute("aria-label", `Pin at ${words}. Arrow keys move it, Enter samples.`);
   for (const entry of shown) {
-    const { px, py } = dots.get(entry.name).dataset;
-    x += share(entry) * px;
-    y += share(entry) * py;
-  }
-  const mark = pin.querySelector(".mark");
-  mark.style.transform = `translate(${x * map.clientWidth}px, ${y * map.clientHeight}px)`;
-  for (const entry of shown) {
-    const thumbnail = dots.get(entry.name).dataset;
+    const thumbnail = centre(entry.name);
     const ray = document.createElementNS("http://www.w3.org/2000/svg", "line");
     const ends = { x1: x, y1: y, x2: thumbnail.x, y2: thumbnail.y };
     for (const [key, place] of Object.entries(ends)) ray.setAttribute(key, `${100 * place}%`);
@@ -105,7 +101,8 @@ function drawChips() {
     const chip = old.get(entry.name) ?? makeChip(entry.name);
     if (chips.children[place] !== chip) chips.insertBefore(chip, chips.children[place] ?? null);
     const range = chip.querySelector("input");
-    if (Number(range.value) !== entry.weight) range.value = entry.weight;
+    if (Number(range.value) !== Math.round(entry.weight)) range.value = entry.weight;
+    chip.dataset.weight = entry.weight;
     chip.querySelector("output").textContent = `${Math.round(100 * share(entry))} %`;
   }
   chips.dataset.count = now.length;
@@ -116,6 +113,7 @@ function weigh(range) {
   const sliders = [...chips.querySelectorAll("input")];
   const total = sliders.reduce((sum, one) => sum + Number(one.value), 0);
   if (total === 0) return;
+  place = null;
   props.value = target().map((entry) => {
     const slider = sliders.find((one) => one.closest(".chip").dataset.name === entry.name);
     return { name: entry.name, weight: Number(slider.value) };
@@ -156,15 +154,10 @@ function arrange(view) {
   for (const button of room.querySelectorAll("[data-show]")) {
     button.setAttribute("aria-pressed", button.dataset.show === view);
   }
+  place = null;
+  drawPin();
 }
 room.querySelector(".switch").addEventListener("click", (event) => {
   const button = event.target.closest("[data-show]");
   if (button) arrange(button.dataset.show);
 });
-
-// fingers need the larger thumbnails of the grid
-if (window.matchMedia("(max-width: 700px)").matches) arrange("grid");
-new ResizeObserver(drawPin).observe(map);
-say(invitation);
-watch("value", draw);
-draw();

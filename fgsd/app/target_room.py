@@ -13,13 +13,15 @@ from fgsd.app.class_map import ClassMap
 from fgsd.app.pictures import data_uri, grid
 from fgsd.app.request import MOST_CLASSES
 
-SCRIPT = (Path(__file__).parent / "target.js").read_text(encoding="utf-8")
+HERE = Path(__file__).parent
+SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("target.js", "pin.js"))
 
 
 def create_target_room(places: ClassMap, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
     """The component; its value is the target, a list of {"name", "weight"}.
 
-    It fires `release` whenever the visitor has changed the target and let go.
+    It fires `release` whenever the visitor has changed the target and let go, `select` when they take the
+    pin, and `input` at each of its moves.
     """
     sheet, columns, rows = grid(thumbnails)
     style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
@@ -77,7 +79,7 @@ def room_html(places: ClassMap, columns: int, rows: int) -> str:
       <button type="button" data-show="map" aria-pressed="true">Map</button>
       <button type="button" data-show="grid" aria-pressed="false">Grid</button>
     </div>
-    <p class="hint">Click a texture. Shift-click mixes.</p>
+    <p class="hint">Drag the ring, or click a texture.</p>
     <button type="button" class="mix" aria-pressed="false" title="Each click adds or removes one">Mix</button>
   </div>
   <div class="map">
@@ -85,8 +87,8 @@ def room_html(places: ClassMap, columns: int, rows: int) -> str:
     {"".join(buttons)}
     <svg class="pin" aria-hidden="true">
       <g class="rays"></g>
-      <g class="mark"><circle r="9"/><circle r="3"/></g>
     </svg>
+    <button type="button" class="mark"></button>
   </div>
   <div class="chips" role="group" aria-label="What is sampled, with weights"></div>
 </section>

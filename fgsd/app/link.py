@@ -1,0 +1,58 @@
+"""What is on the screen as the query of a web address, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlencode
+
+from fgsd.app.request import SampleRequest
+
+MOST_CHARACTERS = 2000  # of a query that is read; ours are far shorter
+# name in the address, of the request's field, and how it is read
+NUMBERS = {"images": ("n", int), "size": ("size", int), "seed": ("seed", int), "steps": ("steps", int)}
+OTHERS = {"strength": ("strength", float), "sampler": ("sampler", str), "watch": ("view", str)}
+FIELDS = NUMBERS | OTHERS
+
+
+def to_link(request: SampleRequest) -> str:
+    """The query, "?mix=lava:0.5,glacier:0.5&images=4&...": opened anywhere, it gives the same picture."""
+    mix = ",".join(f"{quote(name, safe='')}:{weight!r}" for name, weight in request.weights.items())
+    values = {"mix": mix}
+    values |= {key: f"{getattr(request, field)}" for key, (field, _) in FIELDS.items()}
+    if request.tileable:
+        values["tile"] = "1"
+    return "?" + urlencode(values, safe=":,")
+
+
+def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
+    """The target and the settings that a query names, as `parse_request` takes them; it checks them.
+
+    None if the query names no mixture, so that what the address of another page holds changes nothing.
+    Settings that are missing or cannot be read are left out.
+    """
+    if isinstance(query, Mapping):
+        values = {str(key): str(value) for key, value in query.items()}
+    elif isinstance(query, str) and len(query) <= MOST_CHARACTERS:
+        values = {key: several[-1] for key, several in parse_qs(query.removeprefix("?")).items()}
+    else:
+        return None
+    if not values.get("mix") or len(values["mix"]) > MOST_CHARACTERS:
+        return None
+    target = []
+    for part in values["mix"].split(","):
+        name, _, weight = part.rpartition(":")
+        target.append({"name": unquote(name), "weight": _read(weight, lambda text: 100 * float(text))})
+    settings: dict[str, Any] = {}
+    for key, (field, kind) in FIELDS.items():
+        if key in values and (value := _read(values[key], kind)) is not None:
+            settings[field] = value
+    settings["tileable"] = values.get("tile") == "1"
+    return target, settings
+
+
+def _read(text: str, kind) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
