@@ -93,13 +93,12 @@ def picture(images: Sequence[Image.Image], *, whole: bool) -> tuple[str, int, in
     Parameters
     ----------
     whole : bool
-        Keep the full size and, up to 256 pixels of side, every bit; else a smaller and coarser preview.
+        Keep the full size and every bit; else a smaller and coarser preview.
     """
     sheet, columns, rows = grid(images)
     side = images[0].width
     if whole:
-        lossless = max(sheet.size) <= 256
-        return data_uri(sheet, quality=95, lossless=lossless), columns, side
+        return data_uri(sheet, lossless=True), columns, side
     if sheet.width > PREVIEW_SIDE:
         side = max(1, PREVIEW_SIDE // columns)
         sheet = sheet.resize((columns * side, rows * side), Image.Resampling.BOX)
