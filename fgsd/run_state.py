@@ -72,8 +72,9 @@ class RunFolder:
         if not (self.folder / "config.json").exists():
             text = json.dumps(self.description, indent=2)
             write_atomically(self.folder / "config.json", lambda p: p.write_text(text))
-        for left in self.folder.glob(".*.tmp"):  # by a process that was killed while it wrote
-            left.unlink()
+        # by a process that was killed while it wrote: ours end in .tmp, those of safetensors begin so
+        for left in (*self.folder.glob(".*.tmp"), *self.folder.glob(".tmp*")):
+            left.unlink(missing_ok=True)
         if self.log_path.exists():
             kept = []
             for line in self.log_path.read_text(errors="replace").splitlines():
