@@ -145,15 +145,20 @@ def until_ended(server: AppServer, begun: int) -> list[str]:
     return server.lines()[begun:]
 
 
+def set_steps(page: Page, steps: int) -> None:
+    page.locator("#steps input[type=number]").fill(str(steps))
+    page.locator("#steps input[type=number]").press("Tab")
+    expect(page.locator("#steps input[type=range]")).to_have_value(str(steps))
+    page.wait_for_timeout(200)  # Gradio takes in what was typed a moment later
+
+
 def slow_run(page: Page) -> None:
     """Set a run that takes many seconds."""
     page.locator("#count label", has_text="16").click()
     page.locator("#size input").click()
     page.get_by_role("option", name="256 px").click()
     page.get_by_role("button", name="More").click()
-    steps = page.locator("#steps input[type=number]")
-    steps.fill("100")
-    steps.press("Tab")
+    set_steps(page, 100)
 
 
 def test_the_first_screen_shows_a_finished_sample_unasked_on_one_screen(visit, pipe):
@@ -321,7 +326,12 @@ def test_a_new_drag_ends_the_run_under_way(visit, server):
     assert ran.index("end") < 100  # of the run: what follows are the six steps of pictures that follow
     assert "step 1 of 6" in ran
     page.mouse.up()
-    page.locator("#stop").click()
+    page.wait_for_function(
+        "() => { const { live, index } = document.querySelector('.picture').dataset;"
+        "        return live === 'false' && Number(index) >= 1; }"
+    )
+    page.locator("#stop").click()  # not earlier: Gradio would cancel an event that has no name yet
+    expect(page.locator("#stop")).to_be_disabled()
 
 
 def test_the_pin_goes_where_the_map_is_clicked_and_by_keyboard(visit, pipe):
@@ -382,8 +392,7 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     page.locator("#count label").first.click()
     page.locator("#size input").click()
     page.get_by_role("option", name="64 px").click()
-    page.locator("#steps input[type=number]").fill("16")
-    page.locator("#steps input[type=number]").press("Tab")
+    set_steps(page, 16)
     before = run_of(page)
     page.locator("#sample").click()
     finished(page, before)
