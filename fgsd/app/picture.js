@@ -47,8 +47,8 @@ function paint(frame, image) {
     canvas.getContext("2d").putImageData(larger ? enlarge(pixels, out, kernel) : pixels, 0, 0);
   }
   room.dataset.index = frame.index;
-  room.dataset.done = frame.last && !live;
-  room.dataset.live = live;
+  room.dataset.done = frame.last && !frame.live;
+  room.dataset.live = Boolean(frame.live);
   room.dataset.name = frame.name;
   progress.setAttribute("aria-valuemax", frame.steps);
   progress.setAttribute("aria-valuenow", frame.index);
@@ -58,7 +58,7 @@ function paint(frame, image) {
   read("ms", frame.ms < 10 ? frame.ms.toFixed(1) : Math.round(frame.ms));
   read("evaluations", frame.evaluations);
   read("device", frame.device);
-  if (frame.last && !live) {
+  if (frame.last && !frame.live) {
     const what = `${frame.n} ${frame.n === 1 ? "sample" : "samples"} of ${frame.label}`;
     tiles.setAttribute("aria-label", what);
     if (room.dataset.run !== "0") spoken.textContent = `Finished: ${what}.`;
@@ -72,7 +72,7 @@ async function show(frame) {
   const image = new Image();
   image.src = frame.src;
   await image.decode();
-  if (mine < shown || run !== room.dataset.run) return;
+  if (mine < shown || run !== room.dataset.run || (frame.live && !live)) return;
   shown = mine;
   paint(frame, image);
 }
@@ -106,7 +106,7 @@ function take() {
   message.textContent = value.error ?? "";
   room.classList.toggle("stopped", Boolean(value.stopped || value.error));
   if (value.stopped) spoken.textContent = "Stopped.";
-  waiting.push(...(value.frames ?? []));
+  for (const frame of value.frames ?? []) waiting.push({ ...frame, live: value.live });
   if (calm) waiting = waiting.slice(-1);
   // frames of a live run come one at a time: what is left of the last is late already
   if (value.run !== 0) waiting = waiting.slice(-1);
