@@ -136,4 +136,4 @@ class MatchedLayer(nn.Module):
         shift = (target - phi).to(a.dtype) * gain + bias
         if self.tell is not None:
             context = context + self.tell(hidden)
-        return torch.addcmul(shift[..., None, None], a, gain[..., None, None]), context, phi
+        return a * gain[..., None, None] + shift[..., None, None], context, phi

@@ -74,8 +74,7 @@ class Conv3x3(nn.Conv2d):
 
 def rms_norm(x: Tensor) -> Tensor:
     """Divides each pixel's channels by their root mean square; no mean is subtracted, so means still tell."""
-    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return x * torch.rsqrt(norm.square() / x.shape[1] + 1e-4).to(x.dtype)
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-4)
 
 
 class ResidualBlock(nn.Module):
@@ -95,7 +94,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, context: Tensor, tileable: bool) -> Tensor:
         gain, bias = self.modulation(context)[..., None, None].chunk(2, dim=1)
         hidden = self.conv_in(rms_norm(x), tileable)
-        return x + self.conv_out(F.silu(torch.addcmul(bias, hidden, 1 + gain)), tileable)
+        return x + self.conv_out(F.silu(hidden * (1 + gain) + bias), tileable)
 
 
 class NoiseEmbedding(nn.Module):

@@ -152,6 +152,14 @@ def set_steps(page: Page, steps: int) -> None:
     page.wait_for_timeout(200)  # Gradio takes in what was typed a moment later
 
 
+def under_way(page: Page) -> None:
+    """Wait until a run has shown its second step."""
+    page.wait_for_function(
+        "Number(document.querySelector('.picture').dataset.index) >= 2"
+        " && document.querySelector('.picture').dataset.done === 'false'"
+    )
+
+
 def slow_run(page: Page) -> None:
     """Set a run that takes many seconds."""
     page.locator("#count label", has_text="16").click()
@@ -313,10 +321,7 @@ def test_a_new_drag_ends_the_run_under_way(visit, server):
     slow_run(page)
     begun = len(server.lines())
     page.locator("#sample").click()
-    page.wait_for_function(
-        "Number(document.querySelector('.picture').dataset.index) >= 2"
-        " && document.querySelector('.picture').dataset.done === 'false'"
-    )
+    under_way(page)
     x, y = middle(page.locator(".room .mark"))
     page.mouse.move(x, y)
     page.mouse.down()
@@ -376,10 +381,7 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     slow_run(page)
     begun = len(server.lines())
     page.locator("#sample").click()
-    page.wait_for_function(
-        "Number(document.querySelector('.picture').dataset.index) >= 2"
-        " && document.querySelector('.picture').dataset.done === 'false'"
-    )
+    under_way(page)
     page.locator("#stop").click()
     expect(page.locator(".spoken")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
@@ -405,10 +407,7 @@ def test_a_new_wish_ends_a_run_that_is_under_way(visit, server, pipe):
     slow_run(page)
     begun = len(server.lines())
     page.locator("#sample").click()
-    page.wait_for_function(
-        "Number(document.querySelector('.picture').dataset.index) >= 2"
-        " && document.querySelector('.picture').dataset.done === 'false'"
-    )
+    under_way(page)
     first = run_of(page)
     dot(page, "moss").click()
     page.wait_for_function("run => document.querySelector('.picture').dataset.run !== run", arg=first)

@@ -10,9 +10,15 @@ from fgsd.app.request import SampleRequest
 
 MOST_CHARACTERS = 2000  # of a query that is read; ours are far shorter
 # name in the address, of the request's field, and how it is read
-NUMBERS = {"images": ("n", int), "size": ("size", int), "seed": ("seed", int), "steps": ("steps", int)}
-OTHERS = {"strength": ("strength", float), "sampler": ("sampler", str), "watch": ("view", str)}
-FIELDS = NUMBERS | OTHERS
+FIELDS = {
+    "images": ("n", int),
+    "size": ("size", int),
+    "seed": ("seed", int),
+    "steps": ("steps", int),
+    "strength": ("strength", float),
+    "sampler": ("sampler", str),
+    "watch": ("view", str),
+}
 
 
 def to_link(request: SampleRequest) -> str:

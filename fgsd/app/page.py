@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
             except RequestError as error:
                 return {"run": ticket, "live": True, "error": str(error)}
-            return {"run": ticket, "live": True, "frames": list(frames(pipe, request))[-1:]}
+            *_, last = frames(pipe, request, interval=math.inf)
+            return {"run": ticket, "live": True, "frames": [last]}
 
         def stop(visitor: gr.Request) -> tuple:
             ticket = newest.renew(visitor.session_hash)
