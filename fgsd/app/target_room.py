@@ -62,7 +62,7 @@ def room_html(places: ClassMap, columns: int, rows: int) -> str:
         safe = html.escape(name, quote=True)
         buttons.append(
             f'<button type="button" class="dot" style="{place}" aria-pressed="false" aria-label="{safe}" '
-            f'data-name="{safe}" data-px="{px:.4f}" data-py="{py:.4f}" data-x="{x:.4f}" data-y="{y:.4f}">'
+            f'data-name="{safe}" data-x="{x:.4f}" data-y="{y:.4f}">'
             f"<i></i><b>{safe}</b></button>"
         )
         ends = (("x1", px), ("y1", py), ("x2", x), ("y2", y))
