@@ -146,10 +146,16 @@ def until_ended(server: AppServer, begun: int) -> list[str]:
 
 
 def set_steps(page: Page, steps: int) -> None:
-    page.locator("#steps input[type=number]").fill(str(steps))
-    page.locator("#steps input[type=number]").press("Tab")
-    expect(page.locator("#steps input[type=range]")).to_have_value(str(steps))
-    page.wait_for_timeout(200)  # Gradio takes in what was typed a moment later
+    """Type the number as often as it takes: while the fold is still opening, Gradio puts the old one back."""
+    number, slider = page.locator("#steps input[type=number]"), page.locator("#steps input[type=range]")
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        number.fill(str(steps))
+        number.press("Tab")
+        page.wait_for_timeout(300)
+        if slider.input_value() == number.input_value() == str(steps):
+            return
+        assert time.monotonic() < deadline, f"the slider does not take {steps}"
 
 
 def under_way(page: Page) -> None:
