@@ -4,7 +4,8 @@
 const mark = room.querySelector(".mark");
 const NEAREST = 4; // textures that a place is mixed from
 const STEP = 0.02; // of an arrow key, as a share of the map's width; a quarter of it with Shift
-let place = null; // where the visitor has put it; null: at the weighted mean of what is chosen
+let place = null; // where the visitor has put it, and the target that was there, as text
+let placed = null;
 let dragging = false;
 
 // The centre of a thumbnail in the view that is shown, as shares of the map's width and height.
@@ -14,8 +15,9 @@ function centre(name) {
   return { x: parseFloat(style.getPropertyValue(x)) / 100, y: parseFloat(style.getPropertyValue(y)) / 100 };
 }
 
+// Where it was put, for as long as that is the target; else the weighted mean of what is chosen.
 function pinPlace() {
-  if (place) return place;
+  if (place && placed === JSON.stringify(target())) return place;
   const mean = { x: 0, y: 0 };
   for (const entry of target()) {
     if (!dots.has(entry.name)) continue;
@@ -43,7 +45,9 @@ function weightsAt({ x, y }) {
 
 function putPin(x, y) {
   place = { x: Math.min(1, Math.max(0, x)), y: Math.min(1, Math.max(0, y)) };
-  props.value = weightsAt(place);
+  const value = weightsAt(place);
+  placed = JSON.stringify(value);
+  props.value = value;
   draw();
   trigger("input");
 }

@@ -19,7 +19,6 @@ function say(text) {
 }
 
 function choose(value) {
-  place = null;
   props.value = value;
   draw();
   if (value.length) trigger("release");
@@ -113,7 +112,6 @@ function weigh(range) {
   const sliders = [...chips.querySelectorAll("input")];
   const total = sliders.reduce((sum, one) => sum + Number(one.value), 0);
   if (total === 0) return;
-  place = null;
   props.value = target().map((entry) => {
     const slider = sliders.find((one) => one.closest(".chip").dataset.name === entry.name);
     return { name: entry.name, weight: Number(slider.value) };
