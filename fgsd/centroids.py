@@ -149,6 +149,22 @@ class CentroidTable:
         return [(self.classes[k], distances[k].item()) for k in order]
 
 
+def mean_centroid(parts: Sequence[tuple[Centroid, float]]) -> Centroid:
+    """The weighted mean of centroids on the same noise levels, whether of classes or not.
+
+    Parameters
+    ----------
+    parts : sequence of (Centroid, weight)
+        The weights are finite and sum to 1.
+    """
+    if not parts:
+        raise ValueError("parts is empty; give at least one centroid")
+    first = parts[0][0]
+    if any(not torch.equal(c.sigmas, first.sigmas) for c, _ in parts):
+        raise ValueError("parts: the centroids must share their noise levels")
+    return Centroid(first.sigmas, sum(w * c.values for c, w in parts), sum(w * c.colour for c, w in parts))
+
+
 def coarse_fine(coarse: Mapping[str, float], fine: Mapping[str, float], switch: float) -> Weights:
     """Weights that take coarse structure from one mixture and fine detail from another.
 

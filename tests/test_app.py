@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import io
+import math
 import subprocess
 import sys
 
@@ -124,6 +125,18 @@ class TestLink:
         assert to_link(parse(seed=3)) == (
             "?mix=moss:1.0&images=4&size=64&seed=3&steps=16&strength=1.0&sampler=dpm2m&watch=noise"
         )
+
+    def test_moves_over_the_map_come_back(self):
+        target = [{"name": "moss", "weight": 1, "move": [0.12344, -0.5]}, {"name": "brick", "weight": 1}]
+        request = parse(target)
+        assert request.moves == {"moss": (0.1234, -0.5)}
+        assert "mix=moss:0.5:0.1234:-0.5,brick:0.5&" in to_link(request)
+        assert parse(*link_of(request)[:1], **link_of(request)[1]) == request
+
+    @pytest.mark.parametrize("move", ["far", [1], [1, 2, 3], [math.nan, 0], [0, 2.5], [None, 0], [True, 0]])
+    def test_a_forged_move_is_refused(self, move):
+        with pytest.raises(RequestError, match="The move of moss must be"):
+            parse([{"name": "moss", "weight": 1, "move": move}])
 
     @pytest.mark.parametrize("name", ["a,b", "a:b", "a&b=c", "50 %", "%2C", "ü/ö", "<b>"])
     def test_any_name_of_a_class(self, name):

@@ -14,6 +14,7 @@ from fgsd.centroids import (
     compute_table,
     features_by_level,
     interpolate,
+    mean_centroid,
     noise_levels,
 )
 from fgsd.matching import CentroidMatching
@@ -28,6 +29,21 @@ def table() -> CentroidTable:
     values = torch.randn(3, 4, 5, generator=generator)
     spreads = 0.5 + torch.rand(3, 4, 5, generator=generator)
     return CentroidTable(NAMES, SIGMAS, values, spreads, torch.rand(3, 3, generator=generator))
+
+
+class TestMeanCentroid:
+    def test_of_classes_it_is_their_mixture_to_the_bit(self, table):
+        mean = mean_centroid([(table.of("lava"), 0.3), (table.of("grass"), 0.7)])
+        mixture = table.mixture({"lava": 0.3, "grass": 0.7})
+        assert torch.equal(mean.values, mixture.values)
+        assert torch.equal(mean.colour, mixture.colour)
+
+    def test_none_and_those_of_other_noise_levels_are_refused(self, table):
+        with pytest.raises(ValueError, match="parts is empty"):
+            mean_centroid([])
+        other = Centroid(SIGMAS * 2, table.values[0], table.colours[0])
+        with pytest.raises(ValueError, match="share their noise levels"):
+            mean_centroid([(table.of("lava"), 0.5), (other, 0.5)])
 
 
 class TestInterpolation:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from PIL import Image
 
+from fgsd.app.aim import aim
 from fgsd.app.pictures import data_uri, grid
 from fgsd.app.request import SampleRequest
+from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 
 SHORTEST_INTERVAL = 0.05  # seconds between two frames, unless encoding asks for more
@@ -20,6 +22,7 @@ def frames(
     pipe: Pipeline,
     request: SampleRequest,
     *,
+    own: Mapping[str, Centroid] | None = None,
     interval: float = SHORTEST_INTERVAL,
     wanted: Callable[[], bool] | None = None,
 ) -> Iterator[dict]:
@@ -27,7 +30,7 @@ def frames(
 
     The last step is always yielded, in full; others are left out when they come faster than `interval`
     seconds, or when encoding them would take more than half of the time. Once `wanted` returns False, no
-    further step is made.
+    further step is made. `own` holds the textures of the visitor's own, by name.
 
     Yields
     ------
@@ -38,7 +41,7 @@ def frames(
         `name` (for a file, without suffix), `tileable`.
     """
     stream = pipe.stream(
-        dict(request.weights),
+        aim(pipe, request, own),
         n=request.n,
         steps=request.steps,
         size=request.size,

@@ -22,8 +22,14 @@ FIELDS = {
 
 
 def to_link(request: SampleRequest) -> str:
-    """The query, "?mix=lava:0.5,glacier:0.5&images=4&...": opened anywhere, it gives the same picture."""
-    mix = ",".join(f"{quote(name, safe='')}:{weight!r}" for name, weight in request.weights.items())
+    """The query, "?mix=lava:0.5,glacier:0.5&images=4&...": opened anywhere, it gives the same picture.
+
+    A texture that was moved over the map has its move behind its weight: "lava:0.5:0.1:-0.05".
+    """
+    mix = ",".join(
+        ":".join([quote(name, safe=""), repr(weight), *map(repr, request.moves.get(name, ()))])
+        for name, weight in request.weights.items()
+    )
     values = {"mix": mix}
     values |= {key: f"{getattr(request, field)}" for key, (field, _) in FIELDS.items()}
     if request.tileable:
@@ -47,8 +53,10 @@ def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
         return None
     target = []
     for part in values["mix"].split(","):
-        name, _, weight = part.rpartition(":")
-        target.append({"name": unquote(name), "weight": _read(weight, lambda text: 100 * float(text))})
+        name, *numbers = part.split(":")
+        weight, *move = [_read(text, float) for text in numbers] or [None]
+        entry = {"name": unquote(name), "weight": None if weight is None else 100 * weight}
+        target.append({**entry, "move": move} if move else entry)
     settings: dict[str, Any] = {}
     for key, (field, kind) in FIELDS.items():
         if key in values and (value := _read(values[key], kind)) is not None:

@@ -13,6 +13,7 @@ MOST_SIDE = 256  # pixels
 MOST_STEPS = 100
 MOST_SEED = 2**31 - 1
 MOST_STRENGTH = 2.0
+MOST_MOVE = 2.0  # of a centroid over the map, in map widths and heights
 # The reference ascent is left out: its thousands of evaluations are for the command line, not for a server.
 PAGE_SAMPLERS = {
     "DPM-Solver++ 2M": "dpm2m",
@@ -39,6 +40,8 @@ class SampleRequest:
     sampler: str = "dpm2m"
     tileable: bool = False
     view: str = "noise"  # what is shown on the way: "noise" (the image itself) or "estimate" (denoised)
+    # how far a centroid was dragged over the PCA map: class to (dx, dy), see `FeatureMap.moved`
+    moves: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     label: str = field(init=False, default="")  # in words, for screen readers
 
     def __post_init__(self) -> None:
@@ -64,10 +67,11 @@ def parse_request(
 
     Parameters
     ----------
-    target : list of {"name": str, "weight": number}
-        The chosen classes; weights are not negative and are scaled to sum 1.
+    target : list of {"name": str, "weight": number, "move": [dx, dy]}
+        The chosen classes; weights are not negative and are scaled to sum 1. Only those that were dragged
+        away from their own place have a move, in widths and heights of the PCA map.
     classes : sequence of str
-        The classes that there are.
+        The names that there are, own textures among them.
     multiple : int
         Sides are multiples of this number of pixels.
 
@@ -82,8 +86,10 @@ def parse_request(
             f"Size must be a multiple of {multiple} pixels; the nearest to {size} is "
             f"{min(MOST_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
         )
+    weights = _weights(target, classes)
     return SampleRequest(
-        weights=_weights(target, classes),
+        weights=weights,
+        moves=_moves(target, weights),
         n=_whole(n, "Images", 1, MOST_IMAGES),
         size=size,
         seed=_whole(seed, "Seed", 0, MOST_SEED),
@@ -115,6 +121,21 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     shares = {name: round(1e6 * w / total) for name, w in weights.items()}
     shares[max(shares, key=shares.__getitem__)] += 1_000_000 - sum(shares.values())
     return {name: share / 1e6 for name, share in shares.items() if share > 0}
+
+
+def _moves(target: Sequence[Mapping], weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    moves = {}
+    for entry in target:
+        name, move = entry["name"], entry.get("move")
+        if move is None or name not in weights:
+            continue
+        if not isinstance(move, (list, tuple)) or len(move) != 2:
+            raise RequestError(f"The move of {name} must be two numbers; {_shown(move)} came.")
+        # in ten-thousandths, so that a link holds them to the last digit
+        dx, dy = (round(_number(v, f"The move of {name}", -MOST_MOVE, MOST_MOVE), 4) for v in move)
+        if dx or dy:
+            moves[name] = (dx, dy)
+    return moves
 
 
 def _number(value: Any, name: str, low: float, high: float) -> float:
