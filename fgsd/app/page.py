@@ -9,6 +9,13 @@ from pathlib import Path
 
 import gradio as gr
 
+from fgsd.app.between_room import (
+    BetweenRoom,
+    create_between_picture,
+    create_modes,
+    is_between,
+    wire_between,
+)
 from fgsd.app.class_map import class_map
 from fgsd.app.controls_room import create_controls_room
 from fgsd.app.frames import frames
@@ -64,16 +71,22 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                     class_map(pipe.table), thumbnails(data_folder, pipe.classes, pipe.info), target
                 )
             with gr.Column(elem_id="right", min_width=320):
+                modes = create_modes()
                 picture_room = create_picture_room([])
+                between = BetweenRoom(modes, create_between_picture(pipe))
                 controls = create_controls_room(multiple)
 
-        names, smallest = list(controls.settings()), controls.size.value
+        settings = {**controls.settings(), "between": modes}
+        names, smallest = list(settings), controls.size.value
         # made here, by the same code as every other picture, so that it is there when the page is
-        first = dict(zip(names, (c.value for c in controls.settings().values()), strict=True))
+        first = dict(zip(names, (c.value for c in settings.values()), strict=True))
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
         picture_room.value = {"run": 0, "frames": list(frames(pipe, request, interval=0))}
 
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
+            if is_between(values[-1]):
+                yield gr.skip(), gr.skip()  # it is the other room's; without a yield, Gradio would empty both
+                return
             ticket = newest.renew(visitor.session_hash)
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
@@ -118,6 +131,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
             if found is None:
                 return (gr.skip(),) * (2 + len(names))
             target, settings = found
+            settings.setdefault("between", {"mode": "sample"})
             try:
                 parse_request(target, classes=pipe.classes, multiple=multiple, **settings)
                 controls.check_choices(settings)
@@ -132,9 +146,9 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def go_back(event: gr.EventData) -> tuple:
             return opened(event._data.get("query") if isinstance(event._data, dict) else None)
 
-        inputs = [target_room, *controls.settings().values()]
+        inputs = [target_room, *settings.values()]
         outputs = [picture_room, controls.stop]
-        triggers = [controls.sample.click, target_room.release, controls.seed.submit]
+        triggers = [controls.sample.click, target_room.release, controls.seed.submit, modes.release]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
@@ -154,6 +168,9 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
             event(function, None, everything, **quiet).then(None, js=again, **quiet)
+        wire_between(
+            pipe, between, newest=newest, target_room=target_room, controls=controls, triggers=triggers
+        )
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 
