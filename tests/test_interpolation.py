@@ -103,7 +103,7 @@ def test_the_refining_order_has_each_place_once_and_the_targets_first(places, st
 
 class TestSwitch:
     def centroids(self) -> tuple[Centroid, Centroid]:
-        sigmas = torch.tensor([0.1, 0.4, 1.6])
+        sigmas = torch.tensor([0.125, 0.5, 2.0])
         return (
             Centroid(sigmas, torch.full((3, 2), 1.0), torch.full((3,), 0.1)),
             Centroid(sigmas, torch.full((3, 2), 2.0), torch.full((3,), 0.2)),
@@ -111,10 +111,10 @@ class TestSwitch:
 
     def test_above_the_switch_it_is_the_coarse_one(self):
         coarse, fine = self.centroids()
-        mixed = switched_centroid(coarse, fine, 0.4)
+        mixed = switched_centroid(coarse, fine, 0.5)
         assert mixed.values[:, 0].tolist() == [2, 2, 1]  # at the switch itself it is fine
         assert torch.equal(mixed.colour, coarse.colour)
-        assert torch.equal(switched_centroid(coarse, fine, 1.6).colour, fine.colour)
+        assert torch.equal(switched_centroid(coarse, fine, 2.0).colour, fine.colour)
 
     def test_it_is_the_mixture_of_coarse_fine_to_the_bit(self, pipe):
         for switch in (0.01, 0.3, 100.0):

@@ -26,7 +26,7 @@ from fgsd.pipeline import Pipeline
 MOST_SIDE = 128  # pixels of one picture of many
 GRID = 5  # places along a side
 LOOP_PIXELS = 8 * 64 * 64  # that are denoised in one pass, so that the loop grows as one watches
-LOOP_FPS = 12
+LOOP_SECONDS = 0.08  # that a picture of a loop is shown
 FEWEST = {"strip": 2, "grid": 4, "loop": 2, "coarse-fine": 2}  # textures
 
 
@@ -107,11 +107,13 @@ def between_frames(
     Yields
     ------
     dict
-        `mode`, `ends` (names), `chosen` (how many there are to choose them from), `weights` (of each picture), `sheets` (list of {"src", "columns", "side",
-        "places"}: data URI of a grid without gaps, and which picture each of its cells is), `count` (of the
-        pictures; a strip has two rows more, the blend of pixels, and a single unguided one), `index`,
-        `steps`, `sigma`, `ms` (a step), `size`, `last`, `device`, `label`, `name` (for a file, without
-        suffix), and in the last frame `files` (data URIs by suffix).
+        `mode`, `ends` (names), `chosen` (how many there are to choose them from), `weights` (of each
+        picture), `sheets` (list of {"src", "columns", "side", "places"}: data URI of a grid without gaps,
+        and which pictures each of its cells is), `count` (of the pictures; a strip has `count` blends of
+        pixels after them, and a single unguided picture), `fitting` (numbers of places that a strip can
+        have), `index`, `steps`, `sigma`, `ms` (a step), `size`, `last`, `device`, `label`, `name` (for a
+        file, without suffix), and in the last frame `files` (data URIs by suffix). A loop has `seconds`
+        (that a picture is shown) and counts steps over all of its pictures; "coarse-fine" has `switch`.
     """
     small = min(request.size, MOST_SIDE // pipe.network.config.multiple * pipe.network.config.multiple)
     run = _Run(pipe, request, small, own or {}, interval, wanted or (lambda: True))
@@ -189,14 +191,14 @@ class _Run:
             sheets = [*sheets, self._sheet([images[k] for k in part], True, places)]
             frame = self._loop_frame(step, sheets, begin, len(part), len(todo))
             if frame["last"]:
-                frame["files"] = animations([images[k] for k in same], LOOP_FPS)
+                frame["files"] = animations([images[k] for k in same], LOOP_SECONDS)
             yield self._sent(frame)
 
     def _loop_frame(self, step, sheets, begin: int, now: int, todo: int) -> dict:
         steps = self.request.steps
         frame = self._frame(step, begin + now == todo and step.index == step.steps, sheets)
         done = begin * steps + step.index * now
-        return frame | {"index": done, "steps": todo * steps, "fps": LOOP_FPS}
+        return frame | {"index": done, "steps": todo * steps, "seconds": LOOP_SECONDS}
 
     @property
     def _two(self) -> tuple[str, str]:

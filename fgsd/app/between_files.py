@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from fgsd.app.exports import GIF, MP4, PNG, file_uri, gif_bytes, mp4_bytes, png_bytes
+from fgsd.app.encode import GIF, MP4, PNG, file_uri, gif_bytes, mp4_bytes, png_bytes
 from fgsd.sheets import captioned_rows, image_grid
 
 # sides in pixels that animations have at least: players show them at their own size
@@ -37,10 +37,10 @@ def picture_file(image: Image.Image) -> dict[str, str]:
     return {"png": file_uri(png_bytes(image), PNG)}
 
 
-def animations(images: Sequence[Image.Image], fps: float) -> dict[str, str]:
-    """The pictures of a loop, one after the other, as GIF and as MP4."""
-    gif = gif_bytes(_enlarged(images, GIF_SIDE), fps)
-    mp4 = mp4_bytes(_enlarged(images, MP4_SIDE), fps)
+def animations(images: Sequence[Image.Image], seconds: float) -> dict[str, str]:
+    """The pictures of a loop, one after the other for `seconds` each, as GIF and as MP4."""
+    gif = gif_bytes(_enlarged(images, GIF_SIDE), seconds=seconds)
+    mp4 = mp4_bytes(_enlarged(images, MP4_SIDE), seconds=seconds)
     return {"gif": file_uri(gif, GIF), "mp4": file_uri(mp4, MP4)}
 
 

@@ -172,7 +172,7 @@ function pace() {
     timer = setInterval(() => {
       position = (position + 1) % frame.count;
       paintLoop();
-    }, 1000 / frame.fps);
+    }, 1000 * frame.seconds);
   } else if (!go && timer !== null) {
     clearInterval(timer);
     timer = null;
