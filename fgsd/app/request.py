@@ -20,7 +20,15 @@ PAGE_SAMPLERS = {
     "Ancestral": "ancestral",
     "Heun": "heun",
 }
+SIZES = (64, 96, 128, 192, 256)
+# what `parse_request` calls them, in the order in which the page sends them
+SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
 VIEWS = {"Noise": "noise", "Estimate": "estimate"}
+
+
+def sizes(multiple: int) -> list[int]:
+    """Sides of images, in pixels, that are offered: multiples of `multiple`, at least one."""
+    return [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MOST_SIDE // multiple)]
 
 
 class RequestError(ValueError):

@@ -1,0 +1,59 @@
+"""The picture that follows the pin while it is in the visitor's hand.
+
+It goes past the page's queue, whose turns would take longer than the sampling: the page asks for one picture
+at a time, always for the newest place of the pin, and nothing waits in line behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from threading import BoundedSemaphore
+from typing import Any
+
+from fgsd.app.frames import frames
+from fgsd.app.request import SETTINGS, RequestError, parse_request, sizes
+from fgsd.pipeline import Pipeline
+
+STEPS = 6  # with the same seed and noise, the picture changes smoothly
+AT_ONCE = 2  # of all visitors together
+PATIENCE = 5.0  # seconds that a visitor waits for the others at most
+
+
+def follower(pipe: Pipeline, *, multiple: int) -> Callable[[Any], dict[str, Any]]:
+    """A function for the page to call: `follow({"target": [...], "settings": [...]})` gives one frame.
+
+    The settings are the values of `SETTINGS`, of which the picture has some of its own.
+
+    Parameters
+    ----------
+    multiple : int
+        Sides are multiples of this number of pixels; the picture has the smallest that the page offers.
+
+    Returns
+    -------
+    callable
+        Its answer is {"frame": ...} (see `fgsd.app.frames`), or {"error": sentence}; {} if too many others
+        are waiting.
+    """
+    turns = BoundedSemaphore(AT_ONCE)
+
+    def follow(asked: Any) -> dict[str, Any]:
+        asked = asked if isinstance(asked, Mapping) else {}
+        values = asked.get("settings")
+        known = isinstance(values, list) and len(values) == len(SETTINGS)
+        settings = dict(zip(SETTINGS, values, strict=True)) if known else {}
+        settings |= {"n": 1, "size": sizes(multiple)[0], "steps": STEPS, "sampler": "dpm2m"}
+        try:
+            request = parse_request(asked.get("target"), classes=pipe.classes, multiple=multiple, **settings)
+        except RequestError as error:
+            return {"error": str(error)}
+        if not turns.acquire(timeout=PATIENCE):
+            return {}
+        try:
+            *_, last = frames(pipe, request, interval=math.inf)
+        finally:
+            turns.release()
+        return {"frame": last}
+
+    return follow
