@@ -394,12 +394,9 @@ class TestLive:
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
     def test_before_the_settings_are_known_their_defaults_count(self, pipe):
-        frame = follower(pipe, multiple=4)({"target": [{"name": "moss", "weight": 1}], "settings": None})[
-            "frame"
-        ]
-        assert np.array_equal(
-            np.asarray(opened(frame["src"])), np.asarray(pipe.sample("moss", steps=STEPS)[0])
-        )
+        answer = follower(pipe, multiple=4)({"target": [{"name": "moss", "weight": 1}], "settings": None})
+        shown, sample = opened(answer["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
+        assert np.array_equal(np.asarray(shown), np.asarray(sample))
 
     @pytest.mark.parametrize("asked", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
     def test_what_is_forged_is_answered_with_a_sentence(self, pipe, asked):
