@@ -322,6 +322,40 @@ def sheet(
     typer.echo(f"{output}: {len(rows)} classes, a real crop and {samples} samples each")
 
 
+@app.command()
+@one_line_errors
+def bench(
+    moves: Annotated[int, typer.Option(help="Of the pin, each of which waits for its picture.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Of the places that the pin goes to.", min=0)] = 0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Measure in a real browser how quickly the page follows the hand."""
+    import json
+
+    from tqdm import tqdm
+
+    from fgsd.bench import bench_app
+    from fgsd.evaluation import report_text
+    from fgsd.evaluation.run import checkpoint_facts, machine
+    from fgsd.run_state import write_atomically
+
+    pipe = _pipeline(checkpoint)
+    results = {
+        "seed": seed,
+        "moves": moves,
+        "classes": len(pipe.classes),
+        "machine": machine(pipe),
+        "checkpoint": checkpoint_facts(pipe),
+        "parts": bench_app(str(_found(checkpoint)), str(_found(data)), moves=moves, seed=seed, progress=tqdm),
+    }
+    if output is not None:
+        text = json.dumps(results, indent=2) + "\n"
+        write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
+    typer.echo(report_text(results))
+
+
 def validation_text(step: int, validation) -> str:
     """A small table: squared error by noise level, guided, unguided and with a wrong centroid."""
     lines = [f"step {step}: squared error on held-out crops by noise level"]

@@ -17,9 +17,10 @@ from PIL import Image
 from fgsd.app.class_map import class_map, project, spread_out
 from fgsd.app.frames import PREVIEW_SIDE, frames, picture
 from fgsd.app.link import from_link, to_link
+from fgsd.app.live import STEPS, follower
 from fgsd.app.newest import Newest
 from fgsd.app.pictures import data_uri, grid
-from fgsd.app.request import RequestError, SampleRequest, parse_request
+from fgsd.app.request import SETTINGS, RequestError, SampleRequest, parse_request
 from fgsd.app.thumbnails import MISSING, thumbnails
 from fgsd.centroids import CentroidTable
 from fgsd.checkpoint import CheckpointInfo
@@ -378,3 +379,26 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
     assert np.abs(shown.astype(int) - single.astype(int)).max() <= 1  # rounding: a batch against a single
     del page
     gc.collect()  # now, not within another test
+
+
+class TestLive:
+    def test_its_picture_is_the_sample_at_the_pin(self, pipe):
+        follow = follower(pipe, multiple=4)
+        target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 3}]
+        settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
+        settings[SETTINGS.index("view")] = "noise"
+        frame = follow({"target": target, "settings": settings})["frame"]
+        sample = pipe.sample({"moss": 0.25, "slate": 0.75}, steps=STEPS, seed=5, strength=0.5, tileable=True)[
+            0
+        ]
+        assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
+
+    def test_before_the_settings_are_known_their_defaults_count(self, pipe):
+        answer = follower(pipe, multiple=4)({"target": [{"name": "moss", "weight": 1}], "settings": None})
+        shown, sample = opened(answer["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
+        assert np.array_equal(np.asarray(shown), np.asarray(sample))
+
+    @pytest.mark.parametrize("asked", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
+    def test_what_is_forged_is_answered_with_a_sentence(self, pipe, asked):
+        answer = follower(pipe, multiple=4)(asked)
+        assert set(answer) == {"error"} and answer["error"].endswith(".")

@@ -4,11 +4,11 @@
 const room = element.querySelector(".between");
 const stage = room.querySelector(".stage");
 const way = room.querySelector(".way");
-const keep = room.querySelector(".keep");
+const home = room.querySelector(".home");
 const ask = room.querySelector(".ask");
-const message = room.querySelector(".message");
-const spoken = room.querySelector(".spoken");
-const progress = room.querySelector(".progress");
+const message = room.querySelector(".complaint");
+const spoken = room.querySelector(".told");
+const progress = room.querySelector(".condensing");
 const places = room.querySelector(".places select");
 const switching = room.querySelector(".switching");
 const slider = switching.querySelector("input");
@@ -22,6 +22,9 @@ let frame = null; // the one on screen
 let order = 0; // decoding is asynchronous, older frames must not win
 let shown = 0;
 let holding = false; // the slider is in the visitor's hand, and the picture follows it
+let settings = null; // values of the controls, in their order
+let newest = null; // place of the slider that is still to be asked for
+let asking = false;
 let decoded = new Map(); // data URI to its cells: the sheets of a loop come again with each frame
 
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -80,8 +83,7 @@ async function show(next) {
   if (done) spoken.textContent = `Finished: ${mode} of ${frame.label}.`;
 }
 
-function take() {
-  const value = props.value;
+function receive(value) {
   if (!value || typeof value !== "object" || value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !holding) return; // it was on its way when the visitor let go
   if (value.link && value.link !== location.search) history.pushState(null, "", value.link);
@@ -152,7 +154,7 @@ function offer(files) {
     mp4: "Save the loop as video",
     link: "Copy an address that gives these pictures",
   };
-  keep.replaceChildren(
+  home.replaceChildren(
     ...wanted.map((kind) => {
       const button = document.createElement("button");
       Object.assign(button, { type: "button", title: titles[kind] });
@@ -163,7 +165,7 @@ function offer(files) {
   );
 }
 
-keep.addEventListener("click", async (event) => {
+home.addEventListener("click", async (event) => {
   const kind = event.target.dataset.keep;
   if (kind === "link") {
     try {
@@ -190,11 +192,34 @@ places.addEventListener("change", () => tell("release", { places: Number(places.
 const switchNow = () => ({ switch: stops[stops.length - 1 - Number(slider.value)] });
 slider.max = stops.length - 1;
 slider.addEventListener("input", () => {
+  drawSwitch();
   if (!holding) tell("select", {});
   holding = true;
-  tell("input", switchNow());
+  follow(switchNow());
 });
 slider.addEventListener("change", () => {
   holding = false;
   tell("release", switchNow());
 });
+
+// ---- the picture that follows the slider: one is asked for at a time, always for its newest place ----
+
+async function follow(now) {
+  newest = now;
+  if (asking) return;
+  asking = true;
+  try {
+    while (newest && holding && frame) {
+      const asked = { target: frame.chosen, settings, between: { mode, ...newest } };
+      newest = null;
+      const { frame: live, error } = await server.follow(asked);
+      // between two runs: what the run before still sends is ignored, the next one counts on
+      const run = Math.floor(Number(room.dataset.run)) + 0.5;
+      if (live || error) receive({ run, live: true, frame: live, error });
+    }
+  } finally {
+    asking = false;
+  }
+}
+
+document.addEventListener("fgsd:settings", (event) => (settings = event.detail));

@@ -11,7 +11,7 @@ from PIL import Image
 from fgsd.app.aim import aim
 from fgsd.app.between_files import animations, grid_file, picture_file, strip_file
 from fgsd.app.frames import SHORTEST_INTERVAL, file_name, picture
-from fgsd.app.request import FEWEST_PLACES, MOST_PLACES, SampleRequest
+from fgsd.app.request import FEWEST_PLACES, MOST_PLACES, RequestError, SampleRequest
 from fgsd.centroids import Centroid
 from fgsd.interpolation import (
     blend_images,
@@ -107,7 +107,7 @@ def between_frames(
     Yields
     ------
     dict
-        `mode`, `ends` (names), `chosen` (how many there are to choose them from), `weights` (of each
+        `mode`, `ends` (names), `chosen` (the target), `weights` (of each
         picture), `sheets` (list of {"src", "columns", "side", "places"}: data URI of a grid without gaps,
         and which pictures each of its cells is), `count` (of the pictures; a strip has `count` blends of
         pixels after them, and a single unguided picture), `fitting` (numbers of places that a strip can
@@ -120,6 +120,22 @@ def between_frames(
     yield from {"strip": run.strip, "grid": run.grid, "loop": run.loop, "coarse-fine": run.switch}[
         request.mode
     ]()
+
+
+def switch_frames(pipe: Pipeline, request: SampleRequest, **options) -> Iterator[dict]:
+    """What follows the slider of coarse and fine: `between_frames` without files.
+
+    Raises
+    ------
+    RequestError
+        If the request is of another mode, or `missing` something.
+    """
+    if request.mode != "coarse-fine":
+        raise RequestError("Only the switch between coarse and fine can be followed.")
+    if need := missing(request):
+        raise RequestError(need.sentence)
+    for frame in between_frames(pipe, request, **options):
+        yield {key: value for key, value in frame.items() if key != "files"}
 
 
 class _Run:
@@ -257,7 +273,11 @@ class _Run:
         return {
             "mode": request.mode,
             "ends": list(request.ends[:4] if request.mode == "grid" else request.ends),
-            "chosen": len(request.ends),
+            "chosen": [
+                {"name": name, "weight": request.weights.get(name, 0.0)}
+                | ({"move": list(request.moves[name])} if name in request.moves else {})
+                for name in request.ends
+            ],
             "weights": self.weights,
             "fitting": fitting_places(len(request.ends), FEWEST_PLACES, MOST_PLACES),
             "count": len(self.weights),

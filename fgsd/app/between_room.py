@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.between import between_frames, filled, missing
+from fgsd.app.between import between_frames, filled, missing, switch_frames
 from fgsd.app.controls_room import Controls
 from fgsd.app.link import to_link
+from fgsd.app.live import follower
 from fgsd.app.newest import Newest
 from fgsd.app.request import MODES, RequestError, SampleRequest, parse_request
 from fgsd.interpolation import switch_stops
@@ -26,14 +26,12 @@ HERE = Path(__file__).parent
 SCRIPT = "\n".join(
     (HERE / name).read_text(encoding="utf-8") for name in ("lanczos.js", "between.js", "between_show.js")
 )
-LIVE_STEPS = 6  # of the picture that follows the slider
-LIVE = {"steps": LIVE_STEPS, "sampler": "dpm2m"}
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 # presses the button as a hand does, so that all that a press does is done
 SAMPLE = "() => document.querySelector('#sample').click()"
 
 MODES_MARKUP = """
-<div class="modes" role="group" aria-label="What is made of the textures">
+<div class="modes" role="tablist" aria-label="What is made of the textures">
   {buttons}
 </div>
 """
@@ -44,7 +42,7 @@ MARKUP = """
   <div class="head">
     <p class="way"></p>
     <label class="places">places <select aria-label="Pictures in the strip"></select></label>
-    <div class="keep"></div>
+    <div class="home"></div>
   </div>
   <div class="stage"></div>
   <div class="switching" hidden>
@@ -60,10 +58,10 @@ MARKUP = """
     <input type="range" min="0" step="1" aria-label="Place in the loop">
   </div>
   <div class="ask" hidden><p></p><button type="button"></button></div>
-  <div class="progress" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
+  <div class="condensing" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
   <p class="reads"></p>
-  <p class="message" role="alert" hidden></p>
-  <p class="spoken" role="status"></p>
+  <p class="complaint" role="alert" hidden></p>
+  <p class="told" role="status"></p>
 </section>
 """
 
@@ -77,10 +75,9 @@ class BetweenRoom:
 
 
 def create_modes() -> gr.HTML:
-    """The switch. Fires `release` when the visitor has chosen, and `input` while a slider is in the hand."""
+    """The switch. Fires `release` when the visitor has chosen, and `select` when they take a slider."""
     buttons = "".join(
-        f'<button type="button" data-mode="{mode}" aria-pressed="{str(mode == "sample").lower()}">{label}'
-        "</button>"
+        f'<button type="button" role="tab" data-mode="{mode}" aria-selected="false">{label}</button>'
         for label, mode in MODES.items()
     )
     return gr.HTML(
@@ -102,6 +99,7 @@ def create_between_picture(pipe: Pipeline) -> gr.HTML:
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
         js_on_load=SCRIPT,
+        server_functions=[follower(pipe, multiple=pipe.network.config.multiple, make=switch_frames)],
         apply_default_css=False,
         elem_id="between-room",
     )
@@ -128,8 +126,8 @@ def wire_between(
     multiple = pipe.network.config.multiple
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def parsed(chosen: Any, values: Sequence[Any], **others: Any) -> SampleRequest:
-        asked = dict(zip(names, values, strict=True)) | others
+    def parsed(chosen: Any, values: Sequence[Any]) -> SampleRequest:
+        asked = dict(zip(names, values, strict=True))
         return parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
 
     def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
@@ -155,18 +153,6 @@ def wire_between(
             log.exception("sampling between textures failed")
             sentence = "Sampling failed on the server; try a smaller size."
             yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
-
-    def follow(visitor: gr.Request, chosen, *values) -> dict:
-        ticket = newest.current(visitor.session_hash)
-        try:
-            request = parsed(chosen, values, size=controls.size.value, **LIVE)
-        except RequestError as error:
-            return {"run": ticket, "live": True, "error": str(error)}
-        if request.mode != "coarse-fine" or missing(request):
-            return gr.skip()
-        *_, last = between_frames(pipe, request, interval=math.inf)
-        del last["files"]  # nobody saves what is still in the hand
-        return {"run": ticket, "live": True, "frame": last}
 
     def take(event: gr.EventData, chosen) -> tuple:
         """The mixture of a picture becomes the target; all that was chosen stays chosen."""
@@ -203,9 +189,6 @@ def wire_between(
         return {"run": newest.current(visitor.session_hash), "stopped": True}
 
     gr.on([room.modes.select], make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
-    room.modes.input(
-        follow, inputs, room.picture, trigger_mode="always_last", concurrency_limit=RUNS_AT_ONCE, **quiet
-    )
     started = gr.on(
         list(triggers),
         run,

@@ -79,7 +79,7 @@ function paint() {
   const words = {
     strip: ends.join(" → "),
     loop: [...ends, ends[0]].join(" → "),
-    grid: `${frame.chosen > 4 ? "The first four textures. " : ""}Click a picture to take its mixture.`,
+    grid: `${frame.chosen.length > 4 ? "The first four textures. " : ""}Click a picture to take its mixture.`,
     "coarse-fine": "Structure of one texture, detail of another",
   };
   way.textContent = words[frame.mode];
@@ -230,5 +230,5 @@ new ResizeObserver(() => frame && stage.clientWidth && paint()).observe(stage);
 setRunning(running);
 document.addEventListener("fgsd:mode", arrange);
 document.dispatchEvent(new CustomEvent("fgsd:ask-mode"));
-watch("value", take);
-take();
+watch("value", () => receive(props.value));
+receive(props.value);

@@ -10,15 +10,14 @@ import gradio as gr
 
 from fgsd.app.request import (
     MOST_SEED,
-    MOST_SIDE,
     MOST_STEPS,
     MOST_STRENGTH,
     PAGE_SAMPLERS,
+    SETTINGS,
     VIEWS,
     RequestError,
+    sizes,
 )
-
-SIZES = (64, 96, 128, 192, 256)
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,8 @@ class Controls:
     another: gr.Button
 
     def settings(self) -> dict[str, gr.components.Component]:
-        """The settings by the names that `parse_request` gives them."""
-        names = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
-        return {name: getattr(self, name) for name in names}
+        """The settings by name, as in `SETTINGS`."""
+        return {name: getattr(self, name) for name in SETTINGS}
 
     def check_choices(self, settings: Mapping[str, Any]) -> None:
         """`RequestError` if a setting, fine in itself, is none of those that its control offers."""
@@ -59,13 +57,13 @@ def create_controls_room(multiple: int) -> Controls:
     multiple : int
         Sides of images are multiples of this number of pixels.
     """
-    sizes = [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MOST_SIDE // multiple)]
+    offered = sizes(multiple)
     with gr.Column(elem_id="controls"):
         with gr.Row(elem_id="settings"):
             n = gr.Radio([1, 4, 9, 16], value=4, label="Images", elem_id="count", min_width=180, scale=3)
             size = gr.Dropdown(
-                [(f"{side} px", side) for side in sizes],
-                value=sizes[0],
+                [(f"{side} px", side) for side in offered],
+                value=offered[0],
                 label="Size",
                 elem_id="size",
                 filterable=False,

@@ -10,7 +10,9 @@ function draw() {
   const { mode } = value();
   for (const key of Object.keys(known)) known[key] = value()[key] ?? known[key];
   for (const button of modes.querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", button.dataset.mode === mode);
+    const on = button.dataset.mode === mode;
+    button.setAttribute("aria-selected", on);
+    button.tabIndex = on ? 0 : -1; // the others are reached by arrow keys
   }
   right.dataset.mode = mode;
   document.dispatchEvent(new CustomEvent("fgsd:mode", { detail: { ...known, mode } }));
@@ -35,7 +37,7 @@ modes.addEventListener("keydown", (event) => {
   const next = buttons.indexOf(event.target) + way;
   buttons.at(next % buttons.length).focus();
 });
-// {changes, kind}: "select" takes a slider in the hand, "input" moves it, "release" lets it go
+// {changes, kind}: "select" takes a slider, which ends the run under way; "release" lets it go
 document.addEventListener("fgsd:between", ({ detail }) => {
   set(detail.changes ?? {});
   trigger(detail.kind);

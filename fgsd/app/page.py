@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from fgsd.app.class_map import class_map
 from fgsd.app.controls_room import create_controls_room
 from fgsd.app.frames import frames
 from fgsd.app.link import from_link, to_link
+from fgsd.app.live import follower
 from fgsd.app.newest import Newest
 from fgsd.app.picture_room import create_picture_room
 from fgsd.app.request import RequestError, parse_request
@@ -30,7 +30,6 @@ from fgsd.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
-LIVE_STEPS = 6  # of the picture that follows the pin: with the same seed and noise, it changes smoothly
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 
 HEADER = """
@@ -42,6 +41,9 @@ HEADER = """
 """
 HEADER_SCRIPT = """
 element.querySelector(".shade").addEventListener("click", () => document.body.classList.toggle("dark"));
+"""
+TELL_SETTINGS = """
+(...values) => { document.dispatchEvent(new CustomEvent("fgsd:settings", { detail: values })); }
 """
 
 
@@ -72,14 +74,13 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 )
             with gr.Column(elem_id="right", min_width=320):
                 modes = create_modes()
-                picture_room = create_picture_room([])
+                picture_room = create_picture_room([], follower(pipe, multiple=multiple))
                 between = BetweenRoom(modes, create_between_picture(pipe))
                 controls = create_controls_room(multiple)
 
         settings = {**controls.settings(), "between": modes}
-        names, smallest = list(settings), controls.size.value
         # made here, by the same code as every other picture, so that it is there when the page is
-        first = dict(zip(names, (c.value for c in settings.values()), strict=True))
+        first = {name: component.value for name, component in settings.items()}
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
         picture_room.value = {"run": 0, "frames": list(frames(pipe, request, interval=0))}
 
@@ -90,7 +91,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
             ticket = newest.renew(visitor.session_hash)
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
-                asked = dict(zip(names, values, strict=True))
+                asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
                 link = to_link(request)
                 for frame in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
@@ -103,22 +104,6 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 sentence = "Sampling failed on the server; try fewer or smaller images."
                 yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
 
-        def follow(visitor: gr.Request, chosen, *values) -> dict:
-            ticket = newest.current(visitor.session_hash)
-            try:
-                asked = dict(zip(names, values, strict=True))
-                asked |= {
-                    "n": 1,
-                    "size": smallest,
-                    "steps": LIVE_STEPS,
-                    "sampler": "dpm2m",
-                }
-                request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
-            except RequestError as error:
-                return {"run": ticket, "live": True, "error": str(error)}
-            *_, last = frames(pipe, request, interval=math.inf)
-            return {"run": ticket, "live": True, "frames": [last]}
-
         def stop(visitor: gr.Request) -> tuple:
             ticket = newest.renew(visitor.session_hash)
             return {"run": ticket, "stopped": True}, gr.update(interactive=False)
@@ -129,16 +114,16 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def opened(query: object) -> tuple:
             found = from_link(query)
             if found is None:
-                return (gr.skip(),) * (2 + len(names))
-            target, settings = found
-            settings.setdefault("between", {"mode": "sample"})
+                return (gr.skip(),) * (2 + len(settings))
+            target, values = found
+            values.setdefault("between", {"mode": "sample"})
             try:
-                parse_request(target, classes=pipe.classes, multiple=multiple, **settings)
-                controls.check_choices(settings)
+                parse_request(target, classes=pipe.classes, multiple=multiple, **values)
+                controls.check_choices(values)
             except RequestError as error:
                 said = {"run": 0, "error": f"This link cannot be opened. {error}", "link": ""}
-                return said, *(gr.skip(),) * (1 + len(names))
-            return gr.skip(), target, *(settings.get(name, gr.skip()) for name in names)
+                return said, *(gr.skip(),) * (1 + len(settings))
+            return gr.skip(), target, *(values.get(name, gr.skip()) for name in settings)
 
         def open_address(visitor: gr.Request) -> tuple:
             return opened(dict(visitor.query_params))
@@ -153,10 +138,6 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
         gr.on(ways, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
-        # while one position is sampled, only the newest of those that follow is kept
-        target_room.input(
-            follow, inputs, picture_room, trigger_mode="always_last", concurrency_limit=RUNS_AT_ONCE, **quiet
-        )
         started = gr.on(
             triggers, run, inputs, outputs, trigger_mode="multiple", concurrency_limit=RUNS_AT_ONCE, **quiet
         )
@@ -171,6 +152,9 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         wire_between(
             pipe, between, newest=newest, target_room=target_room, controls=controls, triggers=triggers
         )
+        # the browser keeps the settings at hand for the picture that follows the pin
+        changes = [page.load, *(c.change for c in controls.settings().values())]
+        gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 

@@ -88,8 +88,7 @@ function play() {
   if (waiting.length) timer = setTimeout(play, PLAY_MS);
 }
 
-function take() {
-  const value = props.value;
+function receive(value) {
   if (!value || typeof value !== "object") return;
   if (value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !live) return; // it was on its way when the visitor let go
@@ -151,5 +150,5 @@ window.addEventListener("popstate", () => {
   else trigger("input", { query: location.search });
 });
 document.addEventListener("fgsd:drag", (event) => (live = event.detail));
-watch("value", take);
-take();
+watch("value", () => receive(props.value));
+receive(props.value);

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
 
 HERE = Path(__file__).parent
-SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("lanczos.js", "picture.js"))
+SCRIPT = "\n".join(
+    (HERE / name).read_text(encoding="utf-8") for name in ("lanczos.js", "picture.js", "live.js")
+)
 
 MARKUP = """
 <section class="picture" aria-label="Samples">
@@ -31,7 +34,7 @@ MARKUP = """
 """
 
 
-def create_picture_room(welcome: list[dict]) -> gr.HTML:
+def create_picture_room(welcome: list[dict], follow: Callable) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
     numbered, and what comes late from an older run than the one on screen is ignored. With "live" it is
     shown only while the pin is in the visitor's hand; "link" becomes the page's address. Fires `input` with
@@ -41,11 +44,14 @@ def create_picture_room(welcome: list[dict]) -> gr.HTML:
     ----------
     welcome : list of dict
         Frames (see `fgsd.app.frames`) that play as soon as the page is there, before any request.
+    follow : callable
+        Gives the picture at a place of the pin; see `fgsd.app.live`.
     """
     return gr.HTML(
         {"run": 0, "frames": welcome},
         html_template=MARKUP,
         js_on_load=SCRIPT,
+        server_functions=[follow],
         apply_default_css=False,
         elem_id="picture-room",
     )

@@ -49,7 +49,7 @@ function putPin(x, y) {
   placed = JSON.stringify(value);
   props.value = value;
   draw();
-  trigger("input");
+  document.dispatchEvent(new CustomEvent("fgsd:move", { detail: value }));
 }
 
 function follow(event) {

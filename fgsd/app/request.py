@@ -20,6 +20,9 @@ PAGE_SAMPLERS = {
     "Ancestral": "ancestral",
     "Heun": "heun",
 }
+SIZES = (64, 96, 128, 192, 256)
+# what `parse_request` calls them, in the order in which the page sends them
+SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
 VIEWS = {"Noise": "noise", "Estimate": "estimate"}
 # what is made of several textures: their mixture, or what lies between them (see `fgsd.app.between`)
 MODES = {
@@ -31,6 +34,11 @@ MODES = {
 }
 FEWEST_PLACES, MOST_PLACES = 5, 11  # of a strip
 LEAST_SWITCH, MOST_SWITCH = 1e-3, 1e3  # noise levels
+
+
+def sizes(multiple: int) -> list[int]:
+    """Sides of images, in pixels, that are offered: multiples of `multiple`, at least one."""
+    return [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MOST_SIDE // multiple)]
 
 
 class RequestError(ValueError):

@@ -20,8 +20,8 @@ SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("targe
 def create_target_room(places: ClassMap, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
     """The component; its value is the target, a list of {"name", "weight"}.
 
-    It fires `release` whenever the visitor has changed the target and let go, `select` when they take the
-    pin, and `input` at each of its moves.
+    It fires `release` whenever the visitor has changed the target and let go, and `select` when they take
+    the pin; each of its moves is an event of the browser's document, `fgsd:move`.
     """
     sheet, columns, rows = grid(thumbnails)
     style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"

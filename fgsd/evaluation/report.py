@@ -9,12 +9,11 @@ def report_text(results: dict) -> str:
     Parameters
     ----------
     results : dict
-        From `evaluate`, or read back from its JSON.
+        From `evaluate` or `fgsd bench`, or read back from its JSON.
     """
     machine, checkpoint = results["machine"], results["checkpoint"]
     lines = [
-        f"{results['classes']} classes, {results['per_class']} samples each, {results['steps']} steps, "
-        f"seed {results['seed']}",
+        _settings(results),
         f"checkpoint: {checkpoint['parameters'] / 1e6:.2f} M parameters, {checkpoint['dimension']} features, "
         f"{checkpoint['images']:,} training crops in {checkpoint['hours']} h",
         f"machine: {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, "
@@ -42,6 +41,15 @@ def report_text(results: dict) -> str:
         lines.append(line.rstrip())
     lines += ["", *_behind(results["parts"])]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _settings(results: dict) -> str:
+    if "moves" in results:
+        return f"{results['classes']} classes, {results['moves']} moves of the pin, seed {results['seed']}"
+    return (
+        f"{results['classes']} classes, {results['per_class']} samples each, {results['steps']} steps, "
+        f"seed {results['seed']}"
+    )
 
 
 def _unit(one: dict) -> str:

@@ -1,0 +1,22 @@
+"""The measurement of the page runs, and its figures are of this page."""
+
+from __future__ import annotations
+
+import pytest
+
+from fgsd.bench import bench_app
+
+
+@pytest.mark.browser
+def test_every_figure_is_measured(checkpoint_folder, texture_folder):
+    parts = bench_app(str(checkpoint_folder), str(texture_folder), moves=4)
+    assert list(parts) == ["page", "drag", "visitors", "release"]
+    values = [one["value"] for figures in parts.values() for one in figures["checks"]]
+    assert all(value is not None and value > 0 for value in values)
+    assert len(parts["drag"]["milliseconds"]) == 4
+    assert len(parts["visitors"]["milliseconds"]) == 4  # two visitors, half as many moves each
+
+
+def test_no_move_is_refused(checkpoint_folder, texture_folder):
+    with pytest.raises(ValueError, match="moves=0 must be at least 1"):
+        bench_app(str(checkpoint_folder), str(texture_folder), moves=0)
