@@ -1,6 +1,6 @@
 // The pictures between textures. Follows between.js in the same function and shares its names.
 const CAPTIONS = [
-  "Guided: one noise, the target moves. Click a picture to take its mixture.",
+  "Guided: one noise, the target moves. Click one to take it.",
   "Pixel blend: the end pictures faded into each other",
   "Unguided: the same noise, no texture asked for",
 ];
@@ -45,6 +45,7 @@ function pictureButton(place) {
 
 function makeStrip() {
   closer = Math.floor((frame.count - 1) / 2);
+  stage.style.setProperty("--count", frame.count);
   const rows = CAPTIONS.map((caption, row) => {
     const cells = Array.from({ length: frame.count }, (_, k) =>
       row === 0 ? pictureButton(k) : make("canvas"),
