@@ -41,7 +41,7 @@ def path_weights(targets: int, places: int, *, closed: bool = False) -> Tensor:
     weights = torch.zeros(places, targets, dtype=torch.float64)
     for k in range(places):
         leg, rest = divmod(k * legs, gaps)  # in whole numbers: a target is met exactly
-        weights[k, leg % targets] = 1 - rest / gaps
+        weights[k, leg % targets] = (gaps - rest) / gaps  # the same numbers on the way back
         if rest:
             weights[k, (leg + 1) % targets] = rest / gaps
     return weights

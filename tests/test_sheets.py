@@ -1,9 +1,10 @@
 """Sheets: every image lands where it should; files are whole or not there."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from fgsd.sheets import check_suffix, class_sheet, image_grid, save_gif, save_image
+from fgsd.sheets import captioned_rows, check_suffix, class_sheet, image_grid, save_gif, save_image
 
 COLOURS = ["red", "lime", "blue", "yellow", "cyan"]
 
@@ -80,3 +81,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         save_image(Broken(), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_captioned_rows_hold_every_image_under_its_caption():
+    images = [Image.new("RGB", (20, 10), (k, 0, 0)) for k in range(6)]
+    sheet = captioned_rows([("one", images[:3]), ("a longer caption than the row", images[3:])])
+    pixels = np.asarray(sheet)
+    for k in range(6):
+        top, left = 16 + k // 3 * 32, k % 3 * 22
+        assert (pixels[top : top + 10, left : left + 20] == [k, 0, 0]).all()
+    assert sheet.width > 64  # the caption is not cut off
+    assert sheet.height == 58
+    with pytest.raises(ValueError, match="rows is empty"):
+        captioned_rows([])
