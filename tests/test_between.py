@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fgsd.app.between
 from fgsd.app.between import between_frames, filled, missing, strip_places, switch_frames, weights_of
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
@@ -120,24 +121,31 @@ class TestRequest:
 class TestMissing:
     @pytest.mark.parametrize("mode", ["strip", "loop", "coarse-fine"])
     def test_one_texture_is_too_few_and_the_most_different_is_offered(self, pipe, mode):
-        need = missing(parse(["brick"], mode=mode))
+        need = missing(parse(["brick"], mode=mode), CLASSES)
         assert "second" in need.sentence and need.button == "Add the most different texture"
         order = [name for name, _ in pipe.nearest("brick", n=3)]
         assert filled(pipe, parse(["brick"], mode=mode)) == order[-1:]
-        assert missing(parse(["brick", "moss"], mode=mode)) is None
+        assert missing(parse(["brick", "moss"], mode=mode), CLASSES) is None
         assert filled(pipe, parse(["brick", "moss"], mode=mode)) == []
 
     def test_a_grid_wants_four_and_offers_the_nearest(self, pipe):
-        need = missing(parse(["brick"], mode="grid"))
+        need = missing(parse(["brick"], mode="grid"), [*CLASSES, "mine"])
         assert "3 more textures" in need.sentence and need.button == "Add the 3 nearest textures"
-        need = missing(parse(["brick", "moss", "slate"], mode="grid"))
+        need = missing(parse(["brick", "moss", "slate"], mode="grid"), [*CLASSES, "mine"])
         assert "one more texture" in need.sentence
-        order = [name for name, _ in pipe.nearest({"brick": 0.5, "moss": 0.5}, n=3)]
-        nearest = [name for name in order if name not in ("brick", "moss")]
-        assert filled(pipe, parse(["brick", "moss"], mode="grid")) == nearest[:2]
+
+    def test_the_corners_are_filled_with_the_nearest_classes(self, pipe, monkeypatch):
+        monkeypatch.setitem(fgsd.app.between.FEWEST, "grid", 2)  # there are only three classes here
+        nearest = [name for name, _ in pipe.nearest("brick", n=3)]
+        assert filled(pipe, parse(["brick"], mode="grid")) == [n for n in nearest if n != "brick"][:1]
+
+    def test_a_checkpoint_of_too_few_classes_offers_nothing(self, pipe):
+        need = missing(parse(mode="grid"), CLASSES)
+        assert need.sentence == "This takes 4 textures, and there are only 3." and not need.button
+        assert filled(pipe, parse(mode="grid")) == []
 
     def test_a_sample_needs_nothing(self):
-        assert missing(parse(["brick"], mode="sample")) is None
+        assert missing(parse(["brick"], mode="sample"), CLASSES) is None
 
 
 class TestStrip:

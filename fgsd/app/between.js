@@ -100,6 +100,7 @@ function receive(value) {
     clear();
     ask.querySelector("p").textContent = value.need.sentence;
     ask.querySelector("button").textContent = value.need.button;
+    ask.querySelector("button").hidden = !value.need.button;
     room.dataset.done = true;
   }
   if (value.need || value.frame) room.classList.toggle("needs", Boolean(value.need));

@@ -35,15 +35,17 @@ class Need:
     """What is missing before a mode can show anything."""
 
     sentence: str
-    button: str  # what the button offers
+    button: str  # what the button offers; nothing if there are too few textures
     count: int  # of textures that it adds
 
 
-def missing(request: SampleRequest) -> Need | None:
-    """What a visitor is told when too few textures are chosen; None if there are enough."""
+def missing(request: SampleRequest, classes: Sequence[str]) -> Need | None:
+    """What a visitor is told when too few of the classes are chosen; None if there are enough."""
     lack = FEWEST.get(request.mode, 1) - len(request.ends)
     if lack <= 0:
         return None
+    if lack > len(set(classes) - set(request.ends)):
+        return Need(f"This takes {FEWEST[request.mode]} textures, and there are only {len(classes)}.", "", 0)
     if request.mode == "grid":
         more = "one more texture" if lack == 1 else f"{lack} more textures"
         corners = "the nearest texture" if lack == 1 else f"the {lack} nearest textures"
@@ -58,7 +60,7 @@ def missing(request: SampleRequest) -> Need | None:
 
 def filled(pipe: Pipeline, request: SampleRequest, own: Mapping[str, Centroid] | None = None) -> list[str]:
     """The classes that `missing` offers to add: the most different ones, or for a grid the nearest."""
-    need = missing(request)
+    need = missing(request, pipe.classes)
     if need is None:
         return []
     distances = pipe.table.distances(aim(pipe, request, own).values)
@@ -132,7 +134,7 @@ def switch_frames(pipe: Pipeline, request: SampleRequest, **options) -> Iterator
     """
     if request.mode != "coarse-fine":
         raise RequestError("Only the switch between coarse and fine can be followed.")
-    if need := missing(request):
+    if need := missing(request, pipe.classes):
         raise RequestError(need.sentence)
     for frame in between_frames(pipe, request, **options):
         yield {key: value for key, value in frame.items() if key != "files"}

@@ -139,7 +139,7 @@ def wire_between(
         try:
             request = parsed(chosen, values)
             link = to_link(request)
-            if need := missing(request):
+            if need := missing(request, pipe.classes):
                 said = {"mode": request.mode, "sentence": need.sentence, "button": need.button}
                 yield {"run": ticket, "need": said, "link": link}, gr.update(interactive=False)
                 return
