@@ -194,15 +194,16 @@ class TestRuns:
         config = TrainingConfig(
             network=tiny,
             data=source.config,
-            images=96,
-            groups=2,
+            images=12 * 40,
+            groups=4,
             group_size=3,
+            warmup=5,
             crop_sizes=((0.0, 1.0),),
             tileable=True,
             precision="float32",
         )
-        records = list(train(source, tmp_path / "run", config, device="cpu"))
-        assert len(records) == 16 and records[-1].loss < records[0].loss
+        losses = [record.loss for record in train(source, tmp_path / "run", config, device="cpu")]
+        assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
         x, sigma = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.ones(2)
         batch = Batch(x, x, sigma, torch.zeros(2, 2))
         seen = []
