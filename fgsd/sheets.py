@@ -85,3 +85,27 @@ def class_sheet(
         for j, sample in enumerate(samples):
             sheet.paste(sample, (left + (j + 1) * (width + gap) + gap, top + label))
     return sheet
+
+
+def captioned_rows(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, gap: int = 2) -> Image.Image:
+    """Rows of images on white, each with a caption above it.
+
+    Parameters
+    ----------
+    rows : sequence of (caption, images)
+        Images of one size; as many of them in each row.
+    """
+    if not rows:
+        raise ValueError("rows is empty; a sheet needs at least one")
+    lines = [(caption, image_grid(images, columns=len(images), gap=gap)) for caption, images in rows]
+    label, margin = 16, 6
+    font = ImageFont.load_default(size=11)
+    width = max(max(line.width, math.ceil(font.getlength(caption))) for caption, line in lines)
+    height = lines[0][1].height
+    sheet = Image.new("RGB", (width, len(lines) * (label + height + margin) - margin), "white")
+    draw = ImageDraw.Draw(sheet)
+    for k, (caption, line) in enumerate(lines):
+        top = k * (label + height + margin)
+        draw.text((0, top), caption, fill="#222222", font=font)
+        sheet.paste(line, (0, top + label))
+    return sheet

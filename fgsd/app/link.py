@@ -19,6 +19,8 @@ FIELDS = {
     "sampler": ("sampler", str),
     "watch": ("view", str),
 }
+PARAMETERS = {"strip": "places", "coarse-fine": "switch"}  # of the modes that have one
+BETWEEN = {"places": int, "switch": float}  # how they are read
 
 
 def to_link(request: SampleRequest) -> str:
@@ -27,13 +29,23 @@ def to_link(request: SampleRequest) -> str:
     A texture that was moved over the map has its move behind its weight: "lava:0.5:0.1:-0.05".
     """
     mix = ",".join(
-        ":".join([quote(name, safe=""), repr(weight), *map(repr, request.moves.get(name, ()))])
-        for name, weight in request.weights.items()
+        ":".join(
+            [
+                quote(name, safe=""),
+                repr(request.weights.get(name, 0.0)),
+                *map(repr, request.moves.get(name, ())),
+            ]
+        )
+        for name in request.ends
     )
     values = {"mix": mix}
     values |= {key: f"{getattr(request, field)}" for key, (field, _) in FIELDS.items()}
     if request.tileable:
         values["tile"] = "1"
+    if request.mode != "sample":
+        values["mode"] = request.mode
+    if parameter := PARAMETERS.get(request.mode):
+        values[parameter] = f"{getattr(request, parameter)}"
     return "?" + urlencode(values, safe=":,")
 
 
@@ -62,6 +74,9 @@ def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
         if key in values and (value := _read(values[key], kind)) is not None:
             settings[field] = value
     settings["tileable"] = values.get("tile") == "1"
+    if "mode" in values:
+        read = {key: _read(values[key], kind) for key, kind in BETWEEN.items() if key in values}
+        settings["between"] = {"mode": values["mode"], **read}
     return target, settings
 
 

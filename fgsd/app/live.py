@@ -7,7 +7,7 @@ at a time, always for the newest place of the pin, and nothing waits in line beh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -20,15 +20,20 @@ AT_ONCE = 2  # of all visitors together
 PATIENCE = 5.0  # seconds that a visitor waits for the others at most
 
 
-def follower(pipe: Pipeline, *, multiple: int) -> Callable[[Any], dict[str, Any]]:
+def follower(
+    pipe: Pipeline, *, multiple: int, make: Callable[..., Iterator[dict]] = frames
+) -> Callable[[Any], dict[str, Any]]:
     """A function for the page to call: `follow({"target": [...], "settings": [...]})` gives one frame.
 
-    The settings are the values of `SETTINGS`, of which the picture has some of its own.
+    The settings are the values of `SETTINGS`, of which the picture has some of its own; "between" may come
+    too (see `parse_request`).
 
     Parameters
     ----------
     multiple : int
         Sides are multiples of this number of pixels; the picture has the smallest that the page offers.
+    make : callable
+        Makes the frames of a request, as `fgsd.app.frames.frames` does; may raise `RequestError`.
 
     Returns
     -------
@@ -43,6 +48,7 @@ def follower(pipe: Pipeline, *, multiple: int) -> Callable[[Any], dict[str, Any]
         values = asked.get("settings")
         known = isinstance(values, list) and len(values) == len(SETTINGS)
         settings = dict(zip(SETTINGS, values, strict=True)) if known else {}
+        settings["between"] = asked.get("between")
         settings |= {"n": 1, "size": sizes(multiple)[0], "steps": STEPS, "sampler": "dpm2m"}
         try:
             request = parse_request(asked.get("target"), classes=pipe.classes, multiple=multiple, **settings)
@@ -51,7 +57,9 @@ def follower(pipe: Pipeline, *, multiple: int) -> Callable[[Any], dict[str, Any]
         if not turns.acquire(timeout=PATIENCE):
             return {}
         try:
-            *_, last = frames(pipe, request, interval=math.inf)
+            *_, last = make(pipe, request, interval=math.inf)
+        except RequestError as error:
+            return {"error": str(error)}
         finally:
             turns.release()
         return {"frame": last}

@@ -8,6 +8,13 @@ from pathlib import Path
 
 import gradio as gr
 
+from fgsd.app.between_room import (
+    BetweenRoom,
+    create_between_picture,
+    create_modes,
+    is_between,
+    wire_between,
+)
 from fgsd.app.class_map import class_map
 from fgsd.app.controls_room import create_controls_room
 from fgsd.app.frames import frames
@@ -15,7 +22,7 @@ from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
 from fgsd.app.newest import Newest
 from fgsd.app.picture_room import create_picture_room
-from fgsd.app.request import SETTINGS, RequestError, parse_request
+from fgsd.app.request import RequestError, parse_request
 from fgsd.app.target_room import create_target_room
 from fgsd.app.thumbnails import thumbnails
 from fgsd.pipeline import Pipeline
@@ -66,19 +73,25 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                     class_map(pipe.table), thumbnails(data_folder, pipe.classes, pipe.info), target
                 )
             with gr.Column(elem_id="right", min_width=320):
+                modes = create_modes()
                 picture_room = create_picture_room([], follower(pipe, multiple=multiple))
+                between = BetweenRoom(modes, create_between_picture(pipe))
                 controls = create_controls_room(multiple)
 
+        settings = {**controls.settings(), "between": modes}
         # made here, by the same code as every other picture, so that it is there when the page is
-        first = dict(zip(SETTINGS, (c.value for c in controls.settings().values()), strict=True))
+        first = {name: component.value for name, component in settings.items()}
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
         picture_room.value = {"run": 0, "frames": list(frames(pipe, request, interval=0))}
 
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
+            if is_between(values[-1]):
+                yield gr.skip(), gr.skip()  # it is the other room's; without a yield, Gradio would empty both
+                return
             ticket = newest.renew(visitor.session_hash)
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
-                asked = dict(zip(SETTINGS, values, strict=True))
+                asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
                 link = to_link(request)
                 for frame in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
@@ -101,15 +114,16 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def opened(query: object) -> tuple:
             found = from_link(query)
             if found is None:
-                return (gr.skip(),) * (2 + len(SETTINGS))
-            target, settings = found
+                return (gr.skip(),) * (2 + len(settings))
+            target, values = found
+            values.setdefault("between", {"mode": "sample"})
             try:
-                parse_request(target, classes=pipe.classes, multiple=multiple, **settings)
-                controls.check_choices(settings)
+                parse_request(target, classes=pipe.classes, multiple=multiple, **values)
+                controls.check_choices(values)
             except RequestError as error:
                 said = {"run": 0, "error": f"This link cannot be opened. {error}", "link": ""}
-                return said, *(gr.skip(),) * (1 + len(SETTINGS))
-            return gr.skip(), target, *(settings.get(name, gr.skip()) for name in SETTINGS)
+                return said, *(gr.skip(),) * (1 + len(settings))
+            return gr.skip(), target, *(values.get(name, gr.skip()) for name in settings)
 
         def open_address(visitor: gr.Request) -> tuple:
             return opened(dict(visitor.query_params))
@@ -117,9 +131,9 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def go_back(event: gr.EventData) -> tuple:
             return opened(event._data.get("query") if isinstance(event._data, dict) else None)
 
-        inputs = [target_room, *controls.settings().values()]
+        inputs = [target_room, *settings.values()]
         outputs = [picture_room, controls.stop]
-        triggers = [controls.sample.click, target_room.release, controls.seed.submit]
+        triggers = [controls.sample.click, target_room.release, controls.seed.submit, modes.release]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
@@ -135,6 +149,9 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
             event(function, None, everything, **quiet).then(None, js=again, **quiet)
+        wire_between(
+            pipe, between, newest=newest, target_room=target_room, controls=controls, triggers=triggers
+        )
         # the browser keeps the settings at hand for the picture that follows the pin
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)

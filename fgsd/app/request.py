@@ -24,6 +24,16 @@ SIZES = (64, 96, 128, 192, 256)
 # what `parse_request` calls them, in the order in which the page sends them
 SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
 VIEWS = {"Noise": "noise", "Estimate": "estimate"}
+# what is made of several textures: their mixture, or what lies between them (see `fgsd.app.between`)
+MODES = {
+    "Sample": "sample",
+    "Strip": "strip",
+    "Grid": "grid",
+    "Loop": "loop",
+    "Coarse/fine": "coarse-fine",
+}
+FEWEST_PLACES, MOST_PLACES = 5, 11  # of a strip
+LEAST_SWITCH, MOST_SWITCH = 1e-3, 1e3  # noise levels
 
 
 def sizes(multiple: int) -> list[int]:
@@ -50,6 +60,10 @@ class SampleRequest:
     view: str = "noise"  # what is shown on the way: "noise" (the image itself) or "estimate" (denoised)
     # how far a centroid was dragged over the PCA map: class to (dx, dy), see `FeatureMap.moved`
     moves: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ends: tuple[str, ...] = ()  # all that are chosen, in the order of choice, those without weight too
+    mode: str = "sample"  # one of `MODES`
+    switch: float = 0.5  # noise level at which "coarse-fine" goes over from the first texture to the second
+    places: int = 7  # pictures of a strip
     label: str = field(init=False, default="")  # in words, for screen readers
 
     def __post_init__(self) -> None:
@@ -70,6 +84,7 @@ def parse_request(
     sampler: Any = "dpm2m",
     tileable: Any = False,
     view: Any = "noise",
+    between: Any = None,
 ) -> SampleRequest:
     """Check the values of the page's controls.
 
@@ -82,6 +97,8 @@ def parse_request(
         The names that there are, own textures among them.
     multiple : int
         Sides are multiples of this number of pixels.
+    between : mapping with "mode", "switch" and "places", or None
+        What is made of several textures; what is missing takes its default.
 
     Raises
     ------
@@ -95,9 +112,12 @@ def parse_request(
             f"{min(MOST_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
         )
     weights = _weights(target, classes)
+    ends = tuple(entry["name"] for entry in target)
     return SampleRequest(
         weights=weights,
-        moves=_moves(target, weights),
+        moves=_moves(target),
+        ends=ends,
+        **_between(between),
         n=_whole(n, "Images", 1, MOST_IMAGES),
         size=size,
         seed=_whole(seed, "Seed", 0, MOST_SEED),
@@ -131,11 +151,24 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     return {name: share / 1e6 for name, share in shares.items() if share > 0}
 
 
-def _moves(target: Sequence[Mapping], weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+def _between(values: Any) -> dict[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise RequestError(f"What lies between must name a mode; {_shown(values)} came.")
+    found: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
+    if values.get("switch") is not None:
+        found["switch"] = _number(values["switch"], "The switch", LEAST_SWITCH, MOST_SWITCH)
+    if values.get("places") is not None:
+        found["places"] = _whole(values["places"], "Places", FEWEST_PLACES, MOST_PLACES)
+    return found
+
+
+def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
     moves = {}
     for entry in target:
         name, move = entry["name"], entry.get("move")
-        if move is None or name not in weights:
+        if move is None:
             continue
         if not isinstance(move, (list, tuple)) or len(move) != 2:
             raise RequestError(f"The move of {name} must be two numbers; {_shown(move)} came.")
