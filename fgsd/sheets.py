@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -39,12 +40,16 @@ def save_gif(frames: Sequence[Image.Image], path: str | Path, *, seconds: float 
     """Write frames as an animation that loops, `seconds` each and the last one ten times as long."""
     path = Path(path)
     kind = check_suffix(path, ANIMATIONS)
+    write_atomically(path, lambda p: write_animation(frames, p, kind, seconds=seconds))
+
+
+def write_animation(
+    frames: Sequence[Image.Image], file: str | Path | BinaryIO, kind: str, *, seconds: float = 0.12
+) -> None:
+    """As `save_gif`, in a format of `ANIMATIONS`, to a path or an open file."""
     durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(10_000 * seconds)]
-    write_atomically(
-        path,
-        lambda p: frames[0].save(
-            p, format=kind, save_all=True, append_images=frames[1:], duration=durations, loop=0
-        ),
+    frames[0].save(
+        file, format=kind, save_all=True, append_images=frames[1:], duration=durations, loop=0
     )
 
 

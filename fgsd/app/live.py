@@ -6,12 +6,11 @@ at a time, always for the newest place of the pin, and nothing waits in line beh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from threading import BoundedSemaphore
 from typing import Any
 
-from fgsd.app.frames import frames
+from fgsd.app.frames import last_frame
 from fgsd.app.request import SETTINGS, RequestError, parse_request, sizes
 from fgsd.pipeline import Pipeline
 
@@ -51,9 +50,8 @@ def follower(pipe: Pipeline, *, multiple: int) -> Callable[[Any], dict[str, Any]
         if not turns.acquire(timeout=PATIENCE):
             return {}
         try:
-            *_, last = frames(pipe, request, interval=math.inf)
+            return {"frame": last_frame(pipe, request)}
         finally:
             turns.release()
-        return {"frame": last}
 
     return follow

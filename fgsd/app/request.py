@@ -23,7 +23,7 @@ PAGE_SAMPLERS = {
 SIZES = (64, 96, 128, 192, 256)
 # what `parse_request` calls them, in the order in which the page sends them
 SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
-VIEWS = {"Noise": "noise", "Estimate": "estimate"}
+VIEWS = {"Noise": "noise", "Estimate": "estimate", "Both": "both"}
 
 
 def sizes(multiple: int) -> list[int]:
@@ -47,7 +47,7 @@ class SampleRequest:
     strength: float = 1.0  # of the guidance, 0 to 2
     sampler: str = "dpm2m"
     tileable: bool = False
-    view: str = "noise"  # what is shown on the way: "noise" (the image itself) or "estimate" (denoised)
+    view: str = "noise"  # what is watched: "noise" (the image itself), "estimate" (denoised) or "both"
     # how far a centroid was dragged over the PCA map: class to (dx, dy), see `FeatureMap.moved`
     moves: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     label: str = field(init=False, default="")  # in words, for screen readers
@@ -55,6 +55,11 @@ class SampleRequest:
     def __post_init__(self) -> None:
         parts = [name if w == 1 else f"{w:.0%} {name}" for name, w in self.weights.items()]
         object.__setattr__(self, "label", ", ".join(parts))
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of `Pipeline.stream` besides the target."""
+        names = ("n", "steps", "size", "seed", "strength", "sampler", "tileable")
+        return {name: getattr(self, name) for name in names}
 
 
 def parse_request(
