@@ -15,6 +15,8 @@ from app_server import AppServer
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from fgsd.app.live import STEPS
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -96,10 +98,10 @@ def weights(page: Page) -> dict[str, float]:
 def live_picture(page: Page, sent: str | None = None) -> str:
     """Wait for a picture that follows the pin, another than `sent`; its data URI."""
     page.wait_for_function(
-        """sent => document.querySelector('.picture').dataset.live === 'true'
-                && document.querySelector('.picture').dataset.index === '6'
+        """([sent, steps]) => document.querySelector('.picture').dataset.live === 'true'
+                && document.querySelector('.picture').dataset.index === steps
                 && document.querySelector('.source').src !== sent""",
-        arg=sent,
+        arg=[sent, str(STEPS)],
     )
     return page.locator(".source").get_attribute("src")
 

@@ -17,7 +17,7 @@ from PIL import Image
 from fgsd.app.class_map import class_map, project, spread_out
 from fgsd.app.frames import PREVIEW_SIDE, frames, picture
 from fgsd.app.link import from_link, to_link
-from fgsd.app.live import follower
+from fgsd.app.live import STEPS, follower
 from fgsd.app.newest import Newest
 from fgsd.app.pictures import data_uri, grid
 from fgsd.app.request import SETTINGS, RequestError, SampleRequest, parse_request
@@ -388,14 +388,15 @@ class TestLive:
         settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
         settings[SETTINGS.index("view")] = "noise"
         frame = follow({"target": target, "settings": settings})["frame"]
-        sample = pipe.sample({"moss": 0.25, "slate": 0.75}, steps=6, seed=5, strength=0.5, tileable=True)[0]
+        sample = pipe.sample({"moss": 0.25, "slate": 0.75}, steps=STEPS, seed=5, strength=0.5, tileable=True)[
+            0
+        ]
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
     def test_before_the_settings_are_known_their_defaults_count(self, pipe):
-        frame = follower(pipe, multiple=4)({"target": [{"name": "moss", "weight": 1}], "settings": None})[
-            "frame"
-        ]
-        assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(pipe.sample("moss", steps=6)[0]))
+        answer = follower(pipe, multiple=4)({"target": [{"name": "moss", "weight": 1}], "settings": None})
+        shown, sample = opened(answer["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
+        assert np.array_equal(np.asarray(shown), np.asarray(sample))
 
     @pytest.mark.parametrize("asked", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
     def test_what_is_forged_is_answered_with_a_sentence(self, pipe, asked):

@@ -22,6 +22,8 @@ from browser_help import (
 )
 from playwright.sync_api import expect
 
+from fgsd.app.live import STEPS
+
 pytestmark = pytest.mark.browser
 
 
@@ -38,7 +40,7 @@ def test_dragging_the_pin_changes_the_picture_before_it_is_released(visit, pipe)
     mixed = weights(page)
     assert {"brick", "moss"} <= mixed.keys()
     assert mixed["brick"] == pytest.approx(mixed["moss"], abs=0.05)
-    small = np.asarray(pipe.sample(mixed, n=1, steps=6, size=64, seed=0)[0])
+    small = np.asarray(pipe.sample(mixed, n=1, steps=STEPS, size=64, seed=0)[0])
     assert same_picture(pixels(page), small)
     page.mouse.move(*goal, steps=5)
     live_picture(page, halfway)
@@ -63,8 +65,8 @@ def test_a_new_drag_ends_the_run_under_way(visit, server):
     page.mouse.move(x + 30, y + 10, steps=3)
     live_picture(page)
     ran = until_ended(server, begun)
-    assert ran.index("end") < 100  # of the run: what follows are the six steps of pictures that follow
-    assert "step 1 of 6" in ran
+    assert ran.index("end") < 100  # of the run: then come the steps of pictures that follow
+    assert f"step 1 of {STEPS}" in ran
     page.mouse.up()
     page.wait_for_function(
         "() => { const { live, index } = document.querySelector('.picture').dataset;"

@@ -14,7 +14,7 @@ from fgsd.app.frames import last_frame
 from fgsd.app.request import SETTINGS, RequestError, parse_request, sizes
 from fgsd.pipeline import Pipeline
 
-STEPS = 6  # with the same seed and noise, the picture changes smoothly
+STEPS = 5  # the first that look like all sixteen; with the same noise, the picture changes smoothly
 AT_ONCE = 2  # of all visitors together
 PATIENCE = 5.0  # seconds that a visitor waits for the others at most
 
