@@ -46,9 +46,7 @@ def table(gaussians) -> CentroidTable:
 def test_exact_denoisers_lack_nothing(gaussians, table):
     excess = denoising_excess(ExactNetwork(gaussians), table, gaussians, n=8)
     assert max(excess["guided"]) < 1e-6 and max(excess["unguided"]) < 1e-6
-    assert (
-        max(excess["unguided_as_guided"]) > 0.01
-    )  # noise hides the class: guidance counts
+    assert max(excess["unguided_as_guided"]) > 0.01  # noise hides the class: guidance counts
 
 
 def test_an_error_is_given_as_a_share_of_the_exact_one(gaussians, table):
