@@ -223,7 +223,13 @@ def noise_levels(sigma_min: float, sigma_max: float, n: int) -> Tensor:
 
 @torch.no_grad()
 def features_by_level(
-    denoiser: Denoiser, x0: Tensor, sigmas: Sequence[float] | Tensor, *, seed: int = 0, batch: int = 64
+    denoiser: Denoiser,
+    x0: Tensor,
+    sigmas: Sequence[float] | Tensor,
+    *,
+    seed: int = 0,
+    batch: int = 64,
+    tileable: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Mean and spread of the feature vectors of crops of one class, at each noise level.
 
@@ -238,6 +244,8 @@ def features_by_level(
         Of the noise; the same at each noise level, so that features change smoothly from one to the next.
     batch : int
         Crops in a pass. Should N be larger, each pass is matched to its own mean.
+    tileable : bool
+        Whether the crops wrap round at their edges.
 
     Returns
     -------
@@ -253,7 +261,7 @@ def features_by_level(
         phis = []
         for x in (x0 + sigma * eps).split(batch):
             peers = PeerMatching(torch.full((len(x), len(x)), 1 / len(x), device=device))
-            phis.append(denoiser.denoise(x, sigma, peers)[1])
+            phis.append(denoiser.denoise(x, sigma, peers, tileable=tileable)[1])
         phi = torch.cat(phis)
         means.append(phi.mean(dim=0))
         spreads.append(phi.std(dim=0, correction=min(1, len(phi) - 1)))
@@ -261,7 +269,14 @@ def features_by_level(
 
 
 def compute_table(
-    denoiser: Denoiser, data, sigmas: Tensor, *, crops: int = 48, seed: int = 0, progress=None
+    denoiser: Denoiser,
+    data,
+    sigmas: Tensor,
+    *,
+    crops: int = 48,
+    seed: int = 0,
+    tileable: bool = False,
+    progress=None,
 ) -> CentroidTable:
     """The table of all classes of a `TextureFolder`, from `crops` training crops each.
 
@@ -273,7 +288,7 @@ def compute_table(
     means, spreads, colours = [], [], []
     for name in progress(data.classes) if progress else data.classes:
         x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
-        mean, spread = features_by_level(denoiser, x0, sigmas, seed=seed)
+        mean, spread = features_by_level(denoiser, x0, sigmas, seed=seed, tileable=tileable)
         means.append(mean)
         spreads.append(spread)
         colours.append(x0.mean(dim=(0, 2, 3)))

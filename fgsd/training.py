@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from fgsd.data import DataConfig, TextureFolder, normalised
+from fgsd.gaussians import GaussianSource
 from fgsd.matching import PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
@@ -41,6 +42,7 @@ class TrainingConfig:
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
     crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
+    tileable: bool = False  # whether the crops themselves wrap round at their edges
     sigma_log_mean: float = 0.2  # noise levels are log-normal: mean of log(sigma)
     sigma_log_std: float = 1.3  # and its standard deviation; most of the work is where structure is learned
     sigma_min: float = 0.015  # noise levels are clipped to [sigma_min, sigma_max]
@@ -107,7 +109,7 @@ class TrainingStep:
 
 
 def train(
-    folder: str | Path,
+    folder: str | Path | GaussianSource,
     run: str | Path,
     config: TrainingConfig | None = None,
     *,
@@ -121,8 +123,8 @@ def train(
 
     Parameters
     ----------
-    folder : str or Path
-        Images, see `TextureFolder`.
+    folder : str or Path, or GaussianSource
+        Images, see `TextureFolder`; or classes whose density is known.
     run : str or Path
         Where `state.safetensors` (rewritten atomically), `config.json` and `log.jsonl` are kept.
     config : TrainingConfig
@@ -139,7 +141,7 @@ def train(
     """
     config = config or TrainingConfig()
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
-    data = TextureFolder(folder, config.data)
+    data = folder if isinstance(folder, GaussianSource) else TextureFolder(folder, config.data)
     place = RunFolder(run, config, data.classes)
     with torch.random.fork_rng():  # the caller's own random numbers go on as they were
         torch.manual_seed(config.seed)
@@ -175,7 +177,7 @@ def train(
                 group["lr"] = rate * factor
         batch = batch or prepared(step, progress)
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            loss = denoising_loss(wrapped, batch, config.network.sigma_data)
+            loss = denoising_loss(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
         accelerator.backward(loss)
         # an accelerator still computes while the next batch is cut
         batch = prepared(step + 1, _progress(config, (step + 1) * per_step, time.monotonic() - began))
@@ -220,7 +222,7 @@ class Batch:
 
 
 def make_batch(
-    data: TextureFolder,
+    data: TextureFolder | GaussianSource,
     config: TrainingConfig,
     step: int,
     size: int | None = None,
@@ -255,9 +257,9 @@ def make_batch(
     return Batch(x0, x, sigma, leave_one_out(config.groups, n, guided[mine]).to(device))
 
 
-def denoising_loss(denoiser, batch: Batch, sigma_data: float) -> Tensor:
+def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:
     """Mean squared error of the denoised image, weighted by 1 / c_out^2 (EDM, table 1)."""
-    denoised = denoiser(batch.x, batch.sigma, PeerMatching(batch.weights))
+    denoised = denoiser(batch.x, batch.sigma, PeerMatching(batch.weights), tileable=tileable)
     weight = (batch.sigma**2 + sigma_data**2) / (batch.sigma * sigma_data) ** 2
     return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean()
 

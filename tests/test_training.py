@@ -15,6 +15,7 @@ from training_processes import log, run_all, same, state
 
 from fgsd import training
 from fgsd.data import DataConfig, TextureFolder
+from fgsd.gaussians import GaussianSource, some_gaussians
 from fgsd.network import Denoiser
 from fgsd.optimizer import cosine
 from fgsd.training import (
@@ -164,20 +165,20 @@ class TestLoss:
         return make_batch(data, config, 0)
 
     def test_a_perfect_denoiser_has_none(self, batch):
-        assert denoising_loss(lambda x, sigma, matching: batch.x0, batch, 0.5) == 0
+        assert denoising_loss(lambda x, sigma, matching, tileable: batch.x0, batch, 0.5) == 0
 
     def test_the_target_of_the_bare_network_weighs_the_same_at_all_levels(self, batch):
         """EDM, equation 8: in terms of F, the loss is |F - (x0 - c_skip x) / c_out|^2."""
         output = torch.randn(batch.x.shape, generator=torch.Generator().manual_seed(0))
         sigma = batch.sigma[:, None, None, None]
         c_skip, c_out = 0.25 / (sigma**2 + 0.25), sigma * 0.5 / (sigma**2 + 0.25).sqrt()
-        found = denoising_loss(lambda x, sigma, matching: c_skip * x + c_out * output, batch, 0.5)
+        found = denoising_loss(lambda x, sigma, matching, tileable: c_skip * x + c_out * output, batch, 0.5)
         expected = (output - (batch.x0 - c_skip * batch.x) / c_out).square().mean()
         assert found.item() == pytest.approx(expected.item(), rel=1e-4)
 
     def test_crops_are_matched_to_their_peers(self, batch):
         seen = []
-        denoising_loss(lambda x, sigma, matching: seen.append(matching.weights) or x, batch, 0.5)
+        denoising_loss(lambda x, sigma, matching, tileable: seen.append(matching.weights) or x, batch, 0.5)
         assert torch.equal(seen[0], batch.weights)
 
 
@@ -187,6 +188,27 @@ class TestRuns:
         losses = [record.loss for record in run_all(texture_folder, tmp_path / "run", config)]
         assert losses[0] > 0.5
         assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
+
+    def test_classes_whose_density_is_known_are_learned_as_wrapping_images(self, tiny, tmp_path):
+        source = GaussianSource(some_gaussians(2, size=8))
+        config = TrainingConfig(
+            network=tiny,
+            data=source.config,
+            images=12 * 40,
+            groups=4,
+            group_size=3,
+            warmup=5,
+            crop_sizes=((0.0, 1.0),),
+            tileable=True,
+            precision="float32",
+        )
+        losses = [record.loss for record in train(source, tmp_path / "run", config, device="cpu")]
+        assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
+        x, sigma = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.ones(2)
+        batch = Batch(x, x, sigma, torch.zeros(2, 2))
+        seen = []
+        denoising_loss(lambda x, s, matching, tileable: seen.append(tileable) or x, batch, 0.5, tileable=True)
+        assert seen == [True]
 
     def test_records_and_files(self, texture_folder, tmp_path, config):
         config = dataclasses.replace(config, validate_every=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from PIL import Image
 
 from fgsd.app.aim import aim
 from fgsd.app.between_files import animations, grid_file, picture_file, strip_file
-from fgsd.app.frames import SHORTEST_INTERVAL, file_name, picture
+from fgsd.app.frames import SHORTEST_INTERVAL, file_name
+from fgsd.app.previews import small_picture, whole_picture
 from fgsd.app.request import FEWEST_PLACES, MOST_PLACES, RequestError, SampleRequest
 from fgsd.centroids import Centroid
 from fgsd.interpolation import (
@@ -124,8 +126,8 @@ def between_frames(
     ]()
 
 
-def switch_frames(pipe: Pipeline, request: SampleRequest, **options) -> Iterator[dict]:
-    """What follows the slider of coarse and fine: `between_frames` without files.
+def switch_frame(pipe: Pipeline, request: SampleRequest) -> dict:
+    """What follows the slider of coarse and fine: the last of `between_frames`, without files.
 
     Raises
     ------
@@ -136,8 +138,8 @@ def switch_frames(pipe: Pipeline, request: SampleRequest, **options) -> Iterator
         raise RequestError("Only the switch between coarse and fine can be followed.")
     if need := missing(request, pipe.classes):
         raise RequestError(need.sentence)
-    for frame in between_frames(pipe, request, **options):
-        yield {key: value for key, value in frame.items() if key != "files"}
+    *_, last = between_frames(pipe, request, interval=math.inf)
+    return {key: value for key, value in last.items() if key != "files"}
 
 
 class _Run:
@@ -263,10 +265,10 @@ class _Run:
 
     def _shown(self, step) -> list[Image.Image]:
         done = step.index == step.steps
-        return step.images if done or self.request.view == "noise" else step.denoised
+        return step.images if done or self.request.view != "estimate" else step.denoised
 
     def _sheet(self, images: list[Image.Image], whole: bool, places: list | None = None) -> dict:
-        src, columns, side = picture(images, whole=whole)
+        src, columns, side = (whole_picture if whole else small_picture)(images)
         places = [[k] for k in range(len(images))] if places is None else places
         return {"src": src, "columns": columns, "side": side, "places": places}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.between import between_frames, filled, missing, switch_frames
+from fgsd.app.between import between_frames, filled, missing, switch_frame
 from fgsd.app.controls_room import Controls
 from fgsd.app.link import to_link
 from fgsd.app.live import follower
@@ -99,7 +99,7 @@ def create_between_picture(pipe: Pipeline) -> gr.HTML:
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
         js_on_load=SCRIPT,
-        server_functions=[follower(pipe, multiple=pipe.network.config.multiple, make=switch_frames)],
+        server_functions=[follower(pipe, multiple=pipe.network.config.multiple, make=switch_frame)],
         apply_default_css=False,
         elem_id="between-room",
     )

@@ -49,13 +49,22 @@ class Controls:
                 raise RequestError(f"{control.label} must be one of {words}; {settings[name]} came.")
 
 
-def create_controls_room(multiple: int) -> Controls:
-    """Build the controls.
+def create_view() -> gr.Radio:
+    """What is watched of the steps; it stands over the picture."""
+    return gr.Radio(
+        list(VIEWS.items()), value="noise", label="Watch", elem_id="view", min_width=200, container=False
+    )
+
+
+def create_controls_room(multiple: int, view: gr.Radio) -> Controls:
+    """Build the controls under the picture.
 
     Parameters
     ----------
     multiple : int
         Sides of images are multiples of this number of pixels.
+    view : gr.Radio
+        See `create_view`.
     """
     offered = sizes(multiple)
     with gr.Column(elem_id="controls"):
@@ -108,9 +117,6 @@ def create_controls_room(multiple: int) -> Controls:
                     elem_id="sampler",
                     filterable=False,
                     min_width=170,
-                )
-                view = gr.Radio(
-                    list(VIEWS.items()), value="noise", label="Watch", elem_id="view", min_width=170
                 )
                 tileable = gr.Checkbox(False, label="Seamless tile", elem_id="tileable", min_width=120)
     return Controls(n, size, seed, steps, strength, sampler, view, tileable, sample, stop, another)

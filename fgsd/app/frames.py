@@ -1,21 +1,22 @@
-"""The steps of diffusion as small pictures for a page, at a bounded rate."""
+"""The steps of diffusion as plain values for a page: two small pictures of each, and what was measured."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from PIL import Image
+import torch
 
 from fgsd.app.aim import aim
-from fgsd.app.pictures import data_uri, grid
+from fgsd.app.link import to_link
+from fgsd.app.previews import Previews, whole_picture
 from fgsd.app.request import SampleRequest
 from fgsd.centroids import Centroid
-from fgsd.pipeline import Pipeline
+from fgsd.pipeline import Pipeline, PipelineStep
 
-SHORTEST_INTERVAL = 0.05  # seconds between two frames, unless encoding asks for more
-PREVIEW_SIDE = 512  # pixels: grids of unfinished images are scaled down to it
+SHORTEST_INTERVAL = 0.05  # seconds between two messages to the page
 
 
 def frames(
@@ -25,62 +26,101 @@ def frames(
     own: Mapping[str, Centroid] | None = None,
     interval: float = SHORTEST_INTERVAL,
     wanted: Callable[[], bool] | None = None,
-) -> Iterator[dict]:
-    """Run a request, yielding what a page shows of each step, as plain values.
+) -> Iterator[list[dict[str, Any]]]:
+    """Run a request, yielding what a page shows of its steps: each time those made since the last time.
 
-    The last step is always yielded, in full; others are left out when they come faster than `interval`
-    seconds, or when encoding them would take more than half of the time. Once `wanted` returns False, no
-    further step is made. `own` holds the textures of the visitor's own, by name.
+    No step is left out. The last one's picture is the samples themselves, whole and without loss; the others
+    have previews, which are smaller where encoding them would else take more than half of the time. Once
+    `wanted` returns False, no further step is made. `own` holds the textures of the visitor's own, by name.
+
+    Parameters
+    ----------
+    interval : float
+        Seconds between two yields, at least.
 
     Yields
     ------
-    dict
-        `src` (data URI of the images as a grid without gaps), `n`, `columns`, `side` (pixels of one image
-        in `src`), `size` (of the sample), `index`, `steps`, `sigma`, `evaluations`, `ms` (milliseconds a
-        step so far), `distance` (mean, to the target; None if unguided), `last`, `device`, `label`,
-        `name` (for a file, without suffix), `tileable`.
+    list of dict
+        `src` (data URI of the images after the step, as a grid without gaps), `estimate` (of what the network
+        took them to be; None where that is the same picture), `n`, `columns`, `side` (pixels of one image in
+        both), `size` (of the sample), `index`, `steps`, `sigma`, `evaluations`, `ms` (milliseconds a step so
+        far), `distance` (mean, to the target; None if unguided), `last`, `device`, `label`, `name` (for a
+        file, without suffix), `tileable`, `query` (the link that gives the same samples), `nearest` (name and
+        distance of the class nearest to the target), and, where the checkpoint has a map, `path`: the
+        places on it, an (x, y) an image, by projection.
     """
-    stream = pipe.stream(
-        aim(pipe, request, own),
-        n=request.n,
-        steps=request.steps,
-        size=request.size,
-        seed=request.seed,
-        strength=request.strength,
-        sampler=request.sampler,
-        tileable=request.tileable,
-    )
-    busy, count, begun, next_frame = 0.0, 0, time.perf_counter(), 0.0
-    for step in stream:
-        busy, count = busy + time.perf_counter() - begun, count + 1
-        last, now = step.index == step.steps, time.perf_counter()
-        if last or now >= next_frame:
-            images = step.images if last or request.view == "noise" else step.denoised
-            src, columns, side = picture(images, whole=last)
-            took = time.perf_counter() - now
-            next_frame = now + max(interval, 2 * took)
-            yield {
-                "src": src,
-                "n": request.n,
-                "columns": columns,
-                "side": side,
-                "size": request.size,
-                "index": step.index,
-                "steps": step.steps,
-                "sigma": round(step.sigma, 4),
-                "evaluations": step.step.evaluations,
-                "ms": round(1000 * busy / count, 1),
-                "distance": None if step.distance is None else round(float(step.distance.mean()), 3),
-                "last": last,
-                "device": pipe.device.type,
-                "label": request.label,
-                "name": file_name(request),
-                "tileable": request.tileable,
-            }
+    centroid = aim(pipe, request, own)
+    about, previews = _about(pipe, request, centroid), Previews(request.steps)
+    waiting: list[dict[str, Any]] = []
+    busy, begun, next_time = 0.0, time.perf_counter(), 0.0
+    for step in pipe.stream(centroid, **request.options()):
+        took = time.perf_counter() - begun
+        busy += took
+        last = step.index == step.steps
+        frame = {**about, **_measured(step), "ms": round(1000 * busy / step.index, 1), "last": last}
+        if getattr(pipe, "map", None) is not None:
+            frame["path"] = _places(pipe, step)
+        if last:
+            src, columns, side = whole_picture(step.images)
+            same = torch.equal(step.step.x, step.step.denoised)
+            estimate = None if same else whole_picture(step.denoised)[0]
+        else:
+            (src, estimate), columns, side = previews.encode((step.images, step.denoised), seconds=took)
+        waiting.append({**frame, "src": src, "estimate": estimate, "columns": columns, "side": side})
+        now = time.perf_counter()
+        if last or now >= next_time:
+            next_time, waiting, ready = now + interval, [], waiting
+            yield ready
         if wanted is not None and not wanted():
-            stream.close()
             return
         begun = time.perf_counter()
+
+
+def last_frame(
+    pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
+) -> dict[str, Any]:
+    """The last of a request's frames alone; the steps before it are made, but not encoded."""
+    centroid = aim(pipe, request, own)
+    begun = time.perf_counter()
+    *_, step = pipe.stream(centroid, **request.options())
+    ms = round(1000 * (time.perf_counter() - begun) / step.index, 1)
+    src, columns, side = whole_picture(step.images)
+    shown = {"src": src, "estimate": None, "columns": columns, "side": side, "ms": ms, "last": True}
+    return {**_about(pipe, request, centroid), **_measured(step), **shown}
+
+
+def _about(pipe: Pipeline, request: SampleRequest, centroid: Centroid) -> dict[str, Any]:
+    """What all frames of a request share."""
+    ((name, distance),) = pipe.table.nearest(centroid, 1)
+    return {
+        "n": request.n,
+        "size": request.size,
+        "device": pipe.device.type,
+        "label": request.label,
+        "name": file_name(request),
+        "tileable": request.tileable,
+        "query": to_link(request),
+        "nearest": [name, round(distance, 3)],
+    }
+
+
+def _measured(step: PipelineStep) -> dict[str, Any]:
+    return {
+        "index": step.index,
+        "steps": step.steps,
+        "sigma": round(step.sigma, 4),
+        "evaluations": step.step.evaluations,
+        "distance": None if step.distance is None else round(float(step.distance.mean()), 3),
+    }
+
+
+def _places(pipe: Pipeline, step: PipelineStep) -> dict[str, list[list[float]]]:
+    """Where the images of a step are on the map: an (x, y) each, by projection."""
+    places = {}
+    for projection in pipe.map.projections:
+        found = pipe.map.place(projection, step.step.phi, step.sigma)
+        places[projection] = [[round(float(x), 4), round(float(y), 4)] for x, y in found]
+    return places
 
 
 def file_name(request: SampleRequest) -> str:
@@ -88,21 +128,3 @@ def file_name(request: SampleRequest) -> str:
     names = sorted(request.weights, key=lambda name: -request.weights[name])
     words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(names)).strip("-") or "sample"
     return f"{words[:80]}-seed-{request.seed}"
-
-
-def picture(images: Sequence[Image.Image], *, whole: bool) -> tuple[str, int, int]:
-    """Square images as one picture without gaps: (data URI, columns, side of one image in it).
-
-    Parameters
-    ----------
-    whole : bool
-        Keep the full size and every bit; else a smaller and coarser preview.
-    """
-    sheet, columns, rows = grid(images)
-    side = images[0].width
-    if whole:
-        return data_uri(sheet, lossless=True), columns, side
-    if sheet.width > PREVIEW_SIDE:
-        side = max(1, PREVIEW_SIDE // columns)
-        sheet = sheet.resize((columns * side, rows * side), Image.Resampling.BOX)
-    return data_uri(sheet, quality=75), columns, side

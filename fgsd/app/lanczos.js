@@ -1,8 +1,9 @@
 // Enlarging with a Lanczos kernel of three lobes: clearly crisper for small textures than what browsers do.
 // Stands before picture.js, in the same function.
 
-// For each of `out` pixels: six neighbours among `side` pixels, and their weights.
-function lanczosTaps(side, out) {
+// For each of `out` pixels: six neighbours among `side` pixels, and their weights. With `wrap` the picture
+// continues at its other edge, else its edge pixels do.
+function lanczosTaps(side, out, wrap = false) {
   const taps = new Int32Array(out * 6);
   const weights = new Float32Array(out * 6);
   const sinc = (t) => (t === 0 ? 1 : Math.sin(Math.PI * t) / (Math.PI * t));
@@ -13,7 +14,7 @@ function lanczosTaps(side, out) {
     for (let j = 0; j < 6; j += 1) {
       const distance = place - (first + j);
       const weight = Math.abs(distance) < 3 ? sinc(distance) * sinc(distance / 3) : 0;
-      taps[k * 6 + j] = Math.min(side - 1, Math.max(0, first + j));
+      taps[k * 6 + j] = wrap ? (first + j + side) % side : Math.min(side - 1, Math.max(0, first + j));
       weights[k * 6 + j] = weight;
       sum += weight;
     }

@@ -6,13 +6,12 @@ at a time, always for the newest place of the pin, and nothing waits in line beh
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from threading import BoundedSemaphore
 from typing import Any
 
-from fgsd.app.frames import frames
-from fgsd.app.request import SETTINGS, RequestError, parse_request, sizes
+from fgsd.app.frames import last_frame
+from fgsd.app.request import SETTINGS, RequestError, SampleRequest, parse_request, sizes
 from fgsd.pipeline import Pipeline
 
 STEPS = 5  # the first that look like all sixteen; with the same noise, the picture changes smoothly
@@ -21,7 +20,7 @@ PATIENCE = 5.0  # seconds that a visitor waits for the others at most
 
 
 def follower(
-    pipe: Pipeline, *, multiple: int, make: Callable[..., Iterator[dict]] = frames
+    pipe: Pipeline, *, multiple: int, make: Callable[[Pipeline, SampleRequest], dict] = last_frame
 ) -> Callable[[Any], dict[str, Any]]:
     """A function for the page to call: `follow({"target": [...], "settings": [...]})` gives one frame.
 
@@ -33,7 +32,7 @@ def follower(
     multiple : int
         Sides are multiples of this number of pixels; the picture has the smallest that the page offers.
     make : callable
-        Makes the frames of a request, as `fgsd.app.frames.frames` does; may raise `RequestError`.
+        Makes the frame of a request; may raise `RequestError`.
 
     Returns
     -------
@@ -57,11 +56,10 @@ def follower(
         if not turns.acquire(timeout=PATIENCE):
             return {}
         try:
-            *_, last = make(pipe, request, interval=math.inf)
+            return {"frame": make(pipe, request)}
         except RequestError as error:
             return {"error": str(error)}
         finally:
             turns.release()
-        return {"frame": last}
 
     return follow

@@ -16,13 +16,14 @@ from fgsd.app.between_room import (
     wire_between,
 )
 from fgsd.app.class_map import class_map
-from fgsd.app.controls_room import create_controls_room
+from fgsd.app.controls_room import create_controls_room, create_view
 from fgsd.app.frames import frames
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
 from fgsd.app.newest import Newest
 from fgsd.app.picture_room import create_picture_room
 from fgsd.app.request import RequestError, parse_request
+from fgsd.app.save_room import create_save_room, python_lines, wire_save
 from fgsd.app.target_room import create_target_room
 from fgsd.app.thumbnails import thumbnails
 from fgsd.pipeline import Pipeline
@@ -47,7 +48,9 @@ TELL_SETTINGS = """
 """
 
 
-def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
+def build_page(
+    pipe: Pipeline, data_folder: str | Path | None, *, checkpoint: str = "checkpoints/textures"
+) -> gr.Blocks:
     """Assemble the page for a checkpoint.
 
     Parameters
@@ -55,6 +58,8 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
     pipe : Pipeline
     data_folder : str, Path or None
         The images that the checkpoint was trained on, for thumbnails; None shows grey ones.
+    checkpoint : str
+        What the lines of Python that a visitor takes home load.
 
     Raises
     ------
@@ -73,16 +78,22 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                     class_map(pipe.table), thumbnails(data_folder, pipe.classes, pipe.info), target
                 )
             with gr.Column(elem_id="right", min_width=320):
-                modes = create_modes()
+                with gr.Row(elem_id="picture-bar"):
+                    modes = create_modes()
+                    save_room = create_save_room(python_lines(pipe, checkpoint))
+                view = create_view()
                 picture_room = create_picture_room([], follower(pipe, multiple=multiple))
                 between = BetweenRoom(modes, create_between_picture(pipe))
-                controls = create_controls_room(multiple)
+                controls = create_controls_room(multiple, view)
 
         settings = {**controls.settings(), "between": modes}
         # made here, by the same code as every other picture, so that it is there when the page is
         first = {name: component.value for name, component in settings.items()}
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
-        picture_room.value = {"run": 0, "frames": list(frames(pipe, request, interval=0))}
+        picture_room.value = {
+            "run": 0,
+            "frames": [one for several in frames(pipe, request) for one in several],
+        }
 
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
             if is_between(values[-1]):
@@ -94,9 +105,15 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
                 link = to_link(request)
-                for frame in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
-                    shown = {"run": ticket, "frames": [frame], "link": link}
-                    yield shown, gr.update(interactive=not frame["last"])
+                made = []
+                for several in frames(
+                    pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)
+                ):
+                    # all of them each time: only what is new travels, and the browser, which may pass over
+                    # a value that is followed at once by another, misses no step
+                    made += several
+                    shown = {"run": ticket, "frames": list(made), "link": link}
+                    yield shown, gr.update(interactive=not made[-1]["last"])
             except RequestError as error:
                 yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
             except Exception:
@@ -155,6 +172,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         # the browser keeps the settings at hand for the picture that follows the pin
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
+        wire_save(save_room, pipe, newest)
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 

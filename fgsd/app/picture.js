@@ -1,154 +1,201 @@
 // The picture room. Runs once, inside a function of (element, trigger, props, server, upload, watch).
-// The value holds new frames of a run; each image gets a canvas of its own, so that enlarging one image
+// The value holds the steps of a run so far; each image gets a canvas of its own, so that enlarging one image
 // never mixes in the edge of its neighbour. What came last, pixel for pixel, is kept in `.source`.
 const room = element.querySelector(".picture");
-const tiles = room.querySelector(".tiles");
-const progress = room.querySelector(".progress");
+const panes = [room.querySelector(".tiles"), room.querySelector(".beside")];
 const message = room.querySelector(".message");
 const spoken = room.querySelector(".spoken");
 const source = room.querySelector(".source");
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+const names = room.dataset.settings.split(","); // of the controls, in the order of `fgsd:settings`
 const MOST_PIXELS = 1024; // side that an image is enlarged to at most
-const PLAY_MS = 30; // between frames that arrived together
+const CAPTIONS = { noise: "noisy image", estimate: "denoised estimate" };
 
-let waiting = []; // frames still to be shown
+let steps = []; // of the run, in order: step k is at k - 1
 let shown = 0; // order number of the frame on screen: decoding is asynchronous, older ones must not win
 let order = 0;
-let timer = null;
-let began = 0; // when the frames that are waiting began to play
-let played = 0; // how many of them have been shown or left out
+let onScreen = null; // the frame
+let following = true; // the newest step is shown as it comes; not while the visitor looks at another one
 let live = false; // the pin is in the visitor's hand, and the picture follows it
+let linked = null; // the run whose link is in the address
+let view = "noise";
+let tiled = false; // each image is shown 3 x 3 times
+
+const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 
 function read(name, text) {
   room.querySelector(`[data-read="${name}"]`).textContent = text;
 }
 
-function canvases(n, columns) {
-  if (tiles.children.length !== n) {
-    tiles.replaceChildren(...Array.from({ length: n }, () => document.createElement("canvas")));
-  }
-  tiles.style.setProperty("--columns", columns);
-  return [...tiles.children];
-}
-
-function paint(frame, image) {
-  const { n, columns, side } = frame;
-  source.src = frame.src;
-  const sheet = new OffscreenCanvas(image.width, image.height).getContext("2d", { willReadFrequently: true });
-  sheet.drawImage(image, 0, 0);
-  const all = canvases(n, columns);
-  const out = Math.min(MOST_PIXELS, Math.round(all[0].clientWidth * window.devicePixelRatio));
-  const larger = out > side;
-  const kernel = larger ? lanczosTaps(side, out) : null;
-  for (const [k, canvas] of all.entries()) {
-    const pixels = sheet.getImageData((k % columns) * side, Math.floor(k / columns) * side, side, side);
-    const extent = larger ? out : side;
-    if (canvas.width !== extent) Object.assign(canvas, { width: extent, height: extent });
-    canvas.getContext("2d").putImageData(larger ? enlarge(pixels, out, kernel) : pixels, 0, 0);
-  }
-  room.dataset.index = frame.index;
-  room.dataset.done = frame.last && !frame.live;
-  room.dataset.live = Boolean(frame.live);
-  room.dataset.name = frame.name;
-  progress.setAttribute("aria-valuemax", frame.steps);
-  progress.setAttribute("aria-valuenow", frame.index);
-  progress.style.setProperty("--share", frame.index / frame.steps);
+function readOuts(frame) {
   read("step", `${frame.index} / ${frame.steps}`);
   read("sigma", frame.sigma.toFixed(frame.sigma < 1 ? 3 : 2));
+  read("distance", frame.distance?.toFixed(2) ?? "–");
   read("ms", frame.ms < 10 ? frame.ms.toFixed(1) : Math.round(frame.ms));
   read("evaluations", frame.evaluations);
   read("device", frame.device);
-  if (frame.last && !frame.live) {
-    const what = `${frame.n} ${frame.n === 1 ? "sample" : "samples"} of ${frame.label}`;
-    tiles.setAttribute("aria-label", what);
-    if (room.dataset.run !== "0") spoken.textContent = `Finished: ${what}.`;
+}
+
+// ---- painting ----
+
+function canvases(pane, n, columns) {
+  if (pane.children.length !== n) {
+    pane.replaceChildren(...Array.from({ length: n }, () => document.createElement("canvas")));
   }
+  pane.style.setProperty("--columns", columns);
+  return [...pane.children];
+}
+
+function paintPane(pane, { n, columns, side, tileable }, image) {
+  const sheet = new OffscreenCanvas(image.width, image.height).getContext("2d", { willReadFrequently: true });
+  sheet.drawImage(image, 0, 0);
+  const all = canvases(pane, n, columns);
+  const times = tiled && tileable ? 3 : 1;
+  const space = Math.min(MOST_PIXELS, Math.round(all[0].clientWidth * window.devicePixelRatio));
+  const out = Math.round(space / times);
+  const larger = out > side;
+  const kernel = larger ? lanczosTaps(side, out, times > 1) : null;
+  for (const [k, canvas] of all.entries()) {
+    const pixels = sheet.getImageData((k % columns) * side, Math.floor(k / columns) * side, side, side);
+    const one = larger ? enlarge(pixels, out, kernel) : pixels;
+    const extent = one.width * times;
+    if (canvas.width !== extent) Object.assign(canvas, { width: extent, height: extent });
+    for (let copy = 0; copy < times ** 2; copy += 1) {
+      const place = [copy % times, Math.floor(copy / times)].map((at) => at * one.width);
+      canvas.getContext("2d").putImageData(one, ...place);
+    }
+  }
+}
+
+// A picture that follows the pin is shown alone, as large as can be.
+function viewsOf(frame) {
+  if (frame.live) return ["noise"];
+  return view === "both" ? ["noise", "estimate"] : [view];
+}
+
+function paint(frame, images) {
+  const views = viewsOf(frame);
+  room.dataset.view = views.length > 1 ? "both" : views[0];
+  panes[1].parentElement.hidden = views.length < 2;
+  if (views.length < 2) panes[1].replaceChildren();
+  for (const [k, name] of views.entries()) {
+    panes[k].parentElement.querySelector("figcaption").textContent = CAPTIONS[name];
+    paintPane(panes[k], frame, images[k]);
+  }
+  if (frame.last && !frame.live) arrived(frame);
+  else if (following || frame.live) source.src = frame.src;
+  onScreen = frame;
+  room.dataset.index = frame.index;
+  room.dataset.live = Boolean(frame.live);
+  if (frame.live) room.dataset.done = false;
+  room.dataset.name = frame.name;
+  readOuts(frame);
+  drawTimeline();
+  if (frame.path) tell("fgsd:path", { run: Number(room.dataset.run), index: frame.index, places: frame.path });
+  tell("fgsd:shown", { run: Number(room.dataset.run), ...frame });
 }
 
 async function show(frame) {
   order += 1;
   const mine = order;
   const { run } = room.dataset;
-  const image = new Image();
-  image.src = frame.src;
-  await image.decode();
+  const images = await Promise.all(
+    viewsOf(frame).map(async (name) => {
+      const image = new Image();
+      image.src = (name === "estimate" && frame.estimate) || frame.src;
+      await image.decode();
+      return image;
+    }),
+  );
   if (mine < shown || run !== room.dataset.run || (frame.live && !live)) return;
   shown = mine;
-  paint(frame, image);
+  paint(frame, images);
 }
 
-// Frames that arrived together play at a steady pace; on a busy machine those that are late are left out.
-function play() {
-  timer = null;
-  if (!waiting.length) return;
-  const due = Math.floor((performance.now() - began) / PLAY_MS);
-  waiting.splice(0, Math.min(waiting.length - 1, due - played));
-  show(waiting.shift());
-  played = due + 1;
-  if (waiting.length) timer = setTimeout(play, PLAY_MS);
+// The samples are there, whether they are looked at or an earlier step is.
+function arrived(frame) {
+  source.src = frame.src;
+  room.dataset.done = true;
 }
+
+// ---- what comes ----
 
 function receive(value) {
   if (!value || typeof value !== "object") return;
   if (value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !live) return; // it was on its way when the visitor let go
-  if (value.link === "") history.replaceState(null, "", location.pathname);
-  else if (value.link && value.link !== location.search) history.pushState(null, "", value.link);
-  if (String(value.run) !== room.dataset.run) {
-    room.dataset.run = value.run;
-    room.dataset.index = 0;
-    room.dataset.done = false;
-    waiting = [];
-    spoken.textContent = "";
-  }
+  if (String(value.run) !== room.dataset.run) begin(value.run);
+  setAddress(value);
   message.hidden = !value.error;
   message.textContent = value.error ?? "";
   room.classList.toggle("stopped", Boolean(value.stopped || value.error));
   if (value.stopped) spoken.textContent = "Stopped.";
-  for (const frame of value.frames ?? []) waiting.push({ ...frame, live: value.live });
-  if (calm) waiting = waiting.slice(-1);
-  // frames of a live run come one at a time: what is left of the last is late already
-  if (value.run !== 0) waiting = waiting.slice(-1);
-  if (timer !== null) return;
-  began = performance.now();
-  played = 0;
-  play();
+  const frames = value.frames ?? [];
+  if (frames.length) take(value, frames);
 }
 
-// ---- taking it home ----
-
-async function savePng() {
-  const image = new Image();
-  image.src = source.src;
-  await image.decode();
-  const sheet = document.createElement("canvas");
-  Object.assign(sheet, { width: image.width, height: image.height });
-  sheet.getContext("2d").drawImage(image, 0, 0);
-  const link = document.createElement("a");
-  link.href = sheet.toDataURL("image/png");
-  link.download = `${room.dataset.name}.png`;
-  link.click();
+function begin(run) {
+  room.dataset.run = run;
+  room.dataset.index = 0;
+  room.dataset.done = false;
+  spoken.textContent = "";
+  steps = [];
+  pause();
+  following = true;
+  drawTimeline();
 }
 
-async function copyLink() {
-  try {
-    await navigator.clipboard.writeText(location.href);
-    spoken.textContent = "Link copied.";
-  } catch {
-    window.prompt("Copy this address:", location.href); // where the browser keeps the clipboard to itself
+function take(value, frames) {
+  const newest = frames.at(-1);
+  if (newest.nearest) tell("fgsd:distance", { name: newest.nearest[0], distance: newest.nearest[1] });
+  if (value.live) {
+    show({ ...newest, live: true });
+    return;
   }
+  const fresh = frames.slice(steps.length); // the value holds all steps of its run so far
+  if (!fresh.length) return;
+  steps.push(...fresh);
+  for (const frame of fresh) {
+    if (frame.path) tell("fgsd:path", { run: value.run, index: frame.index, places: frame.path });
+  }
+  drawTimeline();
+  const what = `${newest.n} ${newest.n === 1 ? "sample" : "samples"} of ${newest.label}`;
+  if (newest.last) panes[0].setAttribute("aria-label", what);
+  if (newest.last && value.run !== 0) spoken.textContent = `Finished: ${what}.`;
+  if (value.run === 0 && !calm) play(1);
+  else if (following) show(newest);
+  else if (newest.last) arrived(newest);
 }
 
-room.querySelector(".keep").addEventListener("click", (event) => {
-  const { keep } = event.target.dataset;
-  if (keep === "png") savePng();
-  else if (keep === "link") copyLink();
-});
+const withView = (link) => link.replace(/([?&]watch=)[a-z]+/, `$1${view}`);
+
+function setAddress({ link, run }) {
+  if (link === "") history.replaceState(null, "", location.pathname);
+  if (!link || linked === run) return;
+  linked = run;
+  if (withView(link) !== location.search) history.pushState(null, "", withView(link));
+}
+
+// What is watched changes at once: every step has both pictures.
+function watchAs(now) {
+  if (now === view) return;
+  view = now;
+  tell("fgsd:view", view);
+  if (location.search.includes("mix=")) history.replaceState(null, "", withView(location.search));
+  if (onScreen && !onScreen.live) show(onScreen);
+}
 
 window.addEventListener("popstate", () => {
   if (!location.search.includes("mix=")) location.reload(); // back to the first screen
   else trigger("input", { query: location.search });
 });
 document.addEventListener("fgsd:drag", (event) => (live = event.detail));
-watch("value", () => receive(props.value));
-receive(props.value);
+document.addEventListener("fgsd:settings", (event) => watchAs(event.detail[names.indexOf("view")]));
+document.addEventListener("fgsd:tile", (event) => {
+  tiled = event.detail;
+  if (onScreen) show(onScreen);
+});
+document.addEventListener("fgsd:error", (event) => {
+  message.hidden = !event.detail;
+  message.textContent = event.detail;
+});

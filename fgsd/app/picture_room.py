@@ -1,4 +1,4 @@
-"""The room on the right: the picture, as it condenses, with its progress and read-outs."""
+"""The room on the right: the picture, as it condenses, with a timeline, a chart and read-outs."""
 
 from __future__ import annotations
 
@@ -7,23 +7,45 @@ from pathlib import Path
 
 import gradio as gr
 
-HERE = Path(__file__).parent
-SCRIPT = "\n".join(
-    (HERE / name).read_text(encoding="utf-8") for name in ("lanczos.js", "picture.js", "live.js")
-)
+from fgsd.app.request import SETTINGS
 
-MARKUP = """
-<section class="picture" aria-label="Samples">
-  <div class="tiles" role="img" aria-label="No sample yet"></div>
-  <img class="source" alt="" hidden>
-  <div class="keep">
-    <button type="button" data-keep="png" title="Save the picture as PNG, pixel for pixel">Save</button>
-    <button type="button" data-keep="link" title="Copy an address that gives this picture">Link</button>
+HERE = Path(__file__).parent
+FILES = ("lanczos", "chart", "picture", "timeline", "live")
+SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
+
+MARKUP = f"""
+<section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
+  <div class="stage">
+    <figure>
+      <div class="tiles" role="img" aria-label="No sample yet"></div>
+      <figcaption></figcaption>
+    </figure>
+    <figure hidden>
+      <div class="beside" role="img" aria-label="Denoised estimates of the same samples"></div>
+      <figcaption></figcaption>
+    </figure>
   </div>
-  <div class="progress" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
+  <img class="source" alt="" hidden>
+  <div class="timeline">
+    <button type="button" class="playing" aria-label="Play the steps" disabled></button>
+    <div class="track">
+      <svg class="chart" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
+        <line class="hover" y1="0" y2="100" style="display:none"/>
+        <line class="marker" y1="0" y2="100" style="display:none"/>
+        <polyline class="sigma"/>
+        <polyline class="distance"/>
+      </svg>
+      <input type="range" class="scrub" min="1" max="1" value="1" aria-label="Step" disabled>
+    </div>
+    <dl class="readouts lines">
+      <div title="noise level: black is -1, white is 1"><dt class="sigma">noise σ</dt>
+        <dd data-read="sigma">–</dd></div>
+      <div title="of the features to the target, in spreads within a class"><dt class="distance">distance</dt>
+        <dd data-read="distance">–</dd></div>
+    </dl>
+  </div>
   <dl class="readouts">
     <div><dt>step</dt><dd data-read="step">–</dd></div>
-    <div title="noise level: black is -1, white is 1"><dt>noise σ</dt><dd data-read="sigma">–</dd></div>
     <div><dt>ms a step</dt><dd data-read="ms">–</dd></div>
     <div title="network evaluations an image"><dt>evaluations</dt><dd data-read="evaluations">–</dd></div>
     <div><dt>device</dt><dd data-read="device">–</dd></div>
@@ -36,9 +58,13 @@ MARKUP = """
 
 def create_picture_room(welcome: list[dict], follow: Callable) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
-    numbered, and what comes late from an older run than the one on screen is ignored. With "live" it is
-    shown only while the pin is in the visitor's hand; "link" becomes the page's address. Fires `input` with
-    the query of the address when the visitor goes back or forward.
+    numbered, and what comes late from an older run than the one on screen is ignored. "frames" are all steps
+    of the run so far; "link" becomes the page's address. Fires `input` with the query of the address when
+    the visitor goes back or forward.
+
+    In the browser it tells the other rooms, by events of the document: `fgsd:path` {run, index, places} of
+    each step that comes or is looked at, `fgsd:distance` {name, distance} of the class nearest to the target,
+    and `fgsd:shown` with each frame on screen.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ PAGE_SAMPLERS = {
 SIZES = (64, 96, 128, 192, 256)
 # what `parse_request` calls them, in the order in which the page sends them
 SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
-VIEWS = {"Noise": "noise", "Estimate": "estimate"}
+VIEWS = {"Noise": "noise", "Estimate": "estimate", "Both": "both"}
 # what is made of several textures: their mixture, or what lies between them (see `fgsd.app.between`)
 MODES = {
     "Sample": "sample",
@@ -57,7 +57,7 @@ class SampleRequest:
     strength: float = 1.0  # of the guidance, 0 to 2
     sampler: str = "dpm2m"
     tileable: bool = False
-    view: str = "noise"  # what is shown on the way: "noise" (the image itself) or "estimate" (denoised)
+    view: str = "noise"  # what is watched: "noise" (the image itself), "estimate" (denoised) or "both"
     # how far a centroid was dragged over the PCA map: class to (dx, dy), see `FeatureMap.moved`
     moves: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     ends: tuple[str, ...] = ()  # all that are chosen, in the order of choice, those without weight too
@@ -69,6 +69,11 @@ class SampleRequest:
     def __post_init__(self) -> None:
         parts = [name if w == 1 else f"{w:.0%} {name}" for name, w in self.weights.items()]
         object.__setattr__(self, "label", ", ".join(parts))
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of `Pipeline.stream` besides the target."""
+        names = ("n", "steps", "size", "seed", "strength", "sampler", "tileable")
+        return {name: getattr(self, name) for name in names}
 
 
 def parse_request(

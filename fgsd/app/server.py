@@ -11,7 +11,9 @@ from fgsd.app.page import build_page
 from fgsd.pipeline import Pipeline
 
 HERE = Path(__file__).parent
-STYLES = [HERE / f"{name}.css" for name in ("style", "target", "picture", "between", "controls", "narrow")]
+STYLES = [
+    HERE / f"{name}.css" for name in ("style", "target", "picture", "save", "between", "controls", "narrow")
+]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -59,7 +61,9 @@ def launch(
         If the port is taken.
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    page = build_page(Pipeline.from_pretrained(checkpoint, device=device), data)
+    # visitors learn the name of the checkpoint, not where this machine keeps it
+    name = "/".join(Path(checkpoint).parts[-2:])
+    page = build_page(Pipeline.from_pretrained(checkpoint, device=device), data, checkpoint=name)
     page.queue(max_size=64)
     page.launch(
         server_name=host,

@@ -1,0 +1,88 @@
+// The timeline: goes back and forth through the steps of a run. Stands behind picture.js, in the same function.
+const scrub = room.querySelector(".scrub");
+const playing = room.querySelector(".playing");
+const chart = room.querySelector(".chart");
+const WHOLE_MS = 1600; // that a run takes to play, if its steps then get no longer or shorter than these
+const [SHORTEST_MS, LONGEST_MS] = [30, 120];
+let ticking = null;
+
+function drawTimeline() {
+  const total = steps[0]?.steps ?? onScreen?.steps ?? 1;
+  const at = Number(room.dataset.index) || 1;
+  scrub.max = total;
+  scrub.disabled = playing.disabled = !steps.length;
+  scrub.value = at;
+  const frame = steps[at - 1];
+  if (frame) scrub.setAttribute("aria-valuetext", `Step ${at} of ${total}, noise ${frame.sigma.toPrecision(2)}`);
+  room.dataset.steps = steps.length;
+  drawChart(chart, steps, total, steps.length ? at : null);
+}
+
+function pause() {
+  clearTimeout(ticking);
+  ticking = null;
+  playing.dataset.playing = false;
+  playing.setAttribute("aria-label", "Play the steps");
+}
+
+// At a steady pace; on a busy machine those that are late are left out.
+function play(first) {
+  pause();
+  playing.dataset.playing = true;
+  playing.setAttribute("aria-label", "Pause");
+  const began = performance.now();
+  const pace = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, WHOLE_MS / steps.length));
+  function tick() {
+    const at = Math.min(steps.length, first + Math.floor((performance.now() - began) / pace));
+    if (at >= steps.length) pause();
+    else ticking = setTimeout(tick, pace);
+    goTo(at);
+  }
+  tick();
+}
+
+function goTo(at) {
+  const frame = steps[Math.min(Math.max(at, 1), steps.length) - 1];
+  following = frame === steps.at(-1);
+  show(frame);
+}
+
+scrub.addEventListener("input", () => {
+  pause();
+  goTo(Number(scrub.value));
+});
+playing.addEventListener("click", () => {
+  const at = Number(room.dataset.index);
+  if (ticking !== null) pause();
+  else play(at < steps.length ? at : 1);
+});
+
+// ---- the chart is a second handle, and shows the values under the pointer ----
+
+function stepUnder(event) {
+  const box = chart.getBoundingClientRect();
+  const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  return steps[Math.min(steps.length, 1 + Math.round(share * (Number(scrub.max) - 1))) - 1];
+}
+
+chart.addEventListener("pointermove", (event) => {
+  const frame = stepUnder(event);
+  if (!frame) return;
+  if (event.buttons) goTo(frame.index);
+  else readOuts(frame);
+  drawHover(chart, frame);
+});
+chart.addEventListener("pointerdown", (event) => {
+  const frame = stepUnder(event);
+  if (!frame) return;
+  chart.setPointerCapture(event.pointerId);
+  pause();
+  goTo(frame.index);
+});
+chart.addEventListener("pointerleave", () => {
+  drawHover(chart, null);
+  if (onScreen) readOuts(onScreen);
+});
+
+watch("value", () => receive(props.value));
+receive(props.value);
