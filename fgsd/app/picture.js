@@ -88,13 +88,21 @@ function play() {
   if (waiting.length) timer = setTimeout(play, PLAY_MS);
 }
 
+// What the address says of the map is the map's own, and stays.
+function address(link) {
+  const [view] = /(?<=[?&])show=[\w-]+/.exec(location.search) ?? [];
+  return view ? `${link}&${view}` : link;
+}
+
 function take() {
   const value = props.value;
   if (!value || typeof value !== "object") return;
   if (value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !live) return; // it was on its way when the visitor let go
   if (value.link === "") history.replaceState(null, "", location.pathname);
-  else if (value.link && value.link !== location.search) history.pushState(null, "", value.link);
+  else if (value.link && address(value.link) !== location.search) {
+    history.pushState(null, "", address(value.link));
+  }
   if (String(value.run) !== room.dataset.run) {
     room.dataset.run = value.run;
     room.dataset.index = 0;

@@ -11,7 +11,7 @@ from fgsd.app.page import build_page
 from fgsd.pipeline import Pipeline
 
 HERE = Path(__file__).parent
-STYLES = [HERE / f"{name}.css" for name in ("style", "target", "picture", "controls", "narrow")]
+STYLES = [HERE / f"{name}.css" for name in ("style", "target", "map", "picture", "controls", "narrow")]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
