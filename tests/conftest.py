@@ -1,11 +1,12 @@
-"""What several test files share: a tiny network, a folder of synthetic textures, a network that is alive."""
+"""What test files share: a tiny network, a folder of synthetic textures, a browser and a served page."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, so before everything else
@@ -115,3 +116,62 @@ def checkpoint_folder(tmp_path_factory, lively, data) -> Path:
 @pytest.fixture(scope="session")
 def pipe(checkpoint_folder) -> Pipeline:
     return Pipeline.from_pretrained(checkpoint_folder, device="cpu")
+
+
+# ---- for the tests that drive a browser; playwright is imported only by them ----
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests last: their event loop then runs beside no other test, and what is quick comes first."""
+    items.sort(key=lambda item: "browser" in item.keywords)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, started once."""
+    from browser_help import FLAGS
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("the browser tests need Chromium: apt-get install -y chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(checkpoint_folder, texture_folder, tmp_path_factory):
+    """The page in a process of its own, started once; what a visitor does there no other one sees."""
+    from app_server import AppServer
+
+    server = AppServer(checkpoint_folder, texture_folder, tmp_path_factory.mktemp("journal") / "steps.txt")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def visit(browser, server) -> Iterator[Callable]:
+    """A function that opens the page as a new visitor; the page must have said nothing on its console."""
+    from browser_help import DESKTOP, PATIENCE, finished
+
+    contexts, complaints = [], []
+
+    def open_page(path: str = "", **options):
+        context = browser.new_context(**{"viewport": DESKTOP, **options})
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
+        finished(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints

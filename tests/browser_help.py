@@ -1,0 +1,151 @@
+"""What the browser tests share: reading the page, waiting for its states, working its controls.
+
+The fixtures `browser`, `server` and `visit` are in conftest.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import time
+
+import numpy as np
+from app_server import AppServer
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60_000  # milliseconds: the machine may be busy; no test waits this long for nothing
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=PATIENCE)
+
+
+def finished(page: Page, run: str | None = None) -> None:
+    """Wait until a sample is there in full; with `run`, one of another run than that."""
+    page.wait_for_function(
+        """run => { const p = document.querySelector('.picture');
+                    return p && p.dataset.done === 'true' && p.dataset.run !== run; }""",
+        arg=run,
+    )
+
+
+def run_of(page: Page) -> str:
+    return page.locator(".picture").get_attribute("data-run")
+
+
+def pixels(page: Page, k: int = 0) -> np.ndarray:
+    """Image k as it came to the page, pixel for pixel: (H, W, 3)."""
+    head, _, body = page.locator(".source").get_attribute("src").partition(",")
+    assert head == "data:image/webp;base64"
+    sheet = Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB")
+    n = page.locator(".picture canvas").count()
+    columns = math.ceil(math.sqrt(n))
+    side = sheet.width // columns
+    left, top = k % columns * side, k // columns * side
+    return np.asarray(sheet.crop((left, top, left + side, top + side)))
+
+
+def on_screen(page: Page, k: int = 0) -> np.ndarray:
+    """Image k as the page shows it, enlarged: (H, W, 3)."""
+    script = """k => { const c = document.querySelectorAll('.picture canvas')[k];
+                       return [c.height, c.width, Array.from(c.getContext('2d')
+                               .getImageData(0, 0, c.width, c.height).data)]; }"""
+    height, width, values = page.evaluate(script, k)
+    return np.array(values, dtype=np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def expected(pipe, target, seed: int = 0) -> np.ndarray:
+    return np.asarray(pipe.sample(target, n=1, steps=16, size=64, seed=seed)[0])
+
+
+def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    """Equal to floating-point rounding: the page samples a batch, `expected` a single image."""
+    return one.shape == other.shape and int(np.abs(one.astype(int) - other.astype(int)).max()) <= 1
+
+
+def dot(page: Page, name: str):
+    return page.locator(f'.dot[data-name="{name}"]')
+
+
+def middle(locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def chosen(page: Page) -> list[str]:
+    return page.locator('.dot[aria-pressed="true"]').evaluate_all("all => all.map(d => d.dataset.name)")
+
+
+def weights(page: Page) -> dict[str, float]:
+    """What the chips say is sampled, to all digits."""
+    chips = page.locator(".chip").evaluate_all("all => all.map(c => [c.dataset.name, +c.dataset.weight])")
+    total = sum(weight for _, weight in chips)
+    return {name: weight / total for name, weight in chips}
+
+
+def live_picture(page: Page, sent: str | None = None) -> str:
+    """Wait for a picture that follows the pin, another than `sent`; its data URI."""
+    page.wait_for_function(
+        """sent => document.querySelector('.picture').dataset.live === 'true'
+                && document.querySelector('.picture').dataset.index === '6'
+                && document.querySelector('.source').src !== sent""",
+        arg=sent,
+    )
+    return page.locator(".source").get_attribute("src")
+
+
+def overflow(page: Page) -> tuple[int, int]:
+    """By how many pixels the page is wider and higher than the window."""
+    across, down = page.evaluate(
+        "() => { const d = document.documentElement;"
+        "        return [d.scrollWidth - innerWidth, d.scrollHeight - innerHeight]; }"
+    )
+    return across, down
+
+
+def until_ended(server: AppServer, begun: int) -> list[str]:
+    """What the server has done since its line `begun`, once a run has ended since."""
+    deadline = time.monotonic() + 30
+    while "end" not in server.lines()[begun:] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return server.lines()[begun:]
+
+
+def set_steps(page: Page, steps: int) -> None:
+    """Type the number as often as it takes: while the fold is still opening, Gradio puts the old one back."""
+    number, slider = page.locator("#steps input[type=number]"), page.locator("#steps input[type=range]")
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        number.fill(str(steps))
+        number.press("Tab")
+        page.wait_for_timeout(300)
+        if slider.input_value() == number.input_value() == str(steps):
+            return
+        assert time.monotonic() < deadline, f"the slider does not take {steps}"
+
+
+def under_way(page: Page) -> None:
+    """Wait until a run has shown its second step."""
+    page.wait_for_function(
+        "Number(document.querySelector('.picture').dataset.index) >= 2"
+        " && document.querySelector('.picture').dataset.done === 'false'"
+    )
+
+
+def slow_run(page: Page) -> None:
+    """Set a run that takes many seconds."""
+    page.locator("#count label", has_text="16").click()
+    page.locator("#size input").click()
+    page.get_by_role("option", name="256 px").click()
+    page.get_by_role("button", name="More").click()
+    set_steps(page, 100)

@@ -1,0 +1,95 @@
+"""Links, saved pictures, Back and Forward, in a real Chromium."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from browser_help import (
+    chosen,
+    dot,
+    expected,
+    finished,
+    middle,
+    pixels,
+    run_of,
+    same_picture,
+)
+from PIL import Image
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_link_opened_elsewhere_gives_the_same_pixels(visit, server):
+    page = visit()
+    assert page.url.rstrip("/") == server.url.rstrip("/")
+    page.locator("#seed input").fill("7")
+    page.locator("#count label").first.click()
+    dot(page, "moss").click(modifiers=["Shift"])
+    finished(page, "0")
+    assert "mix=brick:0.5,moss:0.5" in page.url and "seed=7" in page.url and "images=1" in page.url
+    other = visit(path=page.url.removeprefix(server.url).lstrip("/"))
+    finished(other, "0")
+    assert chosen(other) == ["brick", "moss"]
+    assert other.locator("#seed input").input_value() == "7"
+    assert other.locator(".picture canvas").count() == 1
+    assert np.array_equal(pixels(other), pixels(page))
+    assert other.url == page.url
+
+
+def test_the_picture_and_the_link_are_taken_home(visit, pipe, tmp_path):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    dot(page, "moss").click()
+    finished(page, "0")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    assert download.value.suggested_filename == "moss-seed-0.png"
+    download.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as saved:
+        assert saved.format == "PNG" and saved.size == (128, 128)
+        assert np.array_equal(np.asarray(saved.convert("RGB"))[:64, :64], pixels(page))
+    page.get_by_role("button", name="Link").click()
+    expect(page.locator(".spoken")).to_have_text("Link copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_back_and_forward_undo_and_redo(visit, pipe):
+    page = visit()
+    for name in ("moss", "slate"):
+        before = run_of(page)
+        dot(page, name).click()
+        finished(page, before)
+    for way, name in ((page.go_back, "moss"), (page.go_forward, "slate"), (page.go_back, "moss")):
+        before = run_of(page)
+        way()
+        finished(page, before)
+        assert chosen(page) == [name]
+        assert same_picture(pixels(page), expected(pipe, name))
+    before = run_of(page)
+    page.mouse.click(*middle(page.locator(".map")))
+    finished(page, before)
+    assert middle(page.locator(".room .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
+    before = run_of(page)
+    page.go_back()
+    finished(page, before)
+    assert middle(page.locator(".room .mark")) == pytest.approx(middle(dot(page, "moss")), abs=1)
+    page.go_back()
+    finished(page)
+    expect(page.locator('.picture[data-run="0"]')).to_be_visible()
+    assert chosen(page) == ["brick"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("mix=gold:1", "There is no texture named 'gold'"),
+        ("mix=moss:1&size=72", "Size must be one of 64"),
+        ("mix=moss:nan", "The weight of moss"),
+    ],
+)
+def test_a_broken_link_is_named_and_the_page_stays_usable(visit, query, words):
+    page = visit(path=f"?{query}")
+    expect(page.locator(".message")).to_contain_text("This link cannot be opened. " + words)
+    dot(page, "moss").click()
+    finished(page, "0")
+    expect(page.locator(".message")).to_be_hidden()

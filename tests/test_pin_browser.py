@@ -1,0 +1,111 @@
+"""The pin, dragged and moved by keyboard, in a real Chromium."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from browser_help import (
+    dot,
+    expected,
+    finished,
+    live_picture,
+    middle,
+    pixels,
+    run_of,
+    same_picture,
+    slow_run,
+    under_way,
+    until_ended,
+    weights,
+)
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_dragging_the_pin_changes_the_picture_before_it_is_released(visit, pipe):
+    page = visit()
+    start, goal = middle(page.locator(".room .mark")), middle(dot(page, "moss"))
+    assert start == pytest.approx(middle(dot(page, "brick")), abs=1)  # on the first screen it is on a texture
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move((start[0] + goal[0]) / 2, (start[1] + goal[1]) / 2, steps=5)
+    halfway = live_picture(page)
+    page.wait_for_timeout(1500)  # whatever came last has been painted
+    assert page.locator(".picture canvas").count() == 1
+    mixed = weights(page)
+    assert {"brick", "moss"} <= mixed.keys()
+    assert mixed["brick"] == pytest.approx(mixed["moss"], abs=0.05)
+    small = np.asarray(pipe.sample(mixed, n=1, steps=6, size=64, seed=0)[0])
+    assert same_picture(pixels(page), small)
+    page.mouse.move(*goal, steps=5)
+    live_picture(page, halfway)
+    assert page.locator(".picture").get_attribute("data-done") == "false"
+    page.mouse.up()
+    finished(page)
+    mixed = weights(page)
+    assert mixed["moss"] > 0.99
+    assert page.locator(".picture canvas").count() == 4
+    assert same_picture(pixels(page), expected(pipe, mixed))
+
+
+def test_a_new_drag_ends_the_run_under_way(visit, server):
+    page = visit()
+    slow_run(page)
+    begun = len(server.lines())
+    page.locator("#sample").click()
+    under_way(page)
+    x, y = middle(page.locator(".room .mark"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y + 10, steps=3)
+    live_picture(page)
+    ran = until_ended(server, begun)
+    assert ran.index("end") < 100  # of the run: what follows are the six steps of pictures that follow
+    assert "step 1 of 6" in ran
+    page.mouse.up()
+    page.wait_for_function(
+        "() => { const { live, index } = document.querySelector('.picture').dataset;"
+        "        return live === 'false' && Number(index) >= 1; }"
+    )
+    page.locator("#stop").click()  # not earlier: Gradio would cancel an event that has no name yet
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+def test_the_pin_goes_where_the_map_is_clicked_and_by_keyboard(visit, pipe):
+    page = visit()
+    box = page.locator(".map").bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    finished(page, "0")
+    assert middle(page.locator(".room .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
+    before, mixed = run_of(page), weights(page)
+    page.locator(".room .mark").focus()
+    page.keyboard.press("ArrowLeft")
+    live_picture(page)
+    x, y = middle(page.locator(".room .mark"))
+    assert x == pytest.approx(box["x"] + 0.48 * box["width"], abs=1)
+    assert y == pytest.approx(box["y"] + 0.5 * box["height"], abs=1)
+    page.keyboard.press("Enter")
+    finished(page, before)
+    assert weights(page) != mixed
+    assert same_picture(pixels(page), expected(pipe, weights(page)))
+
+
+def test_weights_are_continuous_and_a_texture_has_all_of_it_on_its_thumbnail(visit):
+    page = visit()
+    x, y = middle(page.locator(".room .mark"))
+    goal = middle(dot(page, "slate"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = []
+    for k in range(101):
+        page.mouse.move(x + (goal[0] - x) * k / 100, y + (goal[1] - y) * k / 100)
+        seen.append(weights(page))
+    page.mouse.up()
+    assert seen[0]["brick"] > 0.99 and seen[-1]["slate"] > 0.99
+    for one, following in pairwise(seen):
+        assert sum(one.values()) == pytest.approx(1)
+        names = one.keys() | following.keys()
+        assert max(abs(one.get(n, 0) - following.get(n, 0)) for n in names) < 0.08
