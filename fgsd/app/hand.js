@@ -33,7 +33,7 @@ function takeTexture(event) {
   swallow = true;
   if (plane() !== "pca") return takePin(event, true);
   if (!entryOf(name)) {
-    if (adding && target().length >= most) return say(`At most ${most} textures can be mixed.`);
+    if (adding && target().length >= most) return say(`At most ${most} textures can be mixed.`, 2500);
     props.value = [...(adding ? target() : []), { name, weight: WEIGHT }];
   }
   place = null;
@@ -251,10 +251,10 @@ function enclose(line) {
   }
   toggleLasso();
   repaint();
-  if (!counts.size) return say("There is nothing inside.");
+  if (!counts.size) return say("There is nothing inside.", 2500);
   const found = [...counts].sort((a, b) => b[1] - a[1]).slice(0, most);
   const total = found.reduce((sum, [, n]) => sum + n, 0);
   choose(found.map(([name, n]) => ({ name, weight: Math.round((1e5 * n) / total) / 1e3 })));
   const all = [...counts.values()].reduce((sum, n) => sum + n, 0);
-  return say(`${all} inside, of ${counts.size} ${counts.size === 1 ? "texture" : "textures"}.`);
+  return say(`${all} inside, of ${counts.size} ${counts.size === 1 ? "texture" : "textures"}.`, 2500);
 }

@@ -37,7 +37,7 @@ class MapData:
         self.classes, self.projections = list(pipe.classes), tuple(pipe.map.projections)
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
-        self.side = float(np.clip(0.48 / np.sqrt(len(self.classes)), 0.012, 0.12))
+        self.side = float(np.clip(0.43 / np.sqrt(len(self.classes)), 0.012, 0.12))
         self._points = lru_cache(64)(self._points)
         self._feature = lru_cache(32)(self._feature)
         self._crop = lru_cache(2048)(self._crop)

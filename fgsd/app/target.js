@@ -16,7 +16,11 @@ const entryOf = (name) => target().find((entry) => entry.name === name);
 const share = (entry) => entry.weight / (target().reduce((sum, one) => sum + one.weight, 0) || 1);
 const percent = (entry) => Math.round(100 * share(entry));
 
-function say(text) {
+let kept = 0; // until then, what was said stays
+
+function say(text, ms = 0) {
+  if (!ms && performance.now() < kept) return;
+  kept = performance.now() + ms;
   hint.textContent = text;
 }
 
@@ -33,7 +37,7 @@ function pick(name, adding) {
     if (now.length > 1) choose(now.filter((entry) => entry.name !== name));
     return undefined;
   }
-  if (now.length >= most) return say(`At most ${most} textures can be mixed.`);
+  if (now.length >= most) return say(`At most ${most} textures can be mixed.`, 2500);
   return choose([...now, { name, weight: WEIGHT }]);
 }
 
@@ -60,8 +64,8 @@ function makeChip(name) {
   const range = make("input", { type: "range", min: 0, max: 100, step: 1, ariaLabel: `Weight of ${name}` });
   const number = make("input", { type: "number", min: 0, max: 100, step: 1 });
   number.ariaLabel = `Share of ${name} in percent`;
-  const home = make("button", { type: "button", className: "home", textContent: "moved ↺", hidden: true });
-  home.title = "Put it back in its place";
+  const home = make("button", { type: "button", className: "home", textContent: "↺", hidden: true });
+  home.title = "It was moved over the map: put it back in its place";
   home.ariaLabel = `Put ${name} back in its place`;
   const remove = make("button", { type: "button", className: "remove", textContent: "×" });
   remove.ariaLabel = `Remove ${name}`;
@@ -145,7 +149,7 @@ async function measure() {
 function showTruth(found) {
   truth.dataset.distance = found?.distance ?? "";
   if (!found) return void (truth.textContent = "");
-  const there = centre(found.name);
+  const there = spots.get(found.name); // its home, though its thumbnail may have been dragged away
   const { x, y } = pinPlace();
   const far = Math.hypot(x - there.x, (y - there.y) * (box.h / box.w));
   const onMap = room.dataset.view === "map" ? ` · on the map ${Math.round(100 * far)} %` : "";
