@@ -18,6 +18,7 @@ from fgsd.pipeline import Pipeline
 
 ASPECT = 1.2  # width of the map over its height
 LOW, HIGH = -0.25, 1.25  # places are sent as 16-bit shares of this range of the unit box
+RISE, GAP = 0.7, 1.25  # of thumbnails above their places, and from one to the next, in their sides
 NEAREST = 3  # classes that are named beside a crop
 CROP_SIDE = 96  # pixels: crops are shown at most as large
 
@@ -37,7 +38,7 @@ class MapData:
         self.classes, self.projections = list(pipe.classes), tuple(pipe.map.projections)
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
-        self.side = float(np.clip(0.43 / np.sqrt(len(self.classes)), 0.012, 0.12))
+        self.side = float(np.clip(0.42 / np.sqrt(len(self.classes)), 0.012, 0.12))
         self._points = lru_cache(64)(self._points)
         self._feature = lru_cache(32)(self._feature)
         self._crop = lru_cache(2048)(self._crop)
@@ -48,7 +49,9 @@ class MapData:
         levels = []
         for level in range(len(self.sigmas)):
             places = np.asarray(self.map.classes(projection, level), dtype=np.float64)
-            shown = spread_out(places.clip(0, 1), self.side, ASPECT)
+            # above their crops, which they would hide, and with gaps between them for the same reason
+            above = (places - [0, RISE * self.side * ASPECT]).clip(0, 1)
+            shown = spread_out(above, GAP * self.side, ASPECT)
             levels.append(np.concatenate([shown, places], axis=1))
         return packed(np.stack(levels))
 
