@@ -105,7 +105,7 @@ def test_crops_lie_where_the_map_has_them_in_both_projections_and_move_between(v
     assert crops_under(page, mapped.map.crops("pca", 0)) < 0.9
     shown = [float(dot(page, "moss").get_attribute(f"data-{axis}")) for axis in "xy"]
     assert middle(dot(page, "moss")) == pytest.approx(at(page, *shown), abs=1)
-    assert shown == pytest.approx(mapped.map.classes("umap", 0)[1].tolist(), abs=0.05)
+    assert shown == pytest.approx(mapped.map.classes("umap", 0)[1].tolist(), abs=0.12)  # above its crops
     assert page.url.endswith("?show=umap-0")
 
 
@@ -158,7 +158,7 @@ def test_the_lasso_makes_a_mixture_of_what_it_encloses(visit, mapped):
     inside = ((places > low) & (places < high)).all(axis=1)
     counts = np.bincount(mapped.map.labels[inside], minlength=3)
     expected = {name: n / inside.sum() for name, n in zip(mapped.classes, counts, strict=True) if n}
-    assert 2 <= len(expected) and 20 < inside.sum() < COUNT
+    assert len(expected) >= 2 and 20 < inside.sum() < COUNT
     page.keyboard.press("l")
     corners = [at(page, *np.clip(c, 0, 1)) for c in ((0, 0.3), (0.62, 0.3), (0.62, 1.0), (0, 1.0))]
     page.mouse.move(corners[0][0] + 1, corners[0][1])
@@ -252,10 +252,10 @@ def test_zoom_and_pan_keep_thumbnails_crops_and_pin_together(visit, mapped):
     names = ("brick", "moss", "slate")
     before = np.array([middle(dot(page, name)) for name in names]) - origin
     sides = [dot(page, name).bounding_box()["width"] for name in names]
-    fixed = np.array(at(page, 0.4, 0.6)) - origin
+    fixed = np.array(at(page, 0.5, 0.4)) - origin
     page.mouse.move(*(fixed + origin))
-    page.mouse.wheel(0, -500)
-    page.wait_for_function("Number(document.querySelector('.room').dataset.zoom) > 1.5")
+    page.mouse.wheel(0, -180)
+    page.wait_for_function("Number(document.querySelector('.room').dataset.zoom) > 1.2")
     k = float(page.locator(".room").get_attribute("data-zoom"))
     after = np.array([middle(dot(page, name)) for name in names]) - origin
     assert after == pytest.approx(fixed + k * (before - fixed), abs=2)
@@ -266,16 +266,15 @@ def test_zoom_and_pan_keep_thumbnails_crops_and_pin_together(visit, mapped):
     page.mouse.move(*(fixed + origin + [30, -20]), steps=3)
     page.mouse.up(button="middle")
     panned = np.array([middle(dot(page, name)) for name in names]) - origin
-    assert panned == pytest.approx(after + [30, -20], abs=1)
+    assert panned - after == pytest.approx(np.array([[30, -20]] * 3), abs=1)
     settled(page, "umap-0")
     size = np.array([page.locator(".map").bounding_box()[key] for key in ("width", "height")])
-    crops = fixed + k * (mapped.map.crops("umap", 0) * size - fixed) + [30, -20]
-    assert crops_under(page, crops / size) > 0.95  # k is read to two digits
+    crops = panned[0] + k * (mapped.map.crops("umap", 0) * size - before[0])
+    assert crops_under(page, crops / size) > 0.95
     assert chosen(page) == ["brick"]  # nothing of this was a wish
     # the pin goes where the hand is, seen through the zoom: onto a texture it takes all of that
     drag(page, middle(page.locator(".mark")), tuple(panned[1] - panned[0]))
-    if (panned[1] > 0).all() and (panned[1] < size).all():
-        assert weights(page)["moss"] > 0.98
+    assert weights(page)["moss"] > 0.98
     page.mouse.up()
     page.keyboard.press("0")
     assert np.array([middle(dot(page, name)) for name in names]) - origin == pytest.approx(before, abs=1)
@@ -289,14 +288,15 @@ def test_a_double_click_zooms_and_leaves_the_target(visit):
     assert chosen(page) == ["brick"] and weights(page) == {"brick": 1}
     page.get_by_role("button", name="Zoom out").click()
     page.get_by_role("button", name="Show the whole map").click()
-    assert page.locator(".room").get_attribute("data-zoom") == "1.00"
+    assert page.locator(".room").get_attribute("data-zoom") == "1"
 
 
 def test_a_crop_under_the_pointer_is_shown_with_its_class(visit, mapped, texture_folder):
     page = visit("?show=umap-0")
     settled(page, "umap-0")
-    places, thumbs = mapped.map.crops("umap", 0), mapped.map.classes("umap", 0)
-    apart = np.abs(places[:, None] - thumbs).max(axis=2).min(axis=1)
+    places = mapped.map.crops("umap", 0)
+    thumbs = [[float(dot(page, n).get_attribute(f"data-{axis}")) for axis in "xy"] for n in mapped.classes]
+    apart = np.abs(places[:, None] - np.array(thumbs)).max(axis=2).min(axis=1)
     index = int(np.where(((places > 0.1) & (places < 0.9)).all(axis=1), apart, 0).argmax())
     page.mouse.move(*at(page, *places[index].tolist()))
     peek = page.locator(".peek")
@@ -364,7 +364,7 @@ def test_the_true_distance_stands_beside_the_one_on_the_map(visit, mapped):
     page = visit()
     expect(page.locator(".truth")).to_have_attribute("data-distance", "0")
     dot(page, "moss").click(modifiers=["Shift"])
-    [(name, distance)] = mapped.table.nearest(mapped.table.mixture({"brick": 0.5, "moss": 0.5}), 1)
+    [(_, distance)] = mapped.table.nearest(mapped.table.mixture({"brick": 0.5, "moss": 0.5}), 1)
     assert distance > 0.05
     expect(page.locator(".truth")).to_contain_text(f"truly {distance:.2f} · on the map")
 

@@ -1,11 +1,13 @@
 // What the hand does on the map: drags the pin or a texture, pans, zooms, encloses crops.
 const lassoButton = room.querySelector(".lasso");
+const DOUBLE_MS = 500; // two presses within this time may be a double click
 const CLICK = 4; // pixels: a press that moves no further is a click
 const fingers = new Map(); // that are on the map: where they are
 let hand = null; // what is going on: {kind, ...}
 let space = false; // the key is down
 let swallow = false; // the click that ends a drag is none
 let before = null; // the target before the last press on the ground, for a double click
+let pressed = -Infinity; // when that was
 
 const lassoing = () => lassoButton.getAttribute("aria-pressed") === "true";
 
@@ -90,7 +92,9 @@ map.addEventListener("pointerdown", (event) => {
     hand = { kind: "press", pointer: event.pointerId, start: pointer(event), name: dot.dataset.name, adding };
   } else {
     event.preventDefault();
-    if (event.detail < 2) before = target(); // the second press of a double click has moved it already
+    // the second press of a double click comes when the first has moved the pin already
+    if (event.timeStamp - pressed > DOUBLE_MS) before = target();
+    pressed = event.timeStamp;
     takePin(event, !event.target.closest(".mark"));
   }
 });
@@ -100,7 +104,7 @@ window.addEventListener("pointermove", (event) => {
   const at = pointer(event);
   if (fingers.has(event.pointerId)) fingers.set(event.pointerId, at);
   if (hand?.kind === "pinch") return void (fingers.size === 2 && pinch());
-  if (!hand) return void (event.target === over.canvas || event.target === map ? look(at) : look(null));
+  if (!hand) return void look(event.target === ground.canvas ? at : null);
   if (hand.pointer !== event.pointerId) return;
   if (hand.kind === "press" && Math.hypot(at.x - hand.start.x, at.y - hand.start.y) > CLICK) takeTexture(event);
   if (hand.kind === "pin") movePin(event);

@@ -66,17 +66,17 @@ class MapData:
 
     def points(self, asked: Any) -> dict:
         """Where the crops lie, for {"projection", "level"}: packed (N, 2)."""
-        return {"points": self._points(self._projection(asked), self._whole(asked, "level", len(self.sigmas)))}
+        return {"points": self._points(self._projection(asked), self._level(asked))}
 
     def feature(self, asked: Any) -> dict:
         """One feature of every crop, for {"index", "level"}: bytes from `low` to `high`, ends clipped."""
         index = self._whole(asked, "index", self.dimension)
-        return self._feature(index, self._whole(asked, "level", len(self.sigmas)))
+        return self._feature(index, self._level(asked))
 
     def crop(self, asked: Any) -> dict:
         """A crop, for {"crop", "level"}: its picture, its class and the classes nearest to it."""
         index = self._whole(asked, "crop", self.count)
-        return self._crop(index, self._whole(asked, "level", len(self.sigmas)))
+        return self._crop(index, self._level(asked))
 
     def truth(self, asked: Any) -> dict:
         """The class that is really nearest to a target, and how far away, in spreads within a class."""
@@ -137,6 +137,9 @@ class MapData:
         if not isinstance(value, str) or value not in self.projections:
             raise RequestError(f"The projection must be {' or '.join(self.projections)}.")
         return value
+
+    def _level(self, asked: Any) -> int:
+        return self._whole(asked, "level", len(self.sigmas))
 
     def _whole(self, asked: Any, key: str, count: int) -> int:
         value = asked.get(key) if isinstance(asked, Mapping) else None

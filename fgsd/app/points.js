@@ -84,7 +84,7 @@ function tint() {
 
 // What a point is made of: offsets and alphas, faint corners first so that it looks round.
 function stamp(ratio, solid) {
-  const size = (count > 20000 ? 2 : 3) * ratio;
+  const size = Math.round((count > 20000 ? 2 : 3) * ratio * Math.min(2, view.k ** 0.4));
   const middle = (size - 1) / 2;
   const parts = [];
   for (let y = 0; y < size; y += 1) {
@@ -98,17 +98,18 @@ function stamp(ratio, solid) {
 
 function scatter(chosen, alpha, ratio) {
   const { width, height } = ground.canvas;
-  const parts = stamp(Math.round(ratio), alpha);
+  const parts = stamp(ratio, alpha);
   const offsets = Int32Array.from(parts, ([x, y]) => y * width + x);
   const alphas = Uint32Array.from(parts, (part) => (part[2] << 24) >>> 0);
   const [sx, sy] = [view.k * box.w * ratio, view.k * box.h * ratio];
   const [ox, oy] = [view.x * ratio, view.y * ratio];
   const { at, labels } = crops;
+  const edge = 7; // more than half of the largest point
   for (let k = 0; k < count; k += 1) {
     if (chosen && !chosen[labels[k]]) continue;
     const x = Math.round(at[2 * k] * sx + ox);
     const y = Math.round(at[2 * k + 1] * sy + oy);
-    if (x < 4 || y < 4 || x >= width - 4 || y >= height - 4) continue;
+    if (x < edge || y < edge || x >= width - edge || y >= height - edge) continue;
     const middle = y * width + x;
     for (let p = 0; p < offsets.length; p += 1) {
       const there = middle + offsets[p];

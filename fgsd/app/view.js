@@ -92,7 +92,7 @@ function setView(k, x, y) {
   const largest = (extent) => (view.k > 1 ? reach * extent : 0);
   view.x = Math.min(largest(box.w), Math.max(least(box.w), x));
   view.y = Math.min(largest(box.h), Math.max(least(box.h), y));
-  room.dataset.zoom = view.k.toFixed(2);
+  room.dataset.zoom = Number(view.k.toFixed(4));
   drawMap();
 }
 
