@@ -173,7 +173,7 @@ function setAddress({ link, run }) {
   if (link === "") history.replaceState(null, "", location.pathname);
   if (!link || linked === run) return;
   linked = run;
-  if (withView(link) !== location.search) history.pushState(null, "", withView(link));
+  pushAddress(withView(link));
 }
 
 // What is watched changes at once: every step has both pictures.
