@@ -48,9 +48,7 @@ def write_animation(
 ) -> None:
     """As `save_gif`, in a format of `ANIMATIONS`, to a path or an open file."""
     durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(10_000 * seconds)]
-    frames[0].save(
-        file, format=kind, save_all=True, append_images=frames[1:], duration=durations, loop=0
-    )
+    frames[0].save(file, format=kind, save_all=True, append_images=frames[1:], duration=durations, loop=0)
 
 
 def check_suffix(path: str | Path, known: dict[str, str] = FORMATS) -> str:

@@ -80,7 +80,10 @@ def build_page(
         # made here, by the same code as every other picture, so that it is there when the page is
         first = dict(zip(SETTINGS, (c.value for c in controls.settings().values()), strict=True))
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
-        picture_room.value = {"run": 0, "frames": [one for several in frames(pipe, request) for one in several]}
+        picture_room.value = {
+            "run": 0,
+            "frames": [one for several in frames(pipe, request) for one in several],
+        }
 
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
             ticket = newest.renew(visitor.session_hash)
@@ -90,7 +93,9 @@ def build_page(
                 request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
                 link = to_link(request)
                 made = []
-                for several in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
+                for several in frames(
+                    pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)
+                ):
                     # all of them each time: only what is new travels, and the browser, which may pass over
                     # a value that is followed at once by another, misses no step
                     made += several

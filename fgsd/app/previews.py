@@ -9,7 +9,15 @@ from PIL import Image
 
 from fgsd.app.pictures import data_uri, grid
 
-SIDES = (512, 384, 256, 192, 128, 96, 64)  # pixels across of a sheet: few sizes, so that a film does not shimmer
+SIDES = (
+    512,
+    384,
+    256,
+    192,
+    128,
+    96,
+    64,
+)  # pixels across of a sheet: few sizes, so that a film does not shimmer
 MOST_CHARACTERS = 2_000_000  # of all previews of a run together, about
 QUALITY = 75  # of WebP
 
