@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgsd.app.frames import PREVIEW_SIDE, frames, picture
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import STEPS, follower
 from fgsd.app.newest import Newest
@@ -165,91 +164,6 @@ class TestLink:
             target, settings = from_link({"mix": mix})
             with pytest.raises(RequestError):
                 parse(target, **settings)
-
-
-class TestFrames:
-    def test_the_last_frame_holds_the_samples_that_the_library_gives(self, pipe):
-        request = parse(
-            [{"name": "brick", "weight": 1}, {"name": "moss", "weight": 3}], n=3, size=32, steps=5, seed=9
-        )
-        last = list(frames(pipe, request, interval=0))[-1]
-        assert (last["n"], last["columns"], last["side"], last["size"]) == (3, 2, 32, 32)
-        assert last["last"]
-        sheet = opened(last["src"])
-        expected = pipe.sample({"brick": 0.25, "moss": 0.75}, n=3, size=32, steps=5, seed=9)
-        for k, image in enumerate(expected):
-            left, top = k % 2 * 32, k // 2 * 32
-            cut = sheet.crop((left, top, left + 32, top + 32))
-            assert np.array_equal(np.asarray(cut), np.asarray(image))
-
-    def test_read_outs(self, pipe):
-        shown = list(frames(pipe, parse(n=1, size=16, steps=6), interval=0))
-        steps = [frame["index"] for frame in shown]
-        assert steps == sorted(steps)
-        assert steps[-1] == 6
-        assert {frame["steps"] for frame in shown} == {6}
-        assert [frame["evaluations"] for frame in shown] == steps  # one a step
-        assert shown[-1]["sigma"] == pytest.approx(pipe.info.sigma_min, abs=1e-4)
-        assert all(frame["ms"] > 0 and frame["distance"] > 0 for frame in shown)
-        assert shown[-1]["device"] == "cpu"
-
-    def test_fast_steps_are_left_out_but_never_the_last(self, pipe):
-        shown = list(frames(pipe, parse(n=1, size=16, steps=12), interval=3600))
-        assert [frame["index"] for frame in shown] == [1, 12]
-
-    def test_the_estimate_is_smoother_than_the_noise(self, pipe):
-        def roughness(view: str) -> float:
-            first = next(frames(pipe, parse(n=1, size=32, steps=4, view=view), interval=0))
-            pixels = np.asarray(opened(first["src"]), dtype=float)
-            return float(np.abs(np.diff(pixels, axis=0)).mean())
-
-        assert roughness("estimate") < 0.5 * roughness("noise")
-
-    def test_unguided_has_no_distance_and_ignores_the_target(self, pipe):
-        one = list(frames(pipe, parse(n=1, size=16, steps=3, strength=0), interval=0))[-1]
-        other = parse([{"name": "slate", "weight": 1}], n=1, size=16, steps=3, strength=0)
-        assert one["src"] == list(frames(pipe, other, interval=0))[-1]["src"]
-
-    def test_large_previews_are_scaled_down_and_small(self):
-        rng = np.random.default_rng(0)
-        images = [Image.fromarray(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)) for _ in range(16)]
-        src, columns, side = picture(images, whole=False)
-        assert (columns, side) == (4, PREVIEW_SIDE // 4)
-        assert opened(src).size == (PREVIEW_SIDE, PREVIEW_SIDE)
-        assert len(src) < 400_000  # even of white noise
-        whole, columns, side = picture(images, whole=True)
-        assert (columns, side) == (4, 256)
-        assert np.array_equal(np.asarray(opened(whole))[256:512, :256], np.asarray(images[4]))  # every bit
-
-    def test_leaving_ends_the_sampling(self, pipe, monkeypatch):
-        ended = []
-        stream = pipe.stream
-
-        def watched(*args, **options):
-            try:
-                yield from stream(*args, **options)
-            finally:
-                ended.append(True)
-
-        monkeypatch.setattr(pipe, "stream", watched)
-        running = frames(pipe, parse(n=1, size=16, steps=50), interval=0)
-        next(running)
-        assert not ended
-        running.close()
-        assert ended
-
-    def test_a_run_that_is_no_longer_wanted_makes_no_further_step(self, pipe, monkeypatch):
-        made, stream = [], pipe.stream
-
-        def counted(*args, **options):
-            for step in stream(*args, **options):
-                made.append(step.index)
-                yield step
-
-        monkeypatch.setattr(pipe, "stream", counted)
-        shown = list(frames(pipe, parse(n=1, size=16, steps=50), interval=0, wanted=lambda: len(made) < 3))
-        assert made == [1, 2, 3]
-        assert not any(frame["last"] for frame in shown)
 
 
 def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():

@@ -79,7 +79,7 @@ function paint(frame, images) {
   panes[1].parentElement.hidden = views.length < 2;
   if (views.length < 2) panes[1].replaceChildren();
   for (const [k, name] of views.entries()) {
-    panes[k].parentElement.querySelector("figcaption").textContent = CAPTIONS[name];
+    panes[k].parentElement.querySelector("figcaption").textContent = frame.last ? "sample" : CAPTIONS[name];
     paintPane(panes[k], frame, images[k]);
   }
   if (frame.last && !frame.live) arrived(frame);
