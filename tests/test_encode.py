@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,8 +18,6 @@ def colours(count: int, size: tuple[int, int] = (64, 48)) -> list[Image.Image]:
 
 
 def decoded(film: bytes) -> tuple[list[np.ndarray], object]:
-    import av
-
     with av.open(io.BytesIO(film)) as container:
         stream = container.streams.video[0]
         return [f.to_ndarray(format="rgb24") for f in container.decode(stream)], stream.average_rate
@@ -46,6 +45,12 @@ def test_mp4_shows_the_pictures_at_their_pace():
     for frame, image in zip(frames, [*colours(4), *colours(4)[-1:] * 2], strict=True):
         assert frame.shape == (48, 64, 3)
         assert np.abs(frame.astype(int) - np.asarray(image)).mean() < 4
+
+
+def test_browsers_know_its_kind_of_video():
+    with av.open(io.BytesIO(mp4_bytes(colours(3), seconds=0.1))) as film:
+        context = film.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
 
 
 def test_odd_sides_lose_their_last_pixel():
