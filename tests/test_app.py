@@ -11,18 +11,14 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from fgsd.app.class_map import class_map, project, spread_out
-from fgsd.app.frames import PREVIEW_SIDE, frames, picture
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import STEPS, follower
 from fgsd.app.newest import Newest
 from fgsd.app.pictures import data_uri, grid
 from fgsd.app.request import SETTINGS, RequestError, SampleRequest, parse_request
-from fgsd.app.thumbnails import MISSING, thumbnails
-from fgsd.centroids import CentroidTable
+from fgsd.app.thumbnails import MISSING, thumbnails, training_images
 from fgsd.checkpoint import CheckpointInfo
 
 CLASSES = ["brick", "moss", "slate"]
@@ -170,91 +166,6 @@ class TestLink:
                 parse(target, **settings)
 
 
-class TestFrames:
-    def test_the_last_frame_holds_the_samples_that_the_library_gives(self, pipe):
-        request = parse(
-            [{"name": "brick", "weight": 1}, {"name": "moss", "weight": 3}], n=3, size=32, steps=5, seed=9
-        )
-        last = list(frames(pipe, request, interval=0))[-1]
-        assert (last["n"], last["columns"], last["side"], last["size"]) == (3, 2, 32, 32)
-        assert last["last"]
-        sheet = opened(last["src"])
-        expected = pipe.sample({"brick": 0.25, "moss": 0.75}, n=3, size=32, steps=5, seed=9)
-        for k, image in enumerate(expected):
-            left, top = k % 2 * 32, k // 2 * 32
-            cut = sheet.crop((left, top, left + 32, top + 32))
-            assert np.array_equal(np.asarray(cut), np.asarray(image))
-
-    def test_read_outs(self, pipe):
-        shown = list(frames(pipe, parse(n=1, size=16, steps=6), interval=0))
-        steps = [frame["index"] for frame in shown]
-        assert steps == sorted(steps)
-        assert steps[-1] == 6
-        assert {frame["steps"] for frame in shown} == {6}
-        assert [frame["evaluations"] for frame in shown] == steps  # one a step
-        assert shown[-1]["sigma"] == pytest.approx(pipe.info.sigma_min, abs=1e-4)
-        assert all(frame["ms"] > 0 and frame["distance"] > 0 for frame in shown)
-        assert shown[-1]["device"] == "cpu"
-
-    def test_fast_steps_are_left_out_but_never_the_last(self, pipe):
-        shown = list(frames(pipe, parse(n=1, size=16, steps=12), interval=3600))
-        assert [frame["index"] for frame in shown] == [1, 12]
-
-    def test_the_estimate_is_smoother_than_the_noise(self, pipe):
-        def roughness(view: str) -> float:
-            first = next(frames(pipe, parse(n=1, size=32, steps=4, view=view), interval=0))
-            pixels = np.asarray(opened(first["src"]), dtype=float)
-            return float(np.abs(np.diff(pixels, axis=0)).mean())
-
-        assert roughness("estimate") < 0.5 * roughness("noise")
-
-    def test_unguided_has_no_distance_and_ignores_the_target(self, pipe):
-        one = list(frames(pipe, parse(n=1, size=16, steps=3, strength=0), interval=0))[-1]
-        other = parse([{"name": "slate", "weight": 1}], n=1, size=16, steps=3, strength=0)
-        assert one["src"] == list(frames(pipe, other, interval=0))[-1]["src"]
-
-    def test_large_previews_are_scaled_down_and_small(self):
-        rng = np.random.default_rng(0)
-        images = [Image.fromarray(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)) for _ in range(16)]
-        src, columns, side = picture(images, whole=False)
-        assert (columns, side) == (4, PREVIEW_SIDE // 4)
-        assert opened(src).size == (PREVIEW_SIDE, PREVIEW_SIDE)
-        assert len(src) < 400_000  # even of white noise
-        whole, columns, side = picture(images, whole=True)
-        assert (columns, side) == (4, 256)
-        assert np.array_equal(np.asarray(opened(whole))[256:512, :256], np.asarray(images[4]))  # every bit
-
-    def test_leaving_ends_the_sampling(self, pipe, monkeypatch):
-        ended = []
-        stream = pipe.stream
-
-        def watched(*args, **options):
-            try:
-                yield from stream(*args, **options)
-            finally:
-                ended.append(True)
-
-        monkeypatch.setattr(pipe, "stream", watched)
-        running = frames(pipe, parse(n=1, size=16, steps=50), interval=0)
-        next(running)
-        assert not ended
-        running.close()
-        assert ended
-
-    def test_a_run_that_is_no_longer_wanted_makes_no_further_step(self, pipe, monkeypatch):
-        made, stream = [], pipe.stream
-
-        def counted(*args, **options):
-            for step in stream(*args, **options):
-                made.append(step.index)
-                yield step
-
-        monkeypatch.setattr(pipe, "stream", counted)
-        shown = list(frames(pipe, parse(n=1, size=16, steps=50), interval=0, wanted=lambda: len(made) < 3))
-        assert made == [1, 2, 3]
-        assert not any(frame["last"] for frame in shown)
-
-
 def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():
     newest = Newest(most=2)
     first, other = newest.renew("a"), newest.renew("b")
@@ -275,87 +186,25 @@ def test_grid_and_data_uri_keep_every_pixel():
     assert np.array_equal(np.asarray(sheet.crop((8, 8, 16, 16))), np.asarray(images[4]))
 
 
-def table_of(values: torch.Tensor) -> CentroidTable:
-    names = [f"class-{k}" for k in range(len(values))]
-    sigmas = torch.linspace(0.1, 1.0, values.shape[1])
-    return CentroidTable(names, sigmas, values, torch.ones_like(values), torch.zeros(len(names), 3))
-
-
-class TestClassMap:
-    def test_points_on_a_line_in_feature_space_lie_on_a_line_in_the_same_order(self):
-        generator = torch.Generator().manual_seed(0)
-        start, way = torch.randn(2, 3, 5, generator=generator)
-        places = torch.tensor([0.0, 0.1, 0.5, 1.0])
-        plane = project(table_of(start + places[:, None, None] * way))
-        along = plane[:, 0] - plane[0, 0]
-        assert along / along[-1] == pytest.approx(places.numpy(), abs=1e-4)
-        assert plane[:, 1] == pytest.approx(np.zeros(4), abs=1e-4)
-
-    def test_a_mixture_lies_at_the_weighted_mean_of_its_classes(self):
-        values = torch.randn(6, 3, 5, generator=torch.Generator().manual_seed(1))
-        values[5] = 0.2 * values[0] + 0.5 * values[1] + 0.3 * values[2]
-        points = class_map(table_of(values)).points
-        assert points[5] == pytest.approx(0.2 * points[0] + 0.5 * points[1] + 0.3 * points[2], abs=1e-5)
-
-    def test_every_level_counts_alike(self):
-        values = torch.randn(6, 2, 5, generator=torch.Generator().manual_seed(2))
-        scaled = values * torch.tensor([1.0, 1000.0])[:, None]
-        one, other = class_map(table_of(values)).points, class_map(table_of(scaled)).points
-        assert one == pytest.approx(other, abs=1e-4)
-
-    @pytest.mark.parametrize("count", [1, 2, 3])
-    def test_few_or_equal_classes(self, count):
-        places = class_map(table_of(torch.ones(count, 2, 3)))
-        assert places.points == pytest.approx(np.full((count, 2), 0.5))
-        assert np.isfinite(places.thumbnails).all()
-
-    @pytest.mark.parametrize("count", [3, 64])
-    def test_thumbnails_do_not_hide_each_other_and_stay_on_the_map(self, count):
-        values = torch.randn(count, 2, 40, generator=torch.Generator().manual_seed(3)) ** 3
-        places = class_map(table_of(values))
-        centres = places.thumbnails * [1, 1 / places.aspect]  # in widths of the map
-        gaps = np.abs(centres[:, None] - centres[None]).max(axis=-1)
-        np.fill_diagonal(gaps, np.inf)
-        assert gaps.min() > 0.97 * places.side
-        assert (centres >= places.side / 2).all()
-        assert (centres <= np.array([1, 1 / places.aspect]) - places.side / 2).all()
-
-    def test_more_squares_than_fit_stay_on_their_points(self):
-        points = np.random.default_rng(0).random((30, 2))
-        assert np.array_equal(spread_out(points, 0.3, 1.0), points)
-
-    def test_squares_that_are_apart_stay_where_they_are(self):
-        points = np.array([[0.2, 0.2], [0.8, 0.3], [0.5, 0.8]])
-        assert spread_out(points, 0.1, 1.0) == pytest.approx(points, abs=1e-3)
-
-
 class TestThumbnails:
     def test_they_are_the_middle_of_the_real_image(self, texture_folder):
         info = CheckpointInfo(patch_size=16, image_size=None)
-        shown = thumbnails(texture_folder, ["moss", "brick"], info, side=16)
+        data = training_images(texture_folder, info)
+        shown = thumbnails(data, ["moss", "brick"], info, side=16)
         for name, image in zip(["moss", "brick"], shown, strict=True):
             real = Image.open(texture_folder / f"{name}.png").crop((16, 16, 32, 32))
             assert np.array_equal(np.asarray(image), np.asarray(real))
 
     def test_a_class_without_an_image_is_grey(self, texture_folder):
         info = CheckpointInfo(patch_size=16, image_size=None)
-        for shown in (thumbnails(texture_folder, ["gold"], info), thumbnails(None, ["moss"], info)):
+        data = training_images(texture_folder, info)
+        for shown in (thumbnails(data, ["gold"], info), thumbnails(None, ["moss"], info)):
             assert shown[0].getcolors() == [(64 * 64, MISSING)]
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="nowhere"):
-            thumbnails(tmp_path / "nowhere", ["moss"], CheckpointInfo())
-
-
-def test_names_of_classes_reach_no_script():
-    from fgsd.app.class_map import ClassMap
-    from fgsd.app.target_room import room_html
-
-    nasty = '"><script>alert(1)</script>${trigger}{{value}}`\\'
-    half = np.full((1, 2), 0.5)
-    markup = room_html(ClassMap([nasty], half, half, 0.1, 1.0), 1, 1)
-    for active in ("<script", "${", "{{", "`", "\\"):
-        assert active not in markup
+            training_images(tmp_path / "nowhere", CheckpointInfo())
+        assert training_images(None, CheckpointInfo()) is None
 
 
 def test_the_library_and_the_package_of_the_app_are_light():

@@ -41,15 +41,17 @@ def test_the_picture_and_the_link_are_taken_home(visit, pipe, tmp_path):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     dot(page, "moss").click()
     finished(page, "0")
+    page.get_by_role("button", name="Save").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("menuitem", name="PNG the picture").click()
     assert download.value.suggested_filename == "moss-seed-0.png"
     download.value.save_as(tmp_path / "saved.png")
     with Image.open(tmp_path / "saved.png") as saved:
         assert saved.format == "PNG" and saved.size == (128, 128)
         assert np.array_equal(np.asarray(saved.convert("RGB"))[:64, :64], pixels(page))
-    page.get_by_role("button", name="Link").click()
-    expect(page.locator(".spoken")).to_have_text("Link copied.")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("menuitem", name="Link").click()
+    expect(page.locator(".save .said")).to_have_text("Link copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 

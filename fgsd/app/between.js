@@ -86,7 +86,7 @@ async function show(next) {
 function receive(value) {
   if (!value || typeof value !== "object" || value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !holding) return; // it was on its way when the visitor let go
-  if (value.link && value.link !== location.search) history.pushState(null, "", value.link);
+  if (value.link) pushAddress(value.link);
   if (String(value.run) !== room.dataset.run) {
     Object.assign(room.dataset, { run: value.run, index: 0, done: false });
     spoken.textContent = "";

@@ -23,9 +23,8 @@ from fgsd.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
-SCRIPT = "\n".join(
-    (HERE / name).read_text(encoding="utf-8") for name in ("lanczos.js", "between.js", "between_show.js")
-)
+FILES = ("address", "lanczos", "between", "between_show")  # parts of one function
+SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 # presses the button as a hand does, so that all that a press does is done
 SAMPLE = "() => document.querySelector('#sample').click()"

@@ -79,7 +79,7 @@ def exported(
     for step in pipe.stream(aim(pipe, request, own), **request.options()):
         picture = step_picture(step, request.view)
         pictures.append(_resized(picture, KINDS[kind], step.steps))
-        labels.append(f"{step.index}  σ {step.sigma:.3g}")
+        labels.append((f"{step.index}, noise {step.sigma:.3g}", f"{step.index}"))
         if wanted is not None and not wanted():
             return
         yield step.index / step.steps
@@ -97,12 +97,13 @@ def step_picture(step: PipelineStep, view: str) -> Image.Image:
     return sheets[0] if len(sheets) == 1 else image_grid(sheets, columns=2, gap=GAP)
 
 
-def contact_sheet(pictures: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
-    """Pictures of one size, row by row, each with its words beneath."""
+def contact_sheet(pictures: Sequence[Image.Image], labels: Sequence[Sequence[str]]) -> Image.Image:
+    """Pictures of one size, row by row, each with words beneath: the first of its labels that fits."""
     font, tiles = ImageFont.load_default(size=10), []
-    for picture, words in zip(pictures, labels, strict=True):
+    for picture, several in zip(pictures, labels, strict=True):
         tile = Image.new("RGB", (picture.width, picture.height + LABEL), "white")
         tile.paste(picture, (0, 0))
+        words = next((one for one in several if font.getlength(one) < picture.width - 2), several[-1])
         ImageDraw.Draw(tile).text((1, picture.height), words, fill="#222222", font=font)
         tiles.append(tile)
     return image_grid(tiles, gap=GAP)

@@ -15,17 +15,17 @@ from fgsd.app.between_room import (
     is_between,
     wire_between,
 )
-from fgsd.app.class_map import class_map
 from fgsd.app.controls_room import create_controls_room, create_view
 from fgsd.app.frames import frames
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
+from fgsd.app.map_data import MapData
 from fgsd.app.newest import Newest
 from fgsd.app.picture_room import create_picture_room
 from fgsd.app.request import RequestError, parse_request
 from fgsd.app.save_room import create_save_room, python_lines, wire_save
 from fgsd.app.target_room import create_target_room
-from fgsd.app.thumbnails import thumbnails
+from fgsd.app.thumbnails import thumbnails, training_images
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,9 @@ def build_page(
         gr.HTML(HEADER, js_on_load=HEADER_SCRIPT, apply_default_css=False, elem_id="header")
         with gr.Row(elem_id="rooms", equal_height=False):
             with gr.Column(elem_id="left", min_width=320):
+                images = training_images(data_folder, pipe.info)
                 target_room = create_target_room(
-                    class_map(pipe.table), thumbnails(data_folder, pipe.classes, pipe.info), target
+                    MapData(pipe, images), thumbnails(images, pipe.classes, pipe.info), target
                 )
             with gr.Column(elem_id="right", min_width=320):
                 with gr.Row(elem_id="picture-bar"):

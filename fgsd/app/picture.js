@@ -79,7 +79,7 @@ function paint(frame, images) {
   panes[1].parentElement.hidden = views.length < 2;
   if (views.length < 2) panes[1].replaceChildren();
   for (const [k, name] of views.entries()) {
-    panes[k].parentElement.querySelector("figcaption").textContent = CAPTIONS[name];
+    panes[k].parentElement.querySelector("figcaption").textContent = frame.last ? "sample" : CAPTIONS[name];
     paintPane(panes[k], frame, images[k]);
   }
   if (frame.last && !frame.live) arrived(frame);
@@ -173,7 +173,7 @@ function setAddress({ link, run }) {
   if (link === "") history.replaceState(null, "", location.pathname);
   if (!link || linked === run) return;
   linked = run;
-  if (withView(link) !== location.search) history.pushState(null, "", withView(link));
+  pushAddress(withView(link));
 }
 
 // What is watched changes at once: every step has both pictures.

@@ -10,7 +10,7 @@ import gradio as gr
 from fgsd.app.request import SETTINGS
 
 HERE = Path(__file__).parent
-FILES = ("lanczos", "chart", "picture", "timeline", "live")
+FILES = ("address", "lanczos", "chart", "picture", "timeline", "live")
 SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
 
 MARKUP = f"""

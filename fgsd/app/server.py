@@ -12,7 +12,8 @@ from fgsd.pipeline import Pipeline
 
 HERE = Path(__file__).parent
 STYLES = [
-    HERE / f"{name}.css" for name in ("style", "target", "picture", "save", "between", "controls", "narrow")
+    HERE / f"{name}.css"
+    for name in ("style", "target", "map", "picture", "save", "between", "controls", "narrow")
 ]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")

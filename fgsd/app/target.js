@@ -1,5 +1,5 @@
 // The target room. Runs once, inside a function of (element, trigger, props, server, upload, watch).
-// The value is the target: [{name, weight}, ...]. Markup: target_room.py; nothing here re-renders it.
+// The value is the target: [{name, weight, move?}, ...]. Markup: target_room.py; nothing here re-renders it.
 const room = element.querySelector(".room");
 const map = room.querySelector(".map");
 const chips = room.querySelector(".chips");
@@ -12,9 +12,15 @@ const touch = window.matchMedia("(pointer: coarse)").matches;
 const invitation = touch ? "Drag the ring, or tap a texture." : hint.textContent;
 
 const target = () => (Array.isArray(props.value) ? props.value : []);
+const entryOf = (name) => target().find((entry) => entry.name === name);
 const share = (entry) => entry.weight / (target().reduce((sum, one) => sum + one.weight, 0) || 1);
+const percent = (entry) => Math.round(100 * share(entry));
 
-function say(text) {
+let kept = 0; // until then, what was said stays
+
+function say(text, ms = 0) {
+  if (!ms && performance.now() < kept) return;
+  kept = performance.now() + ms;
   hint.textContent = text;
 }
 
@@ -26,66 +32,47 @@ function choose(value) {
 
 function pick(name, adding) {
   const now = target();
-  if (!adding) return choose([{ name, weight: WEIGHT }]);
-  if (now.some((entry) => entry.name === name)) {
+  if (!adding) return choose([{ ...entryOf(name), name, weight: WEIGHT }]);
+  if (entryOf(name)) {
     if (now.length > 1) choose(now.filter((entry) => entry.name !== name));
     return undefined;
   }
-  if (now.length >= most) return say(`At most ${most} textures can be mixed.`);
+  if (now.length >= most) return say(`At most ${most} textures can be mixed.`, 2500);
   return choose([...now, { name, weight: WEIGHT }]);
 }
 
-// ---- the map ----
-
 function draw() {
-  const chosen = new Map(target().map((entry) => [entry.name, share(entry)]));
-  for (const [name, dot] of dots) {
-    dot.setAttribute("aria-pressed", chosen.has(name));
-  }
-  drawPin();
+  const chosen = new Set(target().map((entry) => entry.name));
+  for (const [name, dot] of dots) dot.setAttribute("aria-pressed", chosen.has(name));
+  drawMap();
   drawChips();
-}
-
-function drawPin() {
-  const pin = room.querySelector(".pin");
-  const rays = pin.querySelector(".rays");
-  const shown = target().filter((entry) => dots.has(entry.name));
-  rays.replaceChildren();
-  const { x, y } = pinPlace();
-  mark.style.left = `${100 * x}%`;
-  mark.style.top = `${100 * y}%`;
-  const words = shown.map((entry) => `${Math.round(100 * share(entry))} % ${entry.name}`).join(", ");
-  mark.setAttribute("aria-label", `Pin at ${words}. Arrow keys move it, Enter samples.`);
-  for (const entry of shown) {
-    const thumbnail = centre(entry.name);
-    const ray = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    const ends = { x1: x, y1: y, x2: thumbnail.x, y2: thumbnail.y };
-    for (const [key, place] of Object.entries(ends)) ray.setAttribute(key, `${100 * place}%`);
-    ray.style.strokeWidth = 1 + 5 * share(entry);
-    rays.append(ray);
-  }
+  measure();
 }
 
 // ---- the chips ----
 
+function make(tag, properties, ...children) {
+  const one = Object.assign(document.createElement(tag), properties);
+  one.append(...children);
+  return one;
+}
+
 function makeChip(name) {
-  const chip = document.createElement("div");
-  chip.className = "chip";
-  chip.dataset.name = name;
-  const thumb = document.createElement("i");
+  const thumb = make("i", {});
   thumb.style.cssText = dots.get(name)?.style.cssText ?? "";
-  const label = document.createElement("span");
-  label.textContent = name;
-  const range = document.createElement("input");
-  Object.assign(range, { type: "range", min: 0, max: 100, step: 1 });
-  range.setAttribute("aria-label", `Weight of ${name}`);
-  const output = document.createElement("output");
-  const remove = document.createElement("button");
-  remove.type = "button";
-  remove.className = "remove";
-  remove.textContent = "×";
-  remove.setAttribute("aria-label", `Remove ${name}`);
-  chip.append(thumb, label, range, output, remove);
+  thumb.style.transform = "";
+  const range = make("input", { type: "range", min: 0, max: 100, step: 1, ariaLabel: `Weight of ${name}` });
+  const number = make("input", { type: "number", min: 0, max: 100, step: 1 });
+  number.ariaLabel = `Share of ${name} in percent`;
+  const home = make("button", { type: "button", className: "home", textContent: "↺", hidden: true });
+  home.title = "It was moved over the map: put it back in its place";
+  home.ariaLabel = `Put ${name} back in its place`;
+  const remove = make("button", { type: "button", className: "remove", textContent: "×" });
+  remove.ariaLabel = `Remove ${name}`;
+  const label = make("span", {}, make("b", { textContent: name }), home);
+  const part = make("span", { className: "part" }, number, " %");
+  const chip = make("div", { className: "chip" }, thumb, label, range, part, remove);
+  chip.dataset.name = name;
   return chip;
 }
 
@@ -93,69 +80,78 @@ function makeChip(name) {
 function drawChips() {
   const now = target();
   const old = new Map([...chips.children].map((chip) => [chip.dataset.name, chip]));
-  for (const chip of [...chips.children]) {
-    if (!now.some((entry) => entry.name === chip.dataset.name)) chip.remove();
-  }
-  for (const [place, entry] of now.entries()) {
+  for (const chip of [...chips.children]) if (!entryOf(chip.dataset.name)) chip.remove();
+  for (const [at, entry] of now.entries()) {
     const chip = old.get(entry.name) ?? makeChip(entry.name);
-    if (chips.children[place] !== chip) chips.insertBefore(chip, chips.children[place] ?? null);
-    const range = chip.querySelector("input");
+    if (chips.children[at] !== chip) chips.insertBefore(chip, chips.children[at] ?? null);
+    const [range, number] = chip.querySelectorAll("input");
     if (Number(range.value) !== Math.round(entry.weight)) range.value = entry.weight;
+    range.setAttribute("aria-valuetext", `${percent(entry)} percent`);
+    if (document.activeElement !== number) number.value = percent(entry);
+    chip.querySelector(".home").hidden = !entry.move;
     chip.dataset.weight = entry.weight;
-    chip.querySelector("output").textContent = `${Math.round(100 * share(entry))} %`;
   }
   chips.dataset.count = now.length;
 }
 
+const nameOf = (part) => part.closest(".chip").dataset.name;
+
 function weigh(range) {
-  const name = range.closest(".chip").dataset.name;
-  const sliders = [...chips.querySelectorAll("input")];
-  const total = sliders.reduce((sum, one) => sum + Number(one.value), 0);
-  if (total === 0) return;
+  const weights = target().map((entry) => (entry.name === nameOf(range) ? Number(range.value) : entry.weight));
+  if (!weights.some((weight) => weight > 0)) return;
+  props.value = target().map((entry, k) => ({ ...entry, weight: weights[k] }));
+  draw();
+}
+
+// The others keep their proportions in what is left.
+function setShare(number) {
+  const wanted = Math.min(100, Math.max(0, Number(number.value)));
+  const rest = target().reduce((sum, e) => sum + (e.name === nameOf(number) ? 0 : e.weight), 0);
+  if (number.value === "" || !Number.isFinite(wanted) || rest <= 0) return;
   props.value = target().map((entry) => {
-    const slider = sliders.find((one) => one.closest(".chip").dataset.name === entry.name);
-    return { name: entry.name, weight: Number(slider.value) };
+    const weight = entry.name === nameOf(number) ? wanted : (entry.weight * (100 - wanted)) / rest;
+    return { ...entry, weight };
   });
   draw();
-  const entry = target().find((one) => one.name === name);
-  range.setAttribute("aria-valuetext", `${Math.round(100 * share(entry))} percent`);
 }
 
-// ---- listeners, delegated ----
-
-map.addEventListener("click", (event) => {
-  const dot = event.target.closest(".dot");
-  if (!dot) return;
-  const mixing = mix.getAttribute("aria-pressed") === "true";
-  pick(dot.dataset.name, mixing || event.shiftKey || event.ctrlKey || event.metaKey);
+chips.addEventListener("input", (event) => {
+  if (event.target.type === "range") weigh(event.target);
+  else setShare(event.target);
 });
-for (const kind of ["pointerover", "focusin"]) {
-  map.addEventListener(kind, (event) => {
-    const dot = event.target.closest(".dot");
-    say(dot ? dot.dataset.name : invitation);
-  });
-}
-map.addEventListener("pointerleave", () => say(invitation));
-chips.addEventListener("input", (event) => weigh(event.target));
 chips.addEventListener("change", () => trigger("release"));
+chips.addEventListener("focusout", drawChips); // a number left empty shows again what holds
 chips.addEventListener("click", (event) => {
-  const remove = event.target.closest(".remove");
-  if (!remove) return;
-  const { name } = remove.closest(".chip").dataset;
-  choose(target().filter((entry) => entry.name !== name));
+  const button = event.target.closest("button");
+  if (!button) return;
+  const name = nameOf(button);
+  if (button.matches(".home")) choose(target().map((e) => (e.name === name ? { name, weight: e.weight } : e)));
+  else choose(target().filter((entry) => entry.name !== name));
 });
-mix.addEventListener("click", () => {
-  mix.setAttribute("aria-pressed", mix.getAttribute("aria-pressed") !== "true");
-});
-function arrange(view) {
-  room.dataset.view = view;
-  for (const button of room.querySelectorAll("[data-show]")) {
-    button.setAttribute("aria-pressed", button.dataset.show === view);
-  }
-  place = null;
-  drawPin();
+
+// ---- the true distance: on a plane, distances deceive ----
+
+const truth = room.querySelector(".truth");
+let measured = null; // the target that was asked for last, as text
+let measuring = false;
+
+async function measure() {
+  const wanted = JSON.stringify(target());
+  if (measuring || wanted === measured) return;
+  measuring = true;
+  measured = wanted;
+  const found = target().length ? await server.map_truth({ target: target() }).catch(() => null) : null;
+  measuring = false;
+  showTruth(found?.name ? found : null);
+  measure(); // what has changed meanwhile
 }
-room.querySelector(".switch").addEventListener("click", (event) => {
-  const button = event.target.closest("[data-show]");
-  if (button) arrange(button.dataset.show);
-});
+
+function showTruth(found) {
+  truth.dataset.distance = found?.distance ?? "";
+  if (!found) return void (truth.textContent = "");
+  const there = spots.get(found.name); // its home, though its thumbnail may have been dragged away
+  const { x, y } = pinPlace();
+  const far = Math.hypot(x - there.x, (y - there.y) * (box.h / box.w));
+  const onMap = room.dataset.view === "map" ? ` · on the map ${Math.round(100 * far)} %` : "";
+  truth.textContent = `nearest: ${found.name} · truly ${found.distance.toFixed(2)}${onMap}`;
+}

@@ -1,4 +1,4 @@
-"""The room on the left: the map of the classes and, under it, the mixture that is chosen."""
+"""The room on the left: the map of features and, under it, the mixture that is chosen."""
 
 from __future__ import annotations
 
@@ -9,86 +9,112 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from fgsd.app.class_map import ClassMap
+from fgsd.app.map_data import ASPECT, HIGH, LOW, MapData
 from fgsd.app.pictures import data_uri, grid
-from fgsd.app.request import MOST_CLASSES
+from fgsd.app.request import MOST_CLASSES, MOST_MOVE
 
 HERE = Path(__file__).parent
-SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("target.js", "pin.js"))
+# parts of one function: each uses the names of those before it
+PARTS = ("target", "view", "points", "paths", "pin", "hand", "tools")
+SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
 
 
-def create_target_room(places: ClassMap, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
-    """The component; its value is the target, a list of {"name", "weight"}.
+def create_target_room(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
+    """The component; its value is the target, a list of {"name", "weight"}, some with a "move".
 
-    It fires `release` whenever the visitor has changed the target and let go, and `select` when they take
-    the pin; each of its moves is an event of the browser's document, `fgsd:move`.
+    It fires `release` whenever the visitor has changed the target and let go, and `select` when they take the
+    pin or a texture into the hand; each of its moves is an event of the page's document, `fgsd:move`. On the
+    document it hears `fgsd:path` and `fgsd:own`, see `paths.js`.
     """
     sheet, columns, rows = grid(thumbnails)
     style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
     return gr.HTML(
         target,
-        html_template=room_html(places, columns, rows),
+        html_template=room_html(data, columns, rows),
         js_on_load=SCRIPT,
         head=style,
         apply_default_css=False,
         elem_id="target-room",
+        server_functions=data.server_functions(),
     )
 
 
-def room_html(places: ClassMap, columns: int, rows: int) -> str:
-    """The room's markup, which never changes: `target.js` shows the target in it.
+def room_html(data: MapData, columns: int, rows: int) -> str:
+    """The room's markup, which never changes: the scripts show the target and the map in it.
 
     Parameters
     ----------
     columns, rows : int
         Of the picture of all thumbnails, in which thumbnail k is the k-th.
     """
-    buttons, stems = [], []
-    across = max(1, round(len(places.classes) ** 0.5 * places.aspect**0.5))
-    down = -(-len(places.classes) // across)
-    for k, name in enumerate(places.classes):
-        (x, y), (px, py) = places.thumbnails[k], places.points[k]  # shown there, lies here
+    buttons = []
+    for k, name in enumerate(data.classes):
         row, column = divmod(k, columns)
-        style = {
-            "x": _percent(x),
-            "y": _percent(y),
-            "gx": _percent(0.01 + 0.98 * (k % across + 0.5) / across),
-            "gy": _percent(0.01 + 0.98 * (k // across + 0.5) / down),
-            # where the thumbnail is in the atlas, as CSS counts it for background-position
-            "u": _percent(column / max(1, columns - 1)),
-            "v": _percent(row / max(1, rows - 1)),
-        }
-        place = ";".join(f"--{key}:{value}" for key, value in style.items())
+        # where the thumbnail is in the atlas, as CSS counts it for background-position
+        u, v = _percent(column / max(1, columns - 1)), _percent(row / max(1, rows - 1))
         safe = html.escape(name, quote=True)
         buttons.append(
-            f'<button type="button" class="dot" style="{place}" aria-pressed="false" aria-label="{safe}" '
-            f'data-name="{safe}" data-x="{x:.4f}" data-y="{y:.4f}">'
-            f"<i></i><b>{safe}</b></button>"
+            f'<button type="button" class="dot" style="--u:{u};--v:{v}" aria-pressed="false" '
+            f'aria-label="{safe}" data-name="{safe}"><i></i><b>{safe}</b></button>'
         )
-        ends = (("x1", px), ("y1", py), ("x2", x), ("y2", y))
-        line = " ".join(f'{key}="{_percent(value)}"' for key, value in ends)
-        stems.append(f'<line {line}/><circle cx="{_percent(px)}" cy="{_percent(py)}" r="1.6"/>')
-    sizes = (
-        f"--side:{_percent(places.side)};--cell:{_percent(0.87 / across)};--aspect:{places.aspect};"
-        f"--columns:{columns};--rows:{rows}"
+    places = " ".join(f'data-{name}="{data.thumbnails(name)}"' for name in data.projections)
+    sigmas = ",".join(f"{sigma:.3g}" for sigma in data.sigmas)
+    style = f"--side:{_percent(data.side)};--aspect:{ASPECT};--columns:{columns};--rows:{rows}"
+    projections = "".join(
+        f'<button type="button" data-projection="{name}" aria-pressed="false">{name.upper()}</button>'
+        for name in data.projections
     )
+    single = "hidden" if len(data.projections) < 2 else ""
+    bare = "" if data.count else "hidden"
     return _escape_template(f"""
-<section class="room" data-most="{MOST_CLASSES}" data-view="map" style="{sizes}" aria-label="Textures">
+<section class="room" data-most="{MOST_CLASSES}" data-reach="{MOST_MOVE}" data-view="map" style="{style}"
+  data-projections="{",".join(data.projections)}" data-level="{data.start_level}" data-sigmas="{sigmas}"
+  data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}" {places}
+  aria-label="Textures">
   <div class="bar">
     <div class="switch" role="group" aria-label="Arrange the textures">
       <button type="button" data-show="map" aria-pressed="true">Map</button>
       <button type="button" data-show="grid" aria-pressed="false">Grid</button>
     </div>
-    <p class="hint">Drag the ring, or click a texture.</p>
-    <button type="button" class="mix" aria-pressed="false" title="Each click adds or removes one">Mix</button>
+    <div class="switch projections" role="group" aria-label="Projection of the features" {single}>
+      {projections}
+    </div>
+    <input type="search" class="search" placeholder="Find a texture" aria-label="Find a texture"
+      autocomplete="off" spellcheck="false">
+    <button type="button" class="toggle lasso" aria-pressed="false" aria-keyshortcuts="L"
+      title="Draw round {"crops" if data.count else "textures"} (L): their mean becomes the target, as the
+ {MOST_CLASSES} textures that most of them belong to">Lasso</button>
+    <button type="button" class="toggle mix" aria-pressed="false"
+      title="Each click adds or removes one">Mix</button>
   </div>
   <div class="map">
-    <svg class="stems" aria-hidden="true">{"".join(stems)}</svg>
+    <canvas class="ground" aria-hidden="true"></canvas>
     {"".join(buttons)}
-    <svg class="pin" aria-hidden="true">
-      <g class="rays"></g>
-    </svg>
+    <canvas class="over" aria-hidden="true"></canvas>
     <button type="button" class="mark"></button>
+    <div class="legend" hidden><output class="low"></output><i></i><output class="high"></output></div>
+    <div class="zoom" role="group" aria-label="Zoom">
+      <button type="button" data-zoom="out" aria-label="Zoom out" title="Zoom out (−)">−</button>
+      <button type="button" data-zoom="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
+      <button type="button" data-zoom="all" aria-label="Show the whole map" title="Show all (0)"
+        >⤢</button>
+    </div>
+    <figure class="peek" hidden><img alt=""><figcaption></figcaption></figure>
+  </div>
+  <div class="under">
+    <label class="noise" title="The noise level at which the features are taken">Noise
+      <input type="range" class="level" min="0" max="{len(data.sigmas) - 1}" step="1"
+        value="{data.start_level}"><output class="sigma"></output></label>
+    <label class="colour" {bare}>Colour
+      <select class="paint"><option value="class">by texture</option>
+        <option value="feature">by feature</option></select></label>
+    <input type="number" class="feature" min="0" max="{data.dimension - 1}" step="1" value="0"
+      aria-label="Number of the feature" hidden>
+  </div>
+  <div class="words">
+    <p class="hint">Drag the ring, or click a texture.</p>
+    <p class="truth" title="1 is the typical spread of crops within a class. On the map, distances deceive."
+      ></p>
   </div>
   <div class="chips" role="group" aria-label="What is sampled, with weights"></div>
 </section>

@@ -13,28 +13,33 @@ from fgsd.data import DataConfig, TextureFolder
 MISSING = (128, 128, 128)  # a class without an image is shown in grey
 
 
-def thumbnails(
-    folder: str | Path | None, classes: Sequence[str], info: CheckpointInfo, *, side: int = 64
-) -> list[Image.Image]:
-    """The middle of the first image of each class, at the scale that the network was trained at.
-
-    Parameters
-    ----------
-    folder : str, Path or None
-        The images that the checkpoint was trained on; with None, or for a class that is not in it, the
-        thumbnail is plain grey.
-    side : int
-        Of a thumbnail, in pixels.
+def training_images(folder: str | Path | None, info: CheckpointInfo) -> TextureFolder | None:
+    """The images that a checkpoint was trained on, at its scale; None without a folder.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If there is a folder name, but no such folder or no usable image in it.
     """
-    known, data = set(), None
-    if folder is not None:
-        data = TextureFolder(folder, DataConfig(image_size=info.image_size, patch_size=info.patch_size))
-        known = set(data.classes)
+    if folder is None:
+        return None
+    return TextureFolder(folder, DataConfig(image_size=info.image_size, patch_size=info.patch_size))
+
+
+def thumbnails(
+    data: TextureFolder | None, classes: Sequence[str], info: CheckpointInfo, *, side: int = 64
+) -> list[Image.Image]:
+    """The middle of the first image of each class, at the scale that the network was trained at.
+
+    Parameters
+    ----------
+    data : TextureFolder or None
+        The images that the checkpoint was trained on; with None, or for a class that is not in it, the
+        thumbnail is plain grey.
+    side : int
+        Of a thumbnail, in pixels.
+    """
+    known = set() if data is None else set(data.classes)
     found = []
     for name in classes:
         if name not in known:
