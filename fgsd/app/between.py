@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PIL import Image
 
@@ -199,15 +200,19 @@ class _Run:
         batch = max(1, LOOP_PIXELS // self.size**2)
         images: dict[int, Image.Image] = {}
         sheets: list[dict] = []
-        for begin in range(0, len(todo), batch):
-            part, step = todo[begin : begin + batch], None
+        # first the textures alone, or as many of them as go into one pass
+        first = min(batch, len(self.request.ends))
+        for begin, end in pairwise([0, *range(first, len(todo), batch), len(todo)]):
+            part, step = todo[begin:end], None
+            places = [[k for k, other in enumerate(same) if other == place] for place in part]
             for (step,) in self._steps(self._stream(self._centroids(part))):
                 if step.index < step.steps and self._due(False):
-                    yield self._sent(self._loop_frame(step, sheets, begin, len(part), len(todo)))
+                    # they are seen as they condense; later ones only when they are done, as the others play
+                    now = sheets or [self._sheet(self._shown(step), False, places)]
+                    yield self._sent(self._loop_frame(step, now, begin, len(part), len(todo)))
             if step is None or step.index < step.steps:
                 return
             images |= dict(zip(part, step.images, strict=True))
-            places = [[k for k, first in enumerate(same) if first == place] for place in part]
             sheets = [*sheets, self._sheet([images[k] for k in part], True, places)]
             frame = self._loop_frame(step, sheets, begin, len(part), len(todo))
             if frame["last"]:
