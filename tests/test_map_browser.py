@@ -415,3 +415,22 @@ def test_a_phone_has_all_of_it(visit):
     for part in (".search", ".lasso", ".mix", ".level", ".projections", ".zoom"):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_two_fingers_zoom_and_leave_the_target(visit):
+    page = visit("?show=pca-0", has_touch=True)
+    settled(page, "pca-0")
+    session = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(at(page, *place) for place in places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", (0.45, 0.95))
+    fingers("touchStart", (0.45, 0.95), (0.55, 0.95))
+    fingers("touchMove", (0.4, 0.95), (0.6, 0.95))
+    fingers("touchMove", (0.3, 0.95), (0.7, 0.95))
+    fingers("touchEnd")
+    page.wait_for_function("Math.abs(document.querySelector('.room').dataset.zoom - 4) < 0.2")
+    assert weights(page) == {"brick": 1}
+    assert page.locator(".room.dragging").count() == 0

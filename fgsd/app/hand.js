@@ -32,6 +32,7 @@ function movePin(event) {
 // A texture is taken along only where that has a meaning: in the plane of PCA.
 function takeTexture(event) {
   const { name, adding } = hand;
+  if (!onMap() && event.pointerType === "touch") return void (hand = null); // it scrolls the page
   swallow = true;
   if (plane() !== "pca") return takePin(event, true);
   if (!entryOf(name)) {

@@ -60,7 +60,11 @@ room.querySelector(".bar").addEventListener("click", (event) => {
   else mix.setAttribute("aria-pressed", mix.getAttribute("aria-pressed") !== "true");
 });
 level.addEventListener("input", () => change({ view: "map", level: Number(level.value) }, MOVE_MS / 2));
-window.addEventListener("popstate", () => show(fromAddress()));
+window.addEventListener("popstate", () => {
+  const { view: arrangement, projection, level: at } = fromAddress();
+  const same = arrangement === room.dataset.view && projection === shown.projection && at === shown.level;
+  if (!same) show(fromAddress()); // else the pin stays where it was put
+});
 
 // ---- colours ----
 
@@ -145,10 +149,10 @@ map.addEventListener("focusin", (event) => {
 new ResizeObserver(() => {
   const { clientWidth: w, clientHeight: h } = map;
   if (!w || (w === box.w && h === box.h)) return;
-  setView(view.k, (view.x * w) / box.w, (view.y * h) / box.h);
+  const [x, y] = [(view.x * w) / box.w, (view.y * h) / box.h];
   Object.assign(box, { w, h });
   if (!onMap()) arrange(0);
-  drawMap();
+  setView(view.k, x, y);
 }).observe(map);
 Object.assign(box, { w: map.clientWidth || 1, h: map.clientHeight || 1 });
 say(invitation);
