@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,11 @@ import gradio as gr
 from fgsd.app.class_map import class_map
 from fgsd.app.controls_room import create_controls_room
 from fgsd.app.frames import frames
+from fgsd.app.header_room import create_title, create_tools
 from fgsd.app.link import from_link, to_link
 from fgsd.app.newest import Newest
+from fgsd.app.own import centroids
+from fgsd.app.own_room import create_own_room, wire_own
 from fgsd.app.picture_room import create_picture_room
 from fgsd.app.request import RequestError, parse_request
 from fgsd.app.target_room import create_target_room
@@ -25,17 +29,6 @@ log = logging.getLogger(__name__)
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
 LIVE_STEPS = 6  # of the picture that follows the pin: with the same seed and noise, it changes smoothly
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
-
-HEADER = """
-<header class="top">
-  <h1>fgsd</h1>
-  <p>Drag the ring between textures: what you see follows. Let go, and it condenses out of noise.</p>
-  <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
-</header>
-"""
-HEADER_SCRIPT = """
-element.querySelector(".shade").addEventListener("click", () => document.body.classList.toggle("dark"));
-"""
 
 
 def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
@@ -57,7 +50,10 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
     newest = Newest()
 
     with gr.Blocks(title="fgsd", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(HEADER, js_on_load=HEADER_SCRIPT, apply_default_css=False, elem_id="header")
+        with gr.Row(elem_id="top") as top:
+            create_title()
+            own_room = create_own_room(pipe.info)
+        own = gr.State({})  # the visitor's own textures by name
         with gr.Row(elem_id="rooms", equal_height=False):
             with gr.Column(elem_id="left", min_width=320):
                 target_room = create_target_room(
@@ -71,16 +67,23 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         # made here, by the same code as every other picture, so that it is there when the page is
         first = dict(zip(names, (c.value for c in controls.settings().values()), strict=True))
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
-        picture_room.value = {"run": 0, "frames": list(frames(pipe, request, interval=0))}
+        welcome, link = list(frames(pipe, request, interval=0)), to_link(request)
+        picture_room.value = {"run": 0, "frames": welcome, "first": link}
+        with top:
+            create_tools(link)
 
-        def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
+        def known(mine) -> list[str]:
+            return [*pipe.classes, *mine]
+
+        def run(visitor: gr.Request, mine, chosen, *values) -> Iterator[tuple]:
             ticket = newest.renew(visitor.session_hash)
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
                 asked = dict(zip(names, values, strict=True))
-                request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
+                request = parse_request(chosen, classes=known(mine), multiple=multiple, **asked)
                 link = to_link(request)
-                for frame in frames(pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)):
+                wanted = functools.partial(newest.holds, visitor.session_hash, ticket)
+                for frame in frames(pipe, request, own=centroids(mine), wanted=wanted):
                     shown = {"run": ticket, "frames": [frame], "link": link}
                     yield shown, gr.update(interactive=not frame["last"])
             except RequestError as error:
@@ -90,7 +93,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 sentence = "Sampling failed on the server; try fewer or smaller images."
                 yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
 
-        def follow(visitor: gr.Request, chosen, *values) -> dict:
+        def follow(visitor: gr.Request, mine, chosen, *values) -> dict:
             ticket = newest.current(visitor.session_hash)
             try:
                 asked = dict(zip(names, values, strict=True))
@@ -100,10 +103,10 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                     "steps": LIVE_STEPS,
                     "sampler": "dpm2m",
                 }
-                request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
+                request = parse_request(chosen, classes=known(mine), multiple=multiple, **asked)
             except RequestError as error:
                 return {"run": ticket, "live": True, "error": str(error)}
-            *_, last = frames(pipe, request, interval=math.inf)
+            *_, last = frames(pipe, request, own=centroids(mine), interval=math.inf)
             return {"run": ticket, "live": True, "frames": [last]}
 
         def stop(visitor: gr.Request) -> tuple:
@@ -113,28 +116,31 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def make_way(visitor: gr.Request) -> None:
             newest.renew(visitor.session_hash)
 
-        def opened(query: object) -> tuple:
+        def opened(query: object, mine, visitor: gr.Request) -> tuple:
             found = from_link(query)
             if found is None:
                 return (gr.skip(),) * (2 + len(names))
             target, settings = found
             try:
-                parse_request(target, classes=pipe.classes, multiple=multiple, **settings)
+                parse_request(target, classes=known(mine), multiple=multiple, **settings)
                 controls.check_choices(settings)
             except RequestError as error:
-                said = {"run": 0, "error": f"This link cannot be opened. {error}", "link": ""}
+                run = newest.current(visitor.session_hash)
+                said = {"run": run, "error": f"This link cannot be opened. {error}", "link": ""}
                 return said, *(gr.skip(),) * (1 + len(names))
             return gr.skip(), target, *(settings.get(name, gr.skip()) for name in names)
 
-        def open_address(visitor: gr.Request) -> tuple:
-            return opened(dict(visitor.query_params))
+        def open_address(mine, visitor: gr.Request) -> tuple:
+            return opened(dict(visitor.query_params), mine, visitor)
 
-        def go_back(event: gr.EventData) -> tuple:
-            return opened(event._data.get("query") if isinstance(event._data, dict) else None)
+        def go_back(mine, visitor: gr.Request, event: gr.EventData) -> tuple:
+            query = event._data.get("query") if isinstance(event._data, dict) else None
+            return opened(query, mine, visitor)
 
-        inputs = [target_room, *controls.settings().values()]
+        inputs = [own, target_room, *controls.settings().values()]
         outputs = [picture_room, controls.stop]
-        triggers = [controls.sample.click, target_room.release, controls.seed.submit]
+        # what else a visitor sets presses the button by itself: see header.js
+        triggers = [controls.sample.click, target_room.release, controls.size.input, controls.sampler.input]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
@@ -150,10 +156,12 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
         # the address holds what is on the screen: a link opens it, and Back and Forward undo and redo
-        everything = [picture_room, *inputs]
+        everything = [picture_room, *inputs[1:]]
         again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
-            event(function, None, everything, **quiet).then(None, js=again, **quiet)
+            opens = event(function, own, everything, trigger_mode="always_last", **quiet)
+            opens.then(None, js=again, **quiet)
+        wire_own(own_room, own, target_room, controls, pipe)
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 

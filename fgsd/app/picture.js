@@ -17,6 +17,7 @@ let order = 0;
 let timer = null;
 let began = 0; // when the frames that are waiting began to play
 let played = 0; // how many of them have been shown or left out
+let first = ""; // link of the first screen
 let live = false; // the pin is in the visitor's hand, and the picture follows it
 
 function read(name, text) {
@@ -93,8 +94,9 @@ function take() {
   if (!value || typeof value !== "object") return;
   if (value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !live) return; // it was on its way when the visitor let go
-  if (value.link === "") history.replaceState(null, "", location.pathname);
-  else if (value.link && value.link !== location.search) history.pushState(null, "", value.link);
+  if (value.first) first = value.first;
+  if (value.link === "") history.replaceState(history.state, "", location.pathname);
+  else if (value.link) remember(value.link, first);
   if (String(value.run) !== room.dataset.run) {
     room.dataset.run = value.run;
     room.dataset.index = 0;
@@ -146,10 +148,7 @@ room.querySelector(".keep").addEventListener("click", (event) => {
   else if (keep === "link") copyLink();
 });
 
-window.addEventListener("popstate", () => {
-  if (!location.search.includes("mix=")) location.reload(); // back to the first screen
-  else trigger("input", { query: location.search });
-});
+travel(() => first, (query) => trigger("input", { query }));
 document.addEventListener("fgsd:drag", (event) => (live = event.detail));
 watch("value", take);
 take();

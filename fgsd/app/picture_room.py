@@ -7,7 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 HERE = Path(__file__).parent
-SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("lanczos.js", "picture.js"))
+SCRIPTS = ("lanczos.js", "history.js", "picture.js")
+SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 MARKUP = """
 <section class="picture" aria-label="Samples">
@@ -16,6 +17,8 @@ MARKUP = """
   <div class="keep">
     <button type="button" data-keep="png" title="Save the picture as PNG, pixel for pixel">Save</button>
     <button type="button" data-keep="link" title="Copy an address that gives this picture">Link</button>
+    <button type="button" data-keep="recipe" hidden
+      title="Your own texture does not fit into a link: this small file opens the same picture">File</button>
   </div>
   <div class="progress" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
   <dl class="readouts">
@@ -34,8 +37,8 @@ MARKUP = """
 def create_picture_room(welcome: list[dict]) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
     numbered, and what comes late from an older run than the one on screen is ignored. With "live" it is
-    shown only while the pin is in the visitor's hand; "link" becomes the page's address. Fires `input` with
-    the query of the address when the visitor goes back or forward.
+    shown only while the pin is in the visitor's hand; "link" becomes the page's address, "first" is that of
+    the first screen. Fires `input` with the query of the address when the visitor goes back or forward.
 
     Parameters
     ----------
