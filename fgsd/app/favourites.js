@@ -26,7 +26,7 @@ function keep(list) {
     localStorage.setItem(KEY, JSON.stringify(list.slice(0, MOST)));
     return true;
   } catch {
-    tool("spoken").textContent = "This browser keeps no favourites.";
+    tool("heard").textContent = "This browser keeps no favourites.";
     return false;
   }
 }
@@ -43,7 +43,7 @@ function star() {
   const rest = list.filter((one) => one.link !== link);
   const label = document.querySelector(".picture .tiles").getAttribute("aria-label");
   const now = rest.length < list.length ? rest : [{ link, src: smallPicture(), label }, ...rest];
-  if (keep(now)) tool("spoken").textContent = now === rest ? "No longer a favourite." : "Kept as a favourite.";
+  if (keep(now)) tool("heard").textContent = now === rest ? "No longer a favourite." : "Kept as a favourite.";
   drawFavourites();
 }
 

@@ -3,13 +3,30 @@
 const tools = element.querySelector(".tools");
 const tool = (name) => tools.querySelector(`.${name}`);
 let walk = { step: 0, last: 0 };
+let asked = 0; // steps that the browser has still to be told of
+let moving = false;
+
+// One journey at a time: of two that are begun at once, browsers forget the first.
+function move(by) {
+  asked += by;
+  if (moving || !asked) return;
+  const step = history.state?.step ?? 0;
+  const way = Math.min(walk.last, Math.max(0, step + asked)) - step; // further back is another page
+  asked = 0;
+  moving = way !== 0;
+  if (moving) history.go(way);
+}
 
 tool("shade").addEventListener("click", () => document.body.classList.toggle("dark"));
-tool("undo").addEventListener("click", () => walk.step > 0 && history.back());
-tool("redo").addEventListener("click", () => walk.step < walk.last && history.forward());
+tool("undo").addEventListener("click", () => move(-1));
+tool("redo").addEventListener("click", () => move(1));
+window.addEventListener("popstate", () => {
+  moving = false;
+  move(0);
+});
 document.addEventListener("fgsd:history", ({ detail }) => {
   walk = detail;
-  tool("undo").disabled = walk.step <= 0; // further back is another page
+  tool("undo").disabled = walk.step <= 0;
   tool("redo").disabled = walk.step >= walk.last;
 });
 

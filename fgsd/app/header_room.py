@@ -25,7 +25,7 @@ TOOLS = """
   <button type="button" class="shelf" hidden aria-expanded="false" aria-controls="favourites"></button>
   <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
   <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
-  <p class="spoken" role="status"></p>
+  <p class="heard" role="status"></p>
 </nav>
 """
 

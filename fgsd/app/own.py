@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 from collections.abc import Iterable, Mapping
@@ -95,14 +94,15 @@ def read_image(uri: object) -> Image.Image:
         )
     try:
         image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=FORMATS)
-        if max(image.size) > MOST_IMAGE_SIDE:
-            raise RequestError(
-                f"This image has {image.width} x {image.height} pixels; at most {MOST_IMAGE_SIDE} a side can "
-                "be taken."
-            )
-        return load_image(image)
-    except (binascii.Error, ImageError, OSError, SyntaxError, Image.DecompressionBombError):
+        small = max(image.size) <= MOST_IMAGE_SIDE  # told from the head, before anything is decoded
+        image = load_image(image) if small else image
+    except Exception:  # ValueError, OSError, SyntaxError, struct.error: decoders have their ways to fail
         raise RequestError("This image cannot be read; is the file complete?") from None
+    if not small:
+        raise RequestError(
+            f"This image has {image.width} x {image.height} pixels; a side may have {MOST_IMAGE_SIDE}."
+        )
+    return image
 
 
 def thumbnail(image: Image.Image) -> str:

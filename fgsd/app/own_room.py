@@ -26,6 +26,11 @@ SCRIPT = (Path(__file__).parent / "own.js").read_text(encoding="utf-8")
 MOST_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
+WORDS = (
+    "Distances are in spreads within a class: a crop of the class itself is at about 1. A photograph of "
+    "something that the network has never seen brings its colours, but its samples may take the structure of "
+    "classes that it knows."
+)
 MARKUP = """
 <section class="own" aria-label="Your own textures" data-side="{side}">
   <div class="ways">
@@ -36,9 +41,7 @@ MARKUP = """
     <input type="file" class="camera" accept="image/*" capture="environment" aria-label="A photograph" hidden>
   </div>
   <div class="thumbs" role="group" aria-label="Your textures"></div>
-  <p class="near" hidden title="Distances are in spreads within a class: a crop of the class itself is at
-about 1. A photograph of something the network has never seen brings its colours, but its samples may take the
-structure of classes that the network knows."></p>
+  <p class="near" hidden title="{words}"></p>
   <button type="button" class="remove" hidden>×</button>
   <p class="note" role="status" hidden></p>
   <p class="trouble" role="alert" hidden></p>
@@ -55,7 +58,7 @@ def create_own_room(info: CheckpointInfo) -> gr.HTML:
     """
     return gr.HTML(
         answer({}),
-        html_template=MARKUP.format(side=min(info.image_size or MOST_SIDE, MOST_SIDE)),
+        html_template=MARKUP.format(side=min(info.image_size or MOST_SIDE, MOST_SIDE), words=WORDS),
         js_on_load=SCRIPT,
         apply_default_css=False,
         elem_id="own-room",

@@ -75,7 +75,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         def known(mine) -> list[str]:
             return [*pipe.classes, *mine]
 
-        def run(visitor: gr.Request, mine, chosen, *values) -> Iterator[tuple]:
+        def run(visitor: gr.Request, chosen, mine, *values) -> Iterator[tuple]:
             ticket = newest.renew(visitor.session_hash)
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
@@ -93,7 +93,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
                 sentence = "Sampling failed on the server; try fewer or smaller images."
                 yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
 
-        def follow(visitor: gr.Request, mine, chosen, *values) -> dict:
+        def follow(visitor: gr.Request, chosen, mine, *values) -> dict:
             ticket = newest.current(visitor.session_hash)
             try:
                 asked = dict(zip(names, values, strict=True))
@@ -137,7 +137,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
             query = event._data.get("query") if isinstance(event._data, dict) else None
             return opened(query, mine, visitor)
 
-        inputs = [own, target_room, *controls.settings().values()]
+        inputs = [target_room, own, *controls.settings().values()]
         outputs = [picture_room, controls.stop]
         # what else a visitor sets presses the button by itself: see header.js
         triggers = [controls.sample.click, target_room.release, controls.size.input, controls.sampler.input]
@@ -156,7 +156,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
         # the address holds what is on the screen: a link opens it, and Back and Forward undo and redo
-        everything = [picture_room, *inputs[1:]]
+        everything = [picture_room, target_room, *controls.settings().values()]
         again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
             opens = event(function, own, everything, trigger_mode="always_last", **quiet)

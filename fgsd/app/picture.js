@@ -97,6 +97,7 @@ function take() {
   if (value.first) first = value.first;
   if (value.link === "") history.replaceState(history.state, "", location.pathname);
   else if (value.link) remember(value.link, first);
+  if (value.link) room.dataset.link = value.link; // of the run on the screen
   if (String(value.run) !== room.dataset.run) {
     room.dataset.run = value.run;
     room.dataset.index = 0;
