@@ -13,6 +13,8 @@ def model_card(checkpoint: Checkpoint) -> str:
     info, network, table = checkpoint.info, checkpoint.network, checkpoint.table
     parameters = sum(p.numel() for p in network.parameters())
     attribution = f"\n{info.attribution}\n" if info.attribution else ""
+    mapped = checkpoint.map is not None and len(checkpoint.map.labels)
+    and_map = ", `map.safetensors` (where training crops lie in feature space)" if mapped else ""
     return f"""---
 license: {info.license}
 library_name: fgsd
@@ -36,7 +38,7 @@ pipe.sample("{table.classes[0]}", n=4, seed=0)[0].save("sample.png")
 ```
 
 Files: `config.json`, `model.safetensors` (weights, float16), `centroids.safetensors` (a feature vector for
-each class at each of {len(table.sigmas)} noise levels, with its spread within the class).
+each class at each of {len(table.sigmas)} noise levels, with its spread within the class){and_map}.
 
 License of the weights: {info.license}.
 {attribution}

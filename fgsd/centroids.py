@@ -88,6 +88,11 @@ class CentroidTable:
         """Length F of a feature vector."""
         return self.values.shape[2]
 
+    @property
+    def scales(self) -> Tensor:
+        """Typical standard deviation of each feature within a class: (S, F), positive."""
+        return self.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6)
+
     def index(self, name: str) -> int:
         """Row of a class; `KeyError` names the closest classes if there is none of that name."""
         if name in self.classes:
@@ -139,8 +144,7 @@ class CentroidTable:
         -------
         Tensor of shape (C,)
         """
-        scale = self.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6)  # (S, F)
-        return ((self.values - values) / scale).square().mean(dim=(1, 2)).sqrt()
+        return ((self.values - values) / self.scales).square().mean(dim=(1, 2)).sqrt()
 
     def nearest(self, centroid: Centroid, n: int = 5) -> list[tuple[str, float]]:
         """The `n` classes nearest to a centroid on the same noise levels, with distances, nearest first."""

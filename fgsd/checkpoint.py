@@ -1,4 +1,5 @@
-"""A checkpoint is a folder of `config.json`, `model.safetensors`, `centroids.safetensors` and a model card.
+"""A checkpoint is a folder of `config.json`, `model.safetensors`, `centroids.safetensors`, perhaps
+`map.safetensors`, and a model card.
 
 Nothing in it is code or pickle; every file is checked before it is used, and a damaged one is refused by
 name with what is wrong.
@@ -10,9 +11,11 @@ import json
 import math
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -20,10 +23,22 @@ from torch import Tensor
 
 from fgsd.centroids import CentroidTable
 from fgsd.data import DataConfig
+from fgsd.feature_map import FeatureMap
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.run_state import write_atomically
 
 FORMAT = "fgsd-checkpoint-1"
+MAP = "map.safetensors"
+MAP_TENSORS = {  # of `FeatureMap`, as they are stored; "embedding" may be missing
+    "sigmas": torch.float32,
+    "start_level": torch.int32,
+    "crops": torch.int32,  # (N, 4): class, image, left, top
+    "scores": torch.int8,
+    "steps": torch.float32,
+    "bases": torch.float16,
+    "kept": torch.float32,
+    "embedding": torch.float32,
+}
 TABLE = ("sigmas", "values", "spreads", "colours")  # the tensors of `CentroidTable`
 MOST_CONFIG_BYTES = 1_000_000
 MOST_BLOCKS = 100
@@ -63,11 +78,12 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network with its centroids."""
+    """A trained network with its centroids, and the map of its features if one was fitted."""
 
     network: Denoiser
     table: CentroidTable
     info: CheckpointInfo = field(default_factory=CheckpointInfo)
+    map: FeatureMap | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
@@ -85,11 +101,30 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     )
     model = {k: _stored(v, torch.float16) for k, v in checkpoint.network.state_dict().items()}
     centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE}
+    (folder / MAP).unlink(missing_ok=True)  # a map of older centroids must not outlive them
     write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n"))
     write_atomically(folder / "model.safetensors", lambda p: save_file(model, p))
     write_atomically(folder / "centroids.safetensors", lambda p: save_file(centroids, p))
+    _save_map(checkpoint.map, folder)
     if card is not None:
         write_atomically(folder / "README.md", lambda p: p.write_text(card))
+
+
+def _save_map(map: FeatureMap | None, folder: Path) -> None:
+    """A map that is None, or has no crops, follows from the centroids alone and is not kept."""
+    if map is None or not len(map.labels):
+        return
+    crops = np.column_stack([map.labels, map.images, map.corners])
+    tensors = {
+        "sigmas": map.sigmas.float(),
+        "start_level": torch.tensor(map.start_level, dtype=torch.int32),
+        "crops": torch.from_numpy(crops.astype(np.int32)),
+        **{name: getattr(map, name) for name in ("scores", "steps", "bases", "kept")},
+    }
+    if map.embedding is not None:
+        tensors["embedding"] = map.embedding
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(folder / MAP, lambda p: save_file(tensors, p))
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -123,7 +158,32 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {error}") from None
     if table.dimension != config.dimension:
         raise CheckpointError(f"{path}: {table.dimension} features, the network has {config.dimension}")
-    return Checkpoint(network, table, info)
+    return Checkpoint(network, table, info, _load_map(folder / MAP, table))
+
+
+def _load_map(path: Path, table: CentroidTable) -> FeatureMap | None:
+    """The map of features, if there is a file; refused unless it was made for these centroids' levels."""
+    if not path.exists():
+        return None
+    tensors = _load(path)
+    _check_names(path, tensors, MAP_TENSORS.keys() - ({"embedding"} - tensors.keys()))
+    for name, tensor in tensors.items():
+        if tensor.dtype != MAP_TENSORS[name]:
+            raise CheckpointError(f"{path}: {name} is {tensor.dtype}, expected {MAP_TENSORS[name]}")
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{path}: {name} must hold finite numbers")
+    sigmas, crops, start = (tensors.pop(name) for name in ("sigmas", "crops", "start_level"))
+    if not torch.equal(sigmas, table.sigmas):
+        raise CheckpointError(f"{path}: its noise levels are not those of the centroids; fit the map again")
+    if crops.ndim != 2 or crops.shape[1] != 4 or not len(crops):
+        raise CheckpointError(f"{path}: crops has shape {tuple(crops.shape)}, expected (N, 4)")
+    if start.ndim:
+        raise CheckpointError(f"{path}: start_level has shape {tuple(start.shape)}, expected a number")
+    labels, images, *corners = crops.long().numpy().T
+    try:
+        return FeatureMap(table, int(start), labels, images, np.stack(corners, axis=1), **tensors)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def _check_size(config: NetworkConfig, path: Path) -> None:
@@ -191,16 +251,8 @@ def _fits(value: object, hint: object) -> bool:
 
 def _read_tensors(path: Path, shapes: dict[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
     """The tensors of a file as finite float32; names and shapes (None: any) must be those given."""
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} is no checkpoint: it has no {path.name}") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: damaged or no safetensors file ({error})") from None
-    if missing := shapes.keys() - tensors.keys():
-        raise CheckpointError(f"{path}: lacks {', '.join(sorted(missing)[:3])}")
-    if extra := tensors.keys() - shapes.keys():
-        raise CheckpointError(f"{path}: has tensors of another network: {', '.join(sorted(extra)[:3])}")
+    tensors = _load(path)
+    _check_names(path, tensors, shapes.keys())
     for name, shape in shapes.items():
         tensor = tensors[name]
         if shape is not None and tuple(tensor.shape) != shape:
@@ -209,3 +261,19 @@ def _read_tensors(path: Path, shapes: dict[str, tuple[int, ...] | None]) -> dict
             raise CheckpointError(f"{path}: {name} must hold finite floating-point numbers")
         tensors[name] = tensor.float()
     return tensors
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.parent} is no checkpoint: it has no {path.name}") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged or no safetensors file ({error})") from None
+
+
+def _check_names(path: Path, tensors: Iterable[str], expected: Iterable[str]) -> None:
+    if missing := set(expected) - set(tensors):
+        raise CheckpointError(f"{path}: lacks {', '.join(sorted(missing)[:3])}")
+    if extra := set(tensors) - set(expected):
+        raise CheckpointError(f"{path}: has tensors of another network: {', '.join(sorted(extra)[:3])}")

@@ -1,4 +1,4 @@
-"""The command line: `fgsd app`, `fgsd sample`, `fgsd classes`, `fgsd train`, `fgsd evaluate`."""
+"""The command line: `fgsd app`, `fgsd sample`, `fgsd classes`, `fgsd train`, `fgsd map`, `fgsd evaluate`."""
 
 from __future__ import annotations
 
@@ -177,6 +177,9 @@ def train(
     license: Annotated[
         str, typer.Option(help="Of the weights, for the model card; LICENSE.md of the data goes into it too.")
     ] = "other",
+    map_crops: Annotated[
+        int, typer.Option(help="Crops of each class on the map of features; 0 for no map.", min=0)
+    ] = 24,
     cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the accelerator.")] = False,
 ) -> None:
     """Train on a folder of images, or resume; writes a checkpoint at the end."""
@@ -216,7 +219,7 @@ def train(
         steps(data, run, config, init_from=previous and previous.network, device=device), visible=main
     )
     if main:
-        bar = functools.partial(tqdm, desc="centroids", unit="class", file=sys.stderr)
+        bar = functools.partial(tqdm, file=sys.stderr)
         terms = data / "LICENSE.md"
         attribution = terms.read_text(encoding="utf-8").strip() if terms.is_file() else ""
         export(
@@ -224,6 +227,7 @@ def train(
             folder,
             config,
             out,
+            map_crops=map_crops,
             progress=bar,
             attribution=attribution,
             license=license,
@@ -251,6 +255,38 @@ def _show_progress(records, *, visible: bool) -> None:
             bar.update(record.progress - bar.n)
             if visible and record.validation is not None:
                 tqdm.write(validation_text(record.step, record.validation), file=sys.stderr)
+
+
+@app.command("map")
+@one_line_errors
+def fit_map_of(
+    checkpoint: Annotated[Path, typer.Option("--checkpoint", "-c", help="Folder.")] = Path(
+        DEFAULT_CHECKPOINT
+    ),
+    data: Data = DEFAULT_DATA,
+    crops: Annotated[int, typer.Option(help="Training crops of each class.", min=1)] = 24,
+    seed: Annotated[int, typer.Option(help="Of crops, noise and UMAP.", min=0)] = 0,
+) -> None:
+    """Fit the map of a checkpoint's features to training crops, and store it with the checkpoint."""
+    from tqdm import tqdm
+
+    from fgsd.data import TextureFolder
+    from fgsd.feature_map import fit_map
+
+    place = Path(_found(checkpoint))
+    if not place.is_dir():
+        raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
+    pipe = _pipeline(str(place))
+    folder = TextureFolder(_found(data), pipe.info.data)
+    fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)
+    pipe.map = fitted
+    pipe.save_pretrained(place)  # its card names the new file
+    kept, sigmas = 100 * fitted.kept, pipe.table.sigmas.tolist()
+    typer.echo(
+        f"{place / 'map.safetensors'}: {len(fitted.labels)} crops at {len(sigmas)} noise levels; its "
+        f"components keep {kept.min():.0f} to {kept.max():.0f} % of their variance; at sigma "
+        f"{sigmas[fitted.start_level]:.2f} they tell classes best"
+    )
 
 
 @app.command()

@@ -251,6 +251,31 @@ class TextureFolder:
         Tensor of shape (n, 3, size, size), uint8.
         """
         size = size or self.config.patch_size
+        places, regions = self._places(name, n, generator, split, size), self._regions[split][name]
+        out = np.empty((n, size, size, 3), dtype=np.uint8)
+        for k, (image, left, top) in enumerate(places):
+            out[k] = regions[image].pixels[top : top + size, left : left + size]
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
+
+    def placed_crops(self, name: str, n: int, generator: torch.Generator) -> tuple[Tensor, np.ndarray]:
+        """Random training crops with where they come from; those of `crops` for the same generator.
+
+        Returns
+        -------
+        crops : Tensor of shape (n, 3, patch_size, patch_size), float32 in [-1, 1]
+        places : array of int, shape (n, 3)
+            Number of the image within the class, and left and top edge of the crop in it, in pixels of the
+            scaled image. A crop of an image that wraps may go on at the left edge.
+        """
+        state = generator.get_state()
+        crops = self.crops(name, n, generator)
+        generator.set_state(state)
+        return crops, np.array(self._places(name, n, generator, "train", self.config.patch_size))
+
+    def _places(
+        self, name: str, n: int, generator: torch.Generator, split: str, size: int
+    ) -> list[tuple[int, int, int]]:
+        """Random crops as (number of the region, left, top)."""
         if not 1 <= size <= self.config.patch_size:
             raise ValueError(f"size={size} must be from 1 to patch_size={self.config.patch_size}")
         regions = self._regions[split].get(self._check(name), [])
@@ -260,13 +285,12 @@ class TextureFolder:
             )
         counts = torch.tensor([float(np.prod(region.positions(size))) for region in regions])
         picks = torch.multinomial(counts, n, replacement=True, generator=generator).tolist()
-        places = torch.rand(n, 2, generator=generator, dtype=torch.float64).tolist()
-        out = np.empty((n, size, size, 3), dtype=np.uint8)
-        for k, (pick, (down, across)) in enumerate(zip(picks, places, strict=True)):
+        shares = torch.rand(n, 2, generator=generator, dtype=torch.float64).tolist()
+        places = []
+        for pick, (down, across) in zip(picks, shares, strict=True):
             rows, columns = regions[pick].positions(size)
-            top, left = int(down * rows), int(across * columns)
-            out[k] = regions[pick].pixels[top : top + size, left : left + size]
-        return torch.from_numpy(out).permute(0, 3, 1, 2)
+            places.append((pick, int(across * columns), int(down * rows)))
+        return places
 
     def _check(self, name: str) -> str:
         if name not in self._images:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from fgsd.card import model_card
 from fgsd.centroids import compute_table, noise_levels
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
+from fgsd.feature_map import fit_map
 from fgsd.network import Denoiser
 from fgsd.pipeline import best_device
 from fgsd.run_state import RunFolder
@@ -22,6 +24,7 @@ def export(
     *,
     noise_level_count: int = 16,
     crops: int = 48,
+    map_crops: int = 24,
     attribution: str = "",
     license: str = "other",
     begun_from: CheckpointInfo | None = None,
@@ -35,12 +38,14 @@ def export(
         Noise levels in the table of centroids.
     crops : int
         Training crops averaged for each centroid.
+    map_crops : int
+        Training crops of each class on the map of features; with 0 none is made.
     attribution, license : str
         Of the training images, for the model card; the license as the hub names it ("cc-by-sa-3.0").
     begun_from : CheckpointInfo, optional
         Of the checkpoint whose weights the run began with: its training counts too.
     progress : callable, optional
-        Wraps the list of classes, as `tqdm` does.
+        Wraps what is iterated over, called as `tqdm` is: `progress(items, desc=...)`.
 
     Raises
     ------
@@ -63,7 +68,11 @@ def export(
         license=license,
     )
     levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
-    table = compute_table(network, data, levels, crops=crops, seed=config.seed, progress=progress)
-    checkpoint = Checkpoint(network, table, info)
+    bar = partial(progress, desc="centroids") if progress else None
+    table = compute_table(network, data, levels, crops=crops, seed=config.seed, progress=bar)
+    found = None
+    if map_crops:
+        found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)
+    checkpoint = Checkpoint(network, table, info, found)
     save_checkpoint(checkpoint, out, card=model_card(checkpoint))
     return checkpoint

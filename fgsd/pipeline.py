@@ -16,6 +16,7 @@ from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level, interpolate
 from fgsd.checkpoint import Checkpoint, CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from fgsd.data import ImageError, load_image, to_images, to_tensor
+from fgsd.feature_map import FeatureMap
 from fgsd.guidance import GuidedDenoiser
 from fgsd.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
@@ -75,11 +76,18 @@ class Pipeline:
     """
 
     def __init__(
-        self, network: Denoiser, table: CentroidTable, info: CheckpointInfo, device: str | None = None
+        self,
+        network: Denoiser,
+        table: CentroidTable,
+        info: CheckpointInfo,
+        device: str | None = None,
+        *,
+        map: FeatureMap | None = None,
     ) -> None:
         self.device = torch.device(device or best_device())
         self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
         self.table, self.info = table, info
+        self.map = map or FeatureMap.of_table(table)  # without crops where the checkpoint has none
 
     @property
     def classes(self) -> list[str]:
@@ -106,11 +114,11 @@ class Pipeline:
         if not folder.is_dir():
             folder = _download(str(source))
         checkpoint = load_checkpoint(folder)
-        return cls(checkpoint.network, checkpoint.table, checkpoint.info, device)
+        return cls(checkpoint.network, checkpoint.table, checkpoint.info, device, map=checkpoint.map)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the checkpoint to a folder, with a model card."""
-        checkpoint = Checkpoint(self.network, self.table, self.info)
+        checkpoint = Checkpoint(self.network, self.table, self.info, self.map)
         save_checkpoint(checkpoint, folder, card=model_card(checkpoint))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, api=None) -> str:
@@ -278,7 +286,7 @@ class Pipeline:
         noise = ImageNoise(seeds, shape, self.device)
         x = sigmas[0].item() * noise()
         x = x + start.to(x)
-        spreads = self.table.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6).to(self.device)
+        spreads = self.table.scales.to(self.device)
         for step in sampler(guided, x, sigmas, noise=noise):
             distance = None
             if (centre := guided.target(step.sigma)) is not None:
@@ -358,7 +366,7 @@ def _download(repo_id: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    patterns = ["config.json", "model.safetensors", "centroids.safetensors", "README.md"]
+    patterns = ["config.json", "model.safetensors", "centroids.safetensors", "map.safetensors", "README.md"]
     try:
         return Path(snapshot_download(repo_id, allow_patterns=patterns))
     except HFValidationError:

@@ -19,6 +19,7 @@ from PIL import Image
 from fgsd.centroids import compute_table, noise_levels
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import DataConfig, TextureFolder
+from fgsd.feature_map import FeatureMap, fit_map
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.pipeline import Pipeline
 
@@ -116,6 +117,18 @@ def checkpoint_folder(tmp_path_factory, lively, data) -> Path:
 @pytest.fixture(scope="session")
 def pipe(checkpoint_folder) -> Pipeline:
     return Pipeline.from_pretrained(checkpoint_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def feature_map(pipe, data) -> FeatureMap:
+    """The map of the tiny checkpoint, with UMAP: the only fit in the tests, since it compiles for a while."""
+    return fit_map(pipe.network, pipe.table, data, crops=10)
+
+
+@pytest.fixture(scope="session")
+def mapped_pipe(pipe, feature_map) -> Pipeline:
+    """The tiny checkpoint with its map."""
+    return Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=feature_map)
 
 
 # ---- for the tests that drive a browser; playwright is imported only by them ----

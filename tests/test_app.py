@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fgsd.app.class_map import class_map, project, spread_out
+from fgsd.app.class_map import class_map, spread_out
 from fgsd.app.frames import PREVIEW_SIDE, frames, picture
 from fgsd.app.link import from_link, to_link
 from fgsd.app.newest import Newest
@@ -281,15 +281,6 @@ def table_of(values: torch.Tensor) -> CentroidTable:
 
 
 class TestClassMap:
-    def test_points_on_a_line_in_feature_space_lie_on_a_line_in_the_same_order(self):
-        generator = torch.Generator().manual_seed(0)
-        start, way = torch.randn(2, 3, 5, generator=generator)
-        places = torch.tensor([0.0, 0.1, 0.5, 1.0])
-        plane = project(table_of(start + places[:, None, None] * way))
-        along = plane[:, 0] - plane[0, 0]
-        assert along / along[-1] == pytest.approx(places.numpy(), abs=1e-4)
-        assert plane[:, 1] == pytest.approx(np.zeros(4), abs=1e-4)
-
     def test_a_mixture_lies_at_the_weighted_mean_of_its_classes(self):
         values = torch.randn(6, 3, 5, generator=torch.Generator().manual_seed(1))
         values[5] = 0.2 * values[0] + 0.5 * values[1] + 0.3 * values[2]

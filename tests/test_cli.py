@@ -1,6 +1,7 @@
 """The command line: each command does what it says; bad input ends with one line and exit code 2."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -98,11 +99,11 @@ def test_an_unknown_command_is_one_line_and_code_2(capsys):
 def test_without_arguments_the_help_is_shown(capsys):
     code, out, _ = run(capsys)
     assert code == 0
-    for command in ("app", "sample", "classes", "train", "evaluate", "sheet"):
+    for command in ("app", "sample", "classes", "train", "map", "evaluate", "sheet"):
         assert command in out
 
 
-@pytest.mark.parametrize("command", ["app", "sample", "classes", "train", "evaluate", "sheet"])
+@pytest.mark.parametrize("command", ["app", "sample", "classes", "train", "map", "evaluate", "sheet"])
 def test_every_option_shows_its_default(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -113,7 +114,7 @@ def test_train_writes_a_checkpoint_that_samples_and_resumes(capsys, tmp_path, te
     run_folder, out_folder = tmp_path / "run", tmp_path / "checkpoint"
     options = [
         "train", texture_folder, "--run", run_folder, "-o", out_folder, "--images", 16, "--groups", 2,
-        "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--cpu",
+        "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--map-crops", 0, "--cpu",
     ]  # fmt: skip
     code, out, err = run(capsys, *options)
     assert code == 0, err
@@ -131,6 +132,18 @@ def test_train_writes_a_checkpoint_that_samples_and_resumes(capsys, tmp_path, te
     assert code == 2 and "seed" in err
 
 
+def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, texture_folder):
+    folder = shutil.copytree(checkpoint_folder, tmp_path / "checkpoint")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    code, out, err = run(capsys, "map", "-c", folder, "-d", texture_folder, "--crops", 1)  # too few for UMAP
+    assert code == 0, err
+    assert "3 crops at 6 noise levels" in out
+    assert len(Pipeline.from_pretrained(folder).map.labels) == 3
+    assert all((folder / name).read_bytes() == content for name, content in before.items())
+    code, _, err = run(capsys, "map", "-c", "someone/somewhere", "-d", texture_folder)
+    assert code == 2 and "must be a folder" in err
+
+
 def test_train_lists_what_it_skips(capsys, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
@@ -138,7 +151,8 @@ def test_train_lists_what_it_skips(capsys, tmp_path):
     (folder / "bad.png").write_text("no image")
     code, _, err = run(
         capsys, "train", folder, "--run", tmp_path / "run", "-o", tmp_path / "out", "--images", 4,
-        "--groups", 1, "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--cpu",
+        "--groups", 1, "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--map-crops", 0,
+        "--cpu",
     )  # fmt: skip
     assert code == 0
     assert "skipped" in err and "bad.png" in err

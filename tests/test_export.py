@@ -41,11 +41,14 @@ def test_a_run_becomes_a_checkpoint(run, data, config, tmp_path):
         crops=6,
         attribution="Photographs by nobody.",
         license="cc-by-sa-3.0",
-        progress=lambda classes: seen.extend(classes) or classes,
+        map_crops=1,  # too few for UMAP, which would be compiled
+        progress=lambda items, desc: seen.append((desc, list(items))) or items,
     )
-    assert seen == ["brick", "moss", "slate"]
+    names = ["brick", "moss", "slate"]
+    assert seen == [("centroids", names), ("map: crops", names)]
     pipe = Pipeline.from_pretrained(tmp_path / "out", device="cpu")
-    assert pipe.classes == seen
+    assert pipe.classes == names
+    assert pipe.map.labels.tolist() == [0, 1, 2]
     assert (pipe.info.images, pipe.info.patch_size, pipe.info.image_size) == (18, 16, None)
     assert (pipe.info.sigma_min, pipe.info.sigma_max) == (0.02, 3.0)
     assert pipe.info.data == config.data
@@ -61,7 +64,7 @@ def test_a_run_becomes_a_checkpoint(run, data, config, tmp_path):
 def test_weights_are_the_averaged_ones(run, data, config, tmp_path, tiny):
     from safetensors.torch import load_file
 
-    made = export(run, data, config, tmp_path / "out", noise_level_count=2, crops=2)
+    made = export(run, data, config, tmp_path / "out", noise_level_count=2, crops=2, map_crops=0)
     state = load_file(run / "state.safetensors")
     for name, value in made.network.state_dict().items():
         assert torch.equal(value.cpu(), state[f"average/module.{name}"])
@@ -70,7 +73,7 @@ def test_weights_are_the_averaged_ones(run, data, config, tmp_path, tiny):
 
 
 def test_centroids_are_those_of_the_network_that_is_stored(run, data, config, tmp_path):
-    export(run, data, config, tmp_path / "out", noise_level_count=3, crops=6)
+    export(run, data, config, tmp_path / "out", noise_level_count=3, crops=6, map_crops=0)
     pipe = Pipeline.from_pretrained(tmp_path / "out", device="cpu")
     table = compute_table(pipe.network, data, pipe.table.sigmas, crops=6, seed=config.seed)
     assert torch.allclose(pipe.table.values, table.values, atol=5e-3)  # weights are stored as float16

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgsd.centroids import CentroidTable
+from fgsd.projection import joint_pca
 
 MARGIN = 0.06  # share of the map, on each side, that no class's point enters
 
@@ -37,28 +38,13 @@ def class_map(table: CentroidTable, *, aspect: float = 1.08) -> ClassMap:
         Width of the map over its height.
     """
     count = len(table.classes)
-    plane = project(table)
+    plane = joint_pca(table).joint(table.values).numpy()
     low, span = plane.min(axis=0), np.ptp(plane, axis=0)
     unit = np.where(span > 1e-9, (plane - low) / np.where(span > 1e-9, span, 1), 0.5)
     unit[:, 1] = 1 - unit[:, 1]  # on screens, y points down
     points = MARGIN + unit * (1 - 2 * MARGIN)
     side = float(np.clip(0.48 / np.sqrt(count), 0.012, 0.12))
     return ClassMap(list(table.classes), points, spread_out(points, side, aspect), side, aspect)
-
-
-def project(table: CentroidTable) -> np.ndarray:
-    """First two principal components of all classes' centroids: (C, 2), zeros where there are none."""
-    from sklearn.decomposition import PCA
-
-    values = table.values.double().numpy()
-    values = values - values.mean(axis=0)
-    total = np.sqrt(np.square(values).sum(axis=(0, 2), keepdims=True))  # (1, S, 1)
-    flat = (values / np.where(total > 1e-12, total, 1)).reshape(len(values), -1)
-    plane = np.zeros((len(flat), 2))
-    kept = min(2, len(flat) - 1, flat.shape[1])
-    if kept > 0 and np.ptp(flat) > 0:
-        plane[:, :kept] = PCA(kept, svd_solver="full").fit_transform(flat)
-    return plane
 
 
 def spread_out(points: np.ndarray, side: float, aspect: float) -> np.ndarray:

@@ -159,7 +159,7 @@ def build_page(pipe: Pipeline, data_folder: str | Path | None) -> gr.Blocks:
         everything = [picture_room, target_room, *controls.settings().values()]
         again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
-            opens = event(function, own, everything, trigger_mode="always_last", **quiet)
+            opens = event(function, own, everything, trigger_mode="multiple", **quiet)
             opens.then(None, js=again, **quiet)
         wire_own(own_room, own, target_room, controls, pipe)
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
