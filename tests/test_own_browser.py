@@ -303,11 +303,11 @@ def test_favourites_are_kept_in_the_browser(visit, pipe):
 @pytest.mark.parametrize(
     "stored", ["{", "3", "null", '{"a": 1}', '[null, 3, {"link": "javascript:x", "src": 1}]', "[[]]"]
 )
-def test_favourites_survive_malformed_content(visit, stored):
-    page = visit()
-    page.evaluate("stored => localStorage.setItem('fgsd:favourites', stored)", stored)
-    page.reload()
-    finished(page)
+def test_favourites_survive_malformed_content(visit, server, stored):
+    item = {"name": "fgsd:favourites", "value": stored}
+    origin = {"origin": server.url.rstrip("/"), "localStorage": [item]}
+    page = visit(storage_state={"cookies": [], "origins": [origin]})
+    assert page.evaluate("localStorage.getItem('fgsd:favourites')") == stored
     expect(page.locator(".tools .shelf")).to_be_hidden()
     page.locator(".tools .star").click()
     expect(page.locator(".tools .shelf")).to_have_text("1")
