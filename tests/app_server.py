@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -36,6 +37,17 @@ class AppServer:
     def lines(self) -> list[str]:
         """`step K of N` for each step, `end` for each run that ended, whether finished, stopped or left."""
         return self.journal.read_text().splitlines()
+
+    def settled(self) -> None:
+        """Wait until every run that began has ended."""
+        deadline = time.monotonic() + 60
+        while True:
+            lines = self.lines()
+            if sum(line.startswith("step 1 of") for line in lines) == lines.count("end"):
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError("a run does not end")
+            time.sleep(0.1)
 
     def close(self) -> None:
         self._process.terminate()

@@ -145,9 +145,29 @@ def under_way(page: Page) -> None:
 
 
 def slow_run(page: Page) -> None:
-    """Set a run that takes many seconds."""
-    page.locator("#count label", has_text="16").click()
-    page.locator("#size input").click()
-    page.get_by_role("option", name="256 px").click()
+    """Set a run that takes many seconds; what was sampled on the way is stopped, and has ended."""
     page.get_by_role("button", name="More").click()
     set_steps(page, 100)
+    page.locator("#count label", has_text="16").click()
+    choose_size(page, 256)
+    shows(page, "images=16", "size=256", "steps=100", done=False)
+    page.locator("#stop").click()
+    expect(page.locator(".spoken")).to_have_text("Stopped.")
+    expect(page.locator("#stop")).to_be_disabled()
+    page.server.settled()
+
+
+def choose_size(page: Page, size: int) -> None:
+    page.locator("#size input").click()
+    page.get_by_role("option", name=f"{size} px").click()
+
+
+def shows(page: Page, *parts: str, done: bool = True) -> None:
+    """Wait until the picture of a link with these parts is there: in full, or at its first step."""
+    page.wait_for_function(
+        """([parts, done]) => { const p = document.querySelector('.picture');
+            const link = p?.dataset.link?.split(/[?&]/) ?? [];
+            return parts.every(part => link.includes(part))
+                && (done ? p.dataset.done === 'true' : Number(p.dataset.index) >= 1); }""",
+        arg=[parts, done],
+    )

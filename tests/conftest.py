@@ -178,7 +178,7 @@ def visit(browser, server) -> Iterator[Callable]:
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.asked = []
+        page.server, page.asked = server, []
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
         finished(page)

@@ -52,7 +52,6 @@ class TestFrames:
         assert shown[-1]["sigma"] == pytest.approx(pipe.info.sigma_min, abs=1e-4)
         assert all(frame["ms"] > 0 and frame["distance"] > 0 for frame in shown)
         assert shown[-1]["device"] == "cpu"
-        assert shown[0]["nearest"] == ["moss", 0.0]
 
     @pytest.mark.parametrize("interval", [0, 3600])
     def test_no_step_is_left_out_however_fast_they_come(self, pipe, interval):

@@ -13,6 +13,7 @@ from browser_help import (
     pixels,
     run_of,
     same_picture,
+    shows,
 )
 from PIL import Image
 from playwright.sync_api import expect
@@ -26,8 +27,7 @@ def test_a_link_opened_elsewhere_gives_the_same_pixels(visit, server):
     page.locator("#seed input").fill("7")
     page.locator("#count label").first.click()
     dot(page, "moss").click(modifiers=["Shift"])
-    finished(page, "0")
-    assert "mix=brick:0.5,moss:0.5" in page.url and "seed=7" in page.url and "images=1" in page.url
+    shows(page, "mix=brick:0.5,moss:0.5", "seed=7", "images=1")
     other = visit(path=page.url.removeprefix(server.url).lstrip("/"))
     finished(other, "0")
     assert chosen(other) == ["brick", "moss"]
@@ -75,10 +75,11 @@ def test_back_and_forward_undo_and_redo(visit, pipe):
     page.go_back()
     finished(page, before)
     assert middle(page.locator(".room .mark")) == pytest.approx(middle(dot(page, "moss")), abs=1)
-    page.go_back()
-    finished(page)
-    expect(page.locator('.picture[data-run="0"]')).to_be_visible()
+    before = run_of(page)
+    page.go_back()  # to the first screen
+    finished(page, before)
     assert chosen(page) == ["brick"]
+    assert same_picture(pixels(page), expected(pipe, "brick"))
 
 
 @pytest.mark.parametrize(

@@ -221,16 +221,6 @@ def test_a_run_looked_back_at_is_finished_all_the_same(visit, steps):
     assert pixels(page).shape == (256, 256, 3)
 
 
-def test_others_hear_how_far_the_target_is_from_its_nearest_class(visit):
-    page = visit()
-    page.evaluate(
-        "document.addEventListener('fgsd:distance', (e) => (window.heard = { ...e.detail })), undefined"
-    )
-    dot(page, "moss").click()
-    finished(page, "0")
-    assert page.evaluate("window.heard") == {"name": "moss", "distance": 0}
-
-
 class TestTakingHome:
     def test_the_contact_sheet(self, visit, steps):
         page = visit()

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from browser_help import (
+    choose_size,
     chosen,
     dot,
     expected,
@@ -17,6 +18,7 @@ from browser_help import (
     run_of,
     same_picture,
     set_steps,
+    shows,
     slow_run,
     under_way,
     until_ended,
@@ -95,12 +97,9 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     assert len(server.lines()) == begun + len(ran)
     # and now something small
     page.locator("#count label").first.click()
-    page.locator("#size input").click()
-    page.get_by_role("option", name="64 px").click()
+    choose_size(page, 64)
     set_steps(page, 16)
-    before = run_of(page)
-    page.locator("#sample").click()
-    finished(page, before)
+    shows(page, "images=1", "size=64", "steps=16")
     assert page.locator(".picture canvas").count() == 1
     assert same_picture(pixels(page), expected(pipe, "brick"))
 

@@ -22,6 +22,7 @@ let frame = null; // the one on screen
 let order = 0; // decoding is asynchronous, older frames must not win
 let shown = 0;
 let holding = false; // the slider is in the visitor's hand, and the picture follows it
+let visitor = null; // by whom the server finds the visitor's own textures
 let settings = null; // values of the controls, in their order
 let newest = null; // place of the slider that is still to be asked for
 let asking = false;
@@ -86,7 +87,7 @@ async function show(next) {
 function receive(value) {
   if (!value || typeof value !== "object" || value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !holding) return; // it was on its way when the visitor let go
-  if (value.link) pushAddress(value.link);
+  if (value.link) document.dispatchEvent(new CustomEvent("fgsd:linked", { detail: value.link }));
   if (String(value.run) !== room.dataset.run) {
     Object.assign(room.dataset, { run: value.run, index: 0, done: false });
     spoken.textContent = "";
@@ -211,7 +212,7 @@ async function follow(now) {
   asking = true;
   try {
     while (newest && holding && frame) {
-      const asked = { target: frame.chosen, settings, between: { mode, ...newest } };
+      const asked = { target: frame.chosen, settings, visitor, between: { mode, ...newest } };
       newest = null;
       const { frame: live, error } = await server.follow(asked);
       // between two runs: what the run before still sends is ignored, the next one counts on
@@ -223,4 +224,5 @@ async function follow(now) {
   }
 }
 
+document.addEventListener("fgsd:visitor", (event) => (visitor = event.detail));
 document.addEventListener("fgsd:settings", (event) => (settings = event.detail));

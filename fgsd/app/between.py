@@ -127,7 +127,9 @@ def between_frames(
     ]()
 
 
-def switch_frame(pipe: Pipeline, request: SampleRequest) -> dict:
+def switch_frame(
+    pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
+) -> dict:
     """What follows the slider of coarse and fine: the last of `between_frames`, without files.
 
     Raises
@@ -139,7 +141,7 @@ def switch_frame(pipe: Pipeline, request: SampleRequest) -> dict:
         raise RequestError("Only the switch between coarse and fine can be followed.")
     if need := missing(request, pipe.classes):
         raise RequestError(need.sentence)
-    *_, last = between_frames(pipe, request, interval=math.inf)
+    *_, last = between_frames(pipe, request, own=own, interval=math.inf)
     return {key: value for key, value in last.items() if key != "files"}
 
 

@@ -16,6 +16,7 @@ from fgsd.app.controls_room import Controls
 from fgsd.app.link import to_link
 from fgsd.app.live import follower
 from fgsd.app.newest import Newest
+from fgsd.app.own import Shelves, centroids
 from fgsd.app.request import MODES, RequestError, SampleRequest, parse_request
 from fgsd.interpolation import switch_stops
 from fgsd.pipeline import Pipeline
@@ -23,7 +24,7 @@ from fgsd.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
-FILES = ("address", "lanczos", "between", "between_show")  # parts of one function
+FILES = ("lanczos", "between", "between_show")  # parts of one function
 SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 # presses the button as a hand does, so that all that a press does is done
@@ -88,7 +89,7 @@ def create_modes() -> gr.HTML:
     )
 
 
-def create_between_picture(pipe: Pipeline) -> gr.HTML:
+def create_between_picture(pipe: Pipeline, shelves: Shelves) -> gr.HTML:
     """The room. Its value: {"run"} with "frame" (see `fgsd.app.between`), "need", "error" or "stopped"; runs
     are numbered as those of the picture room. Fires `select` with the weights of a picture that was clicked,
     `input` when missing textures shall be added, and `release` when the two textures shall be swapped.
@@ -98,7 +99,7 @@ def create_between_picture(pipe: Pipeline) -> gr.HTML:
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
         js_on_load=SCRIPT,
-        server_functions=[follower(pipe, multiple=pipe.network.config.multiple, make=switch_frame)],
+        server_functions=[follower(pipe, shelves, multiple=pipe.network.config.multiple, make=switch_frame)],
         apply_default_css=False,
         elem_id="between-room",
     )
@@ -115,6 +116,7 @@ def wire_between(
     room: BetweenRoom,
     *,
     newest: Newest,
+    shelves: Shelves,
     target_room: gr.HTML,
     controls: Controls,
     triggers: Sequence[Callable],
@@ -125,9 +127,12 @@ def wire_between(
     multiple = pipe.network.config.multiple
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def parsed(chosen: Any, values: Sequence[Any]) -> SampleRequest:
+    def known(visitor: gr.Request) -> list[str]:
+        return [*pipe.classes, *shelves.of(visitor.session_hash)]
+
+    def parsed(visitor: gr.Request, chosen: Any, values: Sequence[Any]) -> SampleRequest:
         asked = dict(zip(names, values, strict=True))
-        return parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
+        return parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
 
     def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
         if not is_between(values[-1]):
@@ -136,14 +141,15 @@ def wire_between(
         ticket = newest.renew(visitor.session_hash)
         yield {"run": ticket}, gr.update(interactive=True)
         try:
-            request = parsed(chosen, values)
+            request = parsed(visitor, chosen, values)
             link = to_link(request)
             if need := missing(request, pipe.classes):
                 said = {"mode": request.mode, "sentence": need.sentence, "button": need.button}
                 yield {"run": ticket, "need": said, "link": link}, gr.update(interactive=False)
                 return
             wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
-            for frame in between_frames(pipe, request, wanted=wanted):
+            own = centroids(shelves.of(visitor.session_hash))
+            for frame in between_frames(pipe, request, own=own, wanted=wanted):
                 shown = {"run": ticket, "frame": frame, "link": link}
                 yield shown, gr.update(interactive=not frame["last"])
         except RequestError as error:
@@ -153,30 +159,30 @@ def wire_between(
             sentence = "Sampling failed on the server; try a smaller size."
             yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
 
-    def take(event: gr.EventData, chosen) -> tuple:
+    def take(visitor: gr.Request, event: gr.EventData, chosen) -> tuple:
         """The mixture of a picture becomes the target; all that was chosen stays chosen."""
         weights = event._data.get("weights") if isinstance(event._data, Mapping) else None
         try:
             picked = [{"name": name, "weight": weight} for name, weight in dict(weights).items()]
-            shares = parse_request(picked, classes=pipe.classes, multiple=multiple).weights
-            parse_request(chosen, classes=pipe.classes, multiple=multiple)
+            shares = parse_request(picked, classes=known(visitor), multiple=multiple).weights
+            parse_request(chosen, classes=known(visitor), multiple=multiple)
         except (RequestError, TypeError, ValueError):
             return gr.skip(), gr.skip()
         target = [{**entry, "weight": 100 * shares.get(entry["name"], 0.0)} for entry in chosen]
         return target, {"mode": "sample"}
 
-    def add(chosen, *values) -> Any:
+    def add(visitor: gr.Request, chosen, *values) -> Any:
         try:
-            found = filled(pipe, parsed(chosen, values))
+            found = filled(pipe, parsed(visitor, chosen, values), centroids(shelves.of(visitor.session_hash)))
         except RequestError:
             return gr.skip()
         # as much of the mixture as the heaviest of those that are chosen
         weight = max(entry["weight"] for entry in chosen)
         return [*chosen, *({"name": name, "weight": weight} for name in found)]
 
-    def swap(chosen, *values) -> Any:
+    def swap(visitor: gr.Request, chosen, *values) -> Any:
         try:
-            parsed(chosen, values)
+            parsed(visitor, chosen, values)
         except RequestError:
             return gr.skip()
         return [*chosen[1::-1], *chosen[2:]]

@@ -45,21 +45,24 @@ def frames(
         took them to be; None where that is the same picture), `n`, `columns`, `side` (pixels of one image in
         both), `size` (of the sample), `index`, `steps`, `sigma`, `evaluations`, `ms` (milliseconds a step so
         far), `distance` (mean, to the target; None if unguided), `last`, `device`, `label`, `name` (for a
-        file, without suffix), `tileable`, `query` (the link that gives the same samples), `nearest` (name and
-        distance of the class nearest to the target), and, where the checkpoint has a map, `path`: the
-        places on it, an (x, y) an image, by projection.
+        file, without suffix), `tileable`, `query` (the link that gives the same samples), and `path`: the
+        places on the map, an (x, y) an image, by projection.
     """
     centroid = aim(pipe, request, own)
-    about, previews = _about(pipe, request, centroid), Previews(request.steps)
+    about, previews = _about(pipe, request), Previews(request.steps)
     waiting: list[dict[str, Any]] = []
     busy, begun, next_time = 0.0, time.perf_counter(), 0.0
     for step in pipe.stream(centroid, **request.options()):
         took = time.perf_counter() - begun
         busy += took
         last = step.index == step.steps
-        frame = {**about, **_measured(step), "ms": round(1000 * busy / step.index, 1), "last": last}
-        if getattr(pipe, "map", None) is not None:
-            frame["path"] = _places(pipe, step)
+        frame = {
+            **about,
+            **_measured(step),
+            "ms": round(1000 * busy / step.index, 1),
+            "last": last,
+            "path": _places(pipe, step),
+        }
         if last:
             src, columns, side = whole_picture(step.images)
             same = torch.equal(step.step.x, step.step.denoised)
@@ -86,12 +89,11 @@ def last_frame(
     ms = round(1000 * (time.perf_counter() - begun) / step.index, 1)
     src, columns, side = whole_picture(step.images)
     shown = {"src": src, "estimate": None, "columns": columns, "side": side, "ms": ms, "last": True}
-    return {**_about(pipe, request, centroid), **_measured(step), **shown}
+    return {**_about(pipe, request), **_measured(step), **shown}
 
 
-def _about(pipe: Pipeline, request: SampleRequest, centroid: Centroid) -> dict[str, Any]:
+def _about(pipe: Pipeline, request: SampleRequest) -> dict[str, Any]:
     """What all frames of a request share."""
-    ((name, distance),) = pipe.table.nearest(centroid, 1)
     return {
         "n": request.n,
         "size": request.size,
@@ -100,7 +102,6 @@ def _about(pipe: Pipeline, request: SampleRequest, centroid: Centroid) -> dict[s
         "name": file_name(request),
         "tileable": request.tileable,
         "query": to_link(request),
-        "nearest": [name, round(distance, 3)],
     }
 
 

@@ -1,6 +1,7 @@
 // The picture follows the pin. Stands behind picture.js, in the same function.
 // One picture is asked for at a time, always for the newest place: nothing queues up behind a hand in motion.
 let settings = null; // values of the controls, in their order
+let visitor = null; // by whom the server finds the visitor's own textures
 let newest = null; // the target that is still to be asked for
 let asking = false;
 
@@ -10,7 +11,7 @@ async function follow(target) {
   asking = true;
   try {
     while (newest && live) {
-      const asked = { target: newest, settings };
+      const asked = { target: newest, settings, visitor };
       newest = null;
       const { frame, error } = await server.follow(asked);
       // between two runs: what the run before still sends is ignored, the next one counts on
@@ -23,4 +24,5 @@ async function follow(target) {
 }
 
 document.addEventListener("fgsd:move", (event) => follow(event.detail));
+document.addEventListener("fgsd:visitor", (event) => (visitor = event.detail));
 document.addEventListener("fgsd:settings", (event) => (settings = event.detail));

@@ -11,7 +11,8 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from fgsd.app.frames import last_frame
-from fgsd.app.request import SETTINGS, RequestError, SampleRequest, parse_request, sizes
+from fgsd.app.own import Shelves, centroids
+from fgsd.app.request import SETTINGS, RequestError, parse_request, sizes
 from fgsd.pipeline import Pipeline
 
 STEPS = 5  # the first that look like all sixteen; with the same noise, the picture changes smoothly
@@ -20,7 +21,11 @@ PATIENCE = 5.0  # seconds that a visitor waits for the others at most
 
 
 def follower(
-    pipe: Pipeline, *, multiple: int, make: Callable[[Pipeline, SampleRequest], dict] = last_frame
+    pipe: Pipeline,
+    shelves: Shelves | None = None,
+    *,
+    multiple: int,
+    make: Callable[..., dict] = last_frame,
 ) -> Callable[[Any], dict[str, Any]]:
     """A function for the page to call: `follow({"target": [...], "settings": [...]})` gives one frame.
 
@@ -29,10 +34,12 @@ def follower(
 
     Parameters
     ----------
+    shelves : Shelves, optional
+        Where the visitors' own textures are; "visitor" names the one who asks.
     multiple : int
         Sides are multiples of this number of pixels; the picture has the smallest that the page offers.
     make : callable
-        Makes the frame of a request; may raise `RequestError`.
+        Makes the frame of a request, as `last_frame` does; may raise `RequestError`.
 
     Returns
     -------
@@ -49,14 +56,16 @@ def follower(
         settings = dict(zip(SETTINGS, values, strict=True)) if known else {}
         settings["between"] = asked.get("between")
         settings |= {"n": 1, "size": sizes(multiple)[0], "steps": STEPS, "sampler": "dpm2m"}
+        own = centroids(shelves.of(asked.get("visitor"))) if shelves else {}
         try:
-            request = parse_request(asked.get("target"), classes=pipe.classes, multiple=multiple, **settings)
+            known = [*pipe.classes, *own]
+            request = parse_request(asked.get("target"), classes=known, multiple=multiple, **settings)
         except RequestError as error:
             return {"error": str(error)}
         if not turns.acquire(timeout=PATIENCE):
             return {}
         try:
-            return {"frame": make(pipe, request)}
+            return {"frame": make(pipe, request, own=own)}
         except RequestError as error:
             return {"error": str(error)}
         finally:

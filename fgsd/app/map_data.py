@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fgsd.app.aim import aim
+from fgsd.app.own import Shelves, centroids
 from fgsd.app.pictures import data_uri
 from fgsd.app.request import RequestError, parse_request
 from fgsd.app.spread import spread_out
@@ -31,10 +32,13 @@ class MapData:
     pipe : Pipeline
     data : TextureFolder or None
         The images that the map was made of; without them no crop is shown.
+    shelves : Shelves, optional
+        The visitors' own textures.
     """
 
-    def __init__(self, pipe: Pipeline, data: TextureFolder | None) -> None:
+    def __init__(self, pipe: Pipeline, data: TextureFolder | None, shelves: Shelves | None = None) -> None:
         self.pipe, self.map, self.data = pipe, pipe.map, data
+        self.shelves = Shelves() if shelves is None else shelves
         self.classes, self.projections = list(pipe.classes), tuple(pipe.map.projections)
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
@@ -80,9 +84,10 @@ class MapData:
 
     def truth(self, asked: Any) -> dict:
         """The class that is really nearest to a target, and how far away, in spreads within a class."""
-        target = asked.get("target") if isinstance(asked, Mapping) else None
-        request = parse_request(target, classes=self.classes, multiple=1)
-        [(name, distance)] = self.pipe.table.nearest(aim(self.pipe, request), 1)
+        asked = asked if isinstance(asked, Mapping) else {}
+        own = centroids(self.shelves.of(asked.get("visitor")))
+        request = parse_request(asked.get("target"), classes=[*self.classes, *own], multiple=1)
+        [(name, distance)] = self.pipe.table.nearest(aim(self.pipe, request, own), 1)
         return {"name": name, "distance": round(distance, 3)}
 
     def server_functions(self) -> list[Callable[[Any], dict]]:

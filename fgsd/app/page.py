@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,10 +18,13 @@ from fgsd.app.between_room import (
 )
 from fgsd.app.controls_room import create_controls_room, create_view
 from fgsd.app.frames import frames
+from fgsd.app.header_room import create_title, create_tools
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
 from fgsd.app.map_data import MapData
 from fgsd.app.newest import Newest
+from fgsd.app.own import Shelves, centroids
+from fgsd.app.own_room import create_own_room, wire_own
 from fgsd.app.picture_room import create_picture_room
 from fgsd.app.request import RequestError, parse_request
 from fgsd.app.save_room import create_save_room, python_lines, wire_save
@@ -33,16 +37,6 @@ log = logging.getLogger(__name__)
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
 RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 
-HEADER = """
-<header class="top">
-  <h1>fgsd</h1>
-  <p>Drag the ring between textures: what you see follows. Let go, and it condenses out of noise.</p>
-  <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
-</header>
-"""
-HEADER_SCRIPT = """
-element.querySelector(".shade").addEventListener("click", () => document.body.classList.toggle("dark"));
-"""
 TELL_SETTINGS = """
 (...values) => { document.dispatchEvent(new CustomEvent("fgsd:settings", { detail: values })); }
 """
@@ -68,33 +62,38 @@ def build_page(
     """
     multiple = pipe.network.config.multiple
     target = [{"name": first_choice(pipe.classes), "weight": 50}]
-    newest = Newest()
+    newest, shelves = Newest(), Shelves()
 
     with gr.Blocks(title="fgsd", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(HEADER, js_on_load=HEADER_SCRIPT, apply_default_css=False, elem_id="header")
+        with gr.Row(elem_id="top") as top:
+            create_title()
+            own_room = create_own_room(pipe.info)
         with gr.Row(elem_id="rooms", equal_height=False):
             with gr.Column(elem_id="left", min_width=320):
                 images = training_images(data_folder, pipe.info)
                 target_room = create_target_room(
-                    MapData(pipe, images), thumbnails(images, pipe.classes, pipe.info), target
+                    MapData(pipe, images, shelves), thumbnails(images, pipe.classes, pipe.info), target
                 )
             with gr.Column(elem_id="right", min_width=320):
                 with gr.Row(elem_id="picture-bar"):
                     modes = create_modes()
                     save_room = create_save_room(python_lines(pipe, checkpoint))
                 view = create_view()
-                picture_room = create_picture_room([], follower(pipe, multiple=multiple))
-                between = BetweenRoom(modes, create_between_picture(pipe))
+                picture_room = create_picture_room(follower(pipe, shelves, multiple=multiple))
+                between = BetweenRoom(modes, create_between_picture(pipe, shelves))
                 controls = create_controls_room(multiple, view)
 
         settings = {**controls.settings(), "between": modes}
         # made here, by the same code as every other picture, so that it is there when the page is
         first = {name: component.value for name, component in settings.items()}
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
-        picture_room.value = {
-            "run": 0,
-            "frames": [one for several in frames(pipe, request) for one in several],
-        }
+        welcome = [one for several in frames(pipe, request) for one in several]
+        picture_room.value = {"run": 0, "frames": welcome, "first": to_link(request)}
+        with top:
+            create_tools(to_link(request))
+
+        def known(visitor: gr.Request) -> list[str]:
+            return [*pipe.classes, *shelves.of(visitor.session_hash)]
 
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
             if is_between(values[-1]):
@@ -104,12 +103,10 @@ def build_page(
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
                 asked = dict(zip(settings, values, strict=True))
-                request = parse_request(chosen, classes=pipe.classes, multiple=multiple, **asked)
-                link = to_link(request)
-                made = []
-                for several in frames(
-                    pipe, request, wanted=lambda: newest.holds(visitor.session_hash, ticket)
-                ):
+                request = parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
+                link, own = to_link(request), centroids(shelves.of(visitor.session_hash))
+                wanted, made = functools.partial(newest.holds, visitor.session_hash, ticket), []
+                for several in frames(pipe, request, own=own, wanted=wanted):
                     # all of them each time: only what is new travels, and the browser, which may pass over
                     # a value that is followed at once by another, misses no step
                     made += several
@@ -129,29 +126,41 @@ def build_page(
         def make_way(visitor: gr.Request) -> None:
             newest.renew(visitor.session_hash)
 
-        def opened(query: object) -> tuple:
+        def leave(visitor: gr.Request) -> None:
+            shelves.forget(visitor.session_hash)
+
+        def opened(query: object, visitor: gr.Request) -> tuple:
             found = from_link(query)
             if found is None:
                 return (gr.skip(),) * (2 + len(settings))
             target, values = found
             values.setdefault("between", {"mode": "sample"})
             try:
-                parse_request(target, classes=pipe.classes, multiple=multiple, **values)
+                parse_request(target, classes=known(visitor), multiple=multiple, **values)
                 controls.check_choices(values)
             except RequestError as error:
-                said = {"run": 0, "error": f"This link cannot be opened. {error}", "link": ""}
+                run = newest.current(visitor.session_hash)
+                said = {"run": run, "error": f"This link cannot be opened. {error}", "link": ""}
                 return said, *(gr.skip(),) * (1 + len(settings))
             return gr.skip(), target, *(values.get(name, gr.skip()) for name in settings)
 
         def open_address(visitor: gr.Request) -> tuple:
-            return opened(dict(visitor.query_params))
+            return opened(dict(visitor.query_params), visitor)
 
-        def go_back(event: gr.EventData) -> tuple:
-            return opened(event._data.get("query") if isinstance(event._data, dict) else None)
+        def go_back(visitor: gr.Request, event: gr.EventData) -> tuple:
+            query = event._data.get("query") if isinstance(event._data, dict) else None
+            return opened(query, visitor)
 
         inputs = [target_room, *settings.values()]
         outputs = [picture_room, controls.stop]
-        triggers = [controls.sample.click, target_room.release, controls.seed.submit, modes.release]
+        # what else a visitor sets presses the button by itself: see header.js
+        triggers = [
+            controls.sample.click,
+            target_room.release,
+            modes.release,
+            controls.size.input,
+            controls.sampler.input,
+        ]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
@@ -166,14 +175,23 @@ def build_page(
         everything = [picture_room, *inputs]
         again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
-            event(function, None, everything, **quiet).then(None, js=again, **quiet)
+            opens = event(function, None, everything, trigger_mode="multiple", **quiet)
+            opens.then(None, js=again, **quiet)
         wire_between(
-            pipe, between, newest=newest, target_room=target_room, controls=controls, triggers=triggers
+            pipe,
+            between,
+            newest=newest,
+            shelves=shelves,
+            target_room=target_room,
+            controls=controls,
+            triggers=triggers,
         )
+        wire_own(own_room, shelves, target_room, controls, modes, pipe)
+        page.unload(leave)
         # the browser keeps the settings at hand for the picture that follows the pin
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
-        wire_save(save_room, pipe, newest)
+        wire_save(save_room, pipe, newest, lambda visitor: centroids(shelves.of(visitor.session_hash)))
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 

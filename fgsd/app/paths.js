@@ -1,7 +1,7 @@
 // What other rooms bring onto the map: paths of samples (`fgsd:path`) and the visitor's own textures (`fgsd:own`).
-const paths = { run: null, steps: [] }; // of the newest run: one {pca, umap} of places by image for each step
+const paths = { run: null, steps: [] }; // of the newest run, in order
 
-// detail: {run, index, pca: [[x, y] of each image], umap: the same or null}
+// detail: {run, index, places: {pca: [[x, y] of each image], umap: the same}}
 document.addEventListener("fgsd:path", ({ detail }) => {
   if (detail.run !== paths.run) Object.assign(paths, { run: detail.run, steps: [] });
   paths.steps = paths.steps.filter((step) => step.index < detail.index);
@@ -10,7 +10,7 @@ document.addEventListener("fgsd:path", ({ detail }) => {
 });
 
 function paintPaths() {
-  const steps = onMap() ? paths.steps.map((step) => step[shown.projection]).filter(Boolean) : [];
+  const steps = onMap() ? paths.steps.map((step) => step.places[shown.projection]).filter(Boolean) : [];
   room.dataset.path = steps.length;
   if (!steps.length) return;
   for (let image = 0; image < steps.at(-1).length; image += 1) {
@@ -41,7 +41,7 @@ document.addEventListener("fgsd:own", ({ detail }) => {
     if (classes.includes(name)) continue;
     own.set(name, one);
     if (!dots.has(name)) {
-      const dot = make("button", { type: "button", className: "dot own", ariaLabel: `${name}, your own` });
+      const dot = make("button", { type: "button", className: "dot guest", ariaLabel: `${name}, your own` });
       dot.append(make("i", {}), make("b", { textContent: name }));
       dot.dataset.name = name;
       map.insertBefore(dot, over.canvas);

@@ -18,6 +18,7 @@ let onScreen = null; // the frame
 let following = true; // the newest step is shown as it comes; not while the visitor looks at another one
 let live = false; // the pin is in the visitor's hand, and the picture follows it
 let linked = null; // the run whose link is in the address
+let first = ""; // link of the first screen, whose address holds none
 let view = "noise";
 let tiled = false; // each image is shown 3 x 3 times
 
@@ -147,7 +148,6 @@ function begin(run) {
 
 function take(value, frames) {
   const newest = frames.at(-1);
-  if (newest.nearest) tell("fgsd:distance", { name: newest.nearest[0], distance: newest.nearest[1] });
   if (value.live) {
     show({ ...newest, live: true });
     return;
@@ -169,11 +169,13 @@ function take(value, frames) {
 
 const withView = (link) => link.replace(/([?&]watch=)[a-z]+/, `$1${view}`);
 
-function setAddress({ link, run }) {
-  if (link === "") history.replaceState(null, "", location.pathname);
-  if (!link || linked === run) return;
-  linked = run;
-  pushAddress(withView(link));
+function setAddress(value) {
+  if (value.first) first = value.first;
+  if (value.link === "") history.replaceState(history.state, "", location.pathname);
+  if (!value.link || linked === value.run) return;
+  linked = value.run;
+  room.dataset.link = value.link; // of the run on the screen
+  remember(withView(value.link), withView(first));
 }
 
 // What is watched changes at once: every step has both pictures.
@@ -181,14 +183,14 @@ function watchAs(now) {
   if (now === view) return;
   view = now;
   tell("fgsd:view", view);
-  if (location.search.includes("mix=")) history.replaceState(null, "", withView(location.search));
+  if (location.search.includes("mix=")) {
+    history.replaceState(history.state, "", withView(location.search));
+  }
   if (onScreen && !onScreen.live) show(onScreen);
 }
 
-window.addEventListener("popstate", () => {
-  if (!location.search.includes("mix=")) location.reload(); // back to the first screen
-  else trigger("input", { query: location.search });
-});
+travel(() => withView(first), (query) => trigger("input", { query }));
+document.addEventListener("fgsd:linked", (event) => remember(event.detail, withView(first))); // of another room
 document.addEventListener("fgsd:drag", (event) => (live = event.detail));
 document.addEventListener("fgsd:settings", (event) => watchAs(event.detail[names.indexOf("view")]));
 document.addEventListener("fgsd:tile", (event) => {

@@ -10,7 +10,7 @@ import gradio as gr
 from fgsd.app.request import SETTINGS
 
 HERE = Path(__file__).parent
-FILES = ("address", "lanczos", "chart", "picture", "timeline", "live")
+FILES = ("lanczos", "chart", "history", "picture", "timeline", "live")
 SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
 
 MARKUP = f"""
@@ -56,25 +56,23 @@ MARKUP = f"""
 """
 
 
-def create_picture_room(welcome: list[dict], follow: Callable) -> gr.HTML:
+def create_picture_room(follow: Callable) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
     numbered, and what comes late from an older run than the one on screen is ignored. "frames" are all steps
-    of the run so far; "link" becomes the page's address. Fires `input` with the query of the address when
-    the visitor goes back or forward.
+    of the run so far; "link" becomes the page's address. The first value, of run 0, plays before any request;
+    its "first" is the link of its picture. Fires `input` with the query of the address when the visitor goes
+    back or forward.
 
     In the browser it tells the other rooms, by events of the document: `fgsd:path` {run, index, places} of
-    each step that comes or is looked at, `fgsd:distance` {name, distance} of the class nearest to the target,
-    and `fgsd:shown` with each frame on screen.
+    each step that comes or is looked at, and `fgsd:shown` with each frame on screen.
 
     Parameters
     ----------
-    welcome : list of dict
-        Frames (see `fgsd.app.frames`) that play as soon as the page is there, before any request.
     follow : callable
         Gives the picture at a place of the pin; see `fgsd.app.live`.
     """
     return gr.HTML(
-        {"run": 0, "frames": welcome},
+        {"run": 0, "frames": []},
         html_template=MARKUP,
         js_on_load=SCRIPT,
         server_functions=[follow],

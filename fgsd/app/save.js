@@ -6,7 +6,7 @@ const open = bar.querySelector(".open");
 const menu = bar.querySelector("[role=menu]");
 const said = bar.querySelector(".said");
 const dialog = bar.querySelector("dialog");
-const items = [...menu.querySelectorAll("button")];
+const items = () => [...menu.querySelectorAll("li:not([hidden]) button")];
 const NAMES = { sheet: "contact sheet", gif: "GIF", mp4: "MP4" };
 let shown = null; // the newest frame that is no mere following of the pin
 let view = "noise";
@@ -65,7 +65,8 @@ function ask(kind) {
 }
 
 const address = () => (location.search.includes("mix=") ? location.href : location.origin + location.pathname + shown.query);
-const savers = { png: savePng, link: () => copy(address(), "Link copied."), python: showLines };
+// the file of a picture with a texture of the visitor's own is made by own.js
+const savers = { png: savePng, recipe: () => {}, link: () => copy(address(), "Link copied."), python: showLines };
 
 function save(kind) {
   fold(true);
@@ -90,13 +91,14 @@ menu.addEventListener("click", (event) => {
 });
 open.addEventListener("click", () => {
   fold(!menu.hidden);
-  if (!menu.hidden) items[0].focus();
+  if (!menu.hidden) items()[0].focus();
 });
 menu.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
   event.preventDefault();
-  items[(items.indexOf(document.activeElement) + step + items.length) % items.length].focus();
+  const all = items();
+  all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
 });
 bar.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || menu.hidden) return;

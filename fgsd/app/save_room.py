@@ -39,6 +39,9 @@ MARKUP = """
       Python <small>lines that make the same pixels</small></button></li>
     <li role="none"><button type="button" role="menuitem" data-save="link">
       Link <small>an address that gives this picture</small></button></li>
+    <li role="none" hidden><button type="button" role="menuitem" data-save="recipe">
+      File <small>your own texture does not fit into a link: this file opens the same picture</small>
+      </button></li>
   </ul>
   <p class="said" role="status"></p>
   <dialog aria-label="Lines of Python">

@@ -11,10 +11,8 @@ from fgsd.app.page import build_page
 from fgsd.pipeline import Pipeline
 
 HERE = Path(__file__).parent
-STYLES = [
-    HERE / f"{name}.css"
-    for name in ("style", "target", "map", "picture", "save", "between", "controls", "narrow")
-]
+FILES = ("style", "header", "own", "target", "map", "picture", "save", "between", "controls", "narrow")
+STYLES = [HERE / f"{name}.css" for name in FILES]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -76,7 +74,7 @@ def launch(
         css_paths=STYLES,
         footer_links=[],
         ssr_mode=False,
-        max_file_size="1mb",  # the page takes no files
+        max_file_size="1mb",  # images come as events, scaled in the browser; no file is uploaded
     )
     return page
 

@@ -73,6 +73,7 @@ function makeChip(name) {
   const part = make("span", { className: "part" }, number, " %");
   const chip = make("div", { className: "chip" }, thumb, label, range, part, remove);
   chip.dataset.name = name;
+  chip.classList.toggle("guest", Boolean(dots.get(name)?.matches(".guest")));
   return chip;
 }
 
@@ -132,6 +133,7 @@ chips.addEventListener("click", (event) => {
 // ---- the true distance: on a plane, distances deceive ----
 
 const truth = room.querySelector(".truth");
+let visitor = null; // by whom the server finds the visitor's own textures
 let measured = null; // the target that was asked for last, as text
 let measuring = false;
 
@@ -140,11 +142,13 @@ async function measure() {
   if (measuring || wanted === measured) return;
   measuring = true;
   measured = wanted;
-  const found = target().length ? await server.map_truth({ target: target() }).catch(() => null) : null;
+  const found = target().length ? await server.map_truth({ target: target(), visitor }).catch(() => null) : null;
   measuring = false;
   showTruth(found?.name ? found : null);
   measure(); // what has changed meanwhile
 }
+
+document.addEventListener("fgsd:visitor", (event) => (visitor = event.detail));
 
 function showTruth(found) {
   truth.dataset.distance = found?.distance ?? "";

@@ -1,0 +1,405 @@
+"""Textures of the visitor's own, their files, favourites, undo and redo, in a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from browser_help import (
+    PHONE,
+    choose_size,
+    chosen,
+    dot,
+    expected,
+    finished,
+    overflow,
+    pixels,
+    run_of,
+    same_picture,
+    set_steps,
+    shows,
+)
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from fgsd.app.own import CROPS, MOST_OWN
+from fgsd.app.recipe import fingerprint
+
+pytestmark = pytest.mark.browser
+
+
+def photograph(width: int = 48, height: int = 48, seed: int = 0) -> Image.Image:
+    """An image that is not scaled on its way: its shorter side is that of the training images."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    values = 120 + 60 * np.sin(rows / 3 + seed)[..., None] * [1, 0.3, 0.1]
+    values = values + 40 * np.cos(columns / (2 + seed))[..., None]
+    noise = rng.normal(0, 8, (height, width, 1))
+    return Image.fromarray((values + noise).clip(0, 255).astype(np.uint8))
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def give(page: Page, content: bytes, name: str = "my photo.png", kind: str = "image/png") -> None:
+    """Choose a file with the button."""
+    page.locator(".own .file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+
+
+def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:
+    """Choose an image with the button, and wait for the samples of it."""
+    before = run_of(page)
+    give(page, png(image), name)
+    thumb(page, name.partition(".")[0]).wait_for()
+    finished(page, before)
+
+
+def thumb(page: Page, name: str):
+    return page.locator(f'.own .thumbs button[data-name="{name}"]')
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".own .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
+
+
+def transfer(page: Page, image: Image.Image, name: str):
+    """A DataTransfer that holds an image as a file, as the system hands it to the page."""
+    return page.evaluate_handle(
+        """([body, name]) => { const bytes = Uint8Array.from(atob(body), c => c.charCodeAt(0));
+            const data = new DataTransfer();
+            data.items.add(new File([bytes], name, { type: 'image/png' }));
+            return data; }""",
+        [base64.b64encode(png(image)).decode(), name],
+    )
+
+
+def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:
+    """What the library gives for an image, or for a mixture of it and classes."""
+    centroid = pipe.centroid_of(image, crops=CROPS)
+    if classes:
+        from fgsd.centroids import mean_centroid
+
+        parts = [(pipe.table.of(name), weight) for name, weight in classes.items()]
+        centroid = mean_centroid([(centroid, 1 - sum(classes.values())), *parts])
+    return expected(pipe, centroid)
+
+
+def test_an_image_becomes_the_target_and_is_described(visit, pipe):
+    page = visit()
+    page.evaluate("document.addEventListener('fgsd:own', e => (window.told = e.detail))")
+    image = photograph()
+    add(page, image)
+    assert same_picture(pixels(page), own_picture(pipe, image))
+    assert names(page) == ["my photo"]
+    near = pipe.nearest(pipe.centroid_of(image, crops=CROPS), 3)
+    words = ", ".join(f"{name} {distance:.1f}" for name, distance in near)
+    expect(page.locator(".own .near")).to_have_text(f"my photo is nearest to {words}")
+    assert "may take the structure of classes" in page.locator(".own .near").get_attribute("title")
+    (told,) = page.evaluate("window.told")
+    places = pipe.map.place_centroid("pca", pipe.centroid_of(image, crops=CROPS))
+    assert told["name"] == "my photo" and told["src"].startswith("data:image/")
+    assert np.array(told["pca"]) == pytest.approx(places, abs=1e-3)
+    assert overflow(page) == (0, 0)
+
+
+def test_an_image_is_dropped_anywhere_and_the_page_shows_that_it_may_be(visit, pipe):
+    page = visit()
+    veil, data = page.locator(".own .veil"), transfer(page, photograph(seed=1), "dropped.png")
+    expect(veil).to_be_hidden()
+    for kind in ("dragenter", "dragover"):
+        page.dispatch_event(".picture", kind, {"dataTransfer": data})
+    expect(veil).to_be_visible()
+    page.dispatch_event("body", "dragleave", {"dataTransfer": data})
+    expect(veil).to_be_hidden()
+    page.dispatch_event(".picture", "dragover", {"dataTransfer": data})
+    page.dispatch_event(".picture", "drop", {"dataTransfer": data})
+    expect(veil).to_be_hidden()
+    thumb(page, "dropped").wait_for()
+    finished(page, "0")
+    assert same_picture(pixels(page), own_picture(pipe, photograph(seed=1)))
+
+
+def test_an_image_is_pasted(visit, pipe):
+    page = visit()
+    data = transfer(page, photograph(seed=2), "image.png")
+    page.evaluate(
+        "data => document.body.dispatchEvent(new ClipboardEvent('paste',"
+        " { clipboardData: data, bubbles: true, cancelable: true }))",
+        data,
+    )
+    thumb(page, "my texture").wait_for()
+    finished(page, "0")
+    assert same_picture(pixels(page), own_picture(pipe, photograph(seed=2)))
+
+
+def test_it_is_mixed_with_a_class_and_chosen_again(visit, pipe):
+    page = visit()
+    image = photograph()
+    add(page, image)
+    dot(page, "moss").click(modifiers=["Shift"])
+    shows(page, "mix=my%2520photo:0.5,moss:0.5")
+    assert same_picture(pixels(page), own_picture(pipe, image, moss=0.5))
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    thumb(page, "my photo").click(modifiers=["Shift"])
+    shows(page, "mix=slate:0.5,my%2520photo:0.5")
+    assert same_picture(pixels(page), own_picture(pipe, image, slate=0.5))
+    thumb(page, "my photo").click()
+    shows(page, "mix=my%2520photo:1.0")
+    assert same_picture(pixels(page), own_picture(pipe, image))
+
+
+def test_a_large_image_is_scaled_in_the_browser(visit, pipe):
+    page = visit()
+    large = photograph().resize((960, 960), Image.Resampling.BICUBIC)
+    sent = []
+    page.on("request", lambda r: sent.append(len(r.post_data or "")) if "queue/join" in r.url else None)
+    add(page, large)
+    assert len(png(large)) > 100_000 and max(sent) < 20_000
+    # scaled by another filter than the library's: alike, not the same
+    close = own_picture(pipe, large)
+    assert np.abs(pixels(page).astype(int) - close).mean() < 12
+
+
+def test_removed_it_leaves_the_mixture(visit, pipe):
+    page = visit()
+    add(page, photograph())
+    dot(page, "moss").click(modifiers=["Shift"])
+    shows(page, "mix=my%2520photo:0.5,moss:0.5")
+    page.get_by_role("button", name="Remove your texture my photo").click()
+    shows(page, "mix=moss:1.0")
+    assert names(page) == [] and chosen(page) == ["moss"]
+    assert same_picture(pixels(page), expected(pipe, "moss"))
+    page.go_back()  # to what needs it
+    expect(page.locator(".message")).to_contain_text("There is no texture named 'my photo'")
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    expect(page.locator(".message")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "kind", "words"),
+    [
+        (png(photograph(12, 20)), "small.png", "image/png", "12 x 20 pixels; at least 16 x 16 are needed"),
+        (png(photograph())[:300], "cut.png", "image/png", "cut.png is no image that this browser can read."),
+        (b"hello", "words.txt", "text/plain", "words.txt is no image that this browser can read."),
+        (b"\x89PNG" + bytes(20_000_000), "large.png", "image/png", "large.png is larger than 16 MB"),
+        (b"{}", "a.json", "application/json", "This file is no recipe that this page can open."),
+        (b" " * 1_700_000, "a.json", "application/json", "a.json is too large for a recipe."),
+    ],
+)
+def test_what_cannot_be_used_is_named_and_the_page_stays_usable(visit, pipe, content, name, kind, words):
+    page = visit()
+    give(page, content, name, kind)
+    expect(page.locator(".own .trouble")).to_contain_text(words)
+    assert run_of(page) == "0" and overflow(page) == (0, 0)
+    dot(page, "moss").click()
+    finished(page, "0")
+    expect(page.locator(".own .trouble")).to_be_hidden()
+    assert same_picture(pixels(page), expected(pipe, "moss"))
+
+
+def test_a_forged_image_is_answered_with_a_sentence(visit):
+    page = visit()
+
+    def forge(route):
+        body = json.loads(route.request.post_data)
+        if isinstance(body.get("event_data"), dict) and "image" in body["event_data"]:
+            body["event_data"]["image"] = "file:///etc/passwd"
+        route.continue_(post_data=json.dumps(body))
+
+    page.route("**/queue/join*", forge)
+    give(page, png(photograph()))
+    expect(page.locator(".own .trouble")).to_have_text("What came is no image.")
+    assert names(page) == []
+
+
+def test_two_visitors_do_not_see_each_others(visit):
+    one, other = visit(), visit()
+    add(one, photograph())
+    assert names(one) == ["my photo"] and names(other) == []
+    link = one.url.partition("?")[2]
+    third = visit(path=f"?{link}")
+    expect(third.locator(".message")).to_contain_text("There is no texture named 'my photo'")
+    add(other, photograph(seed=1))
+    assert names(one) == names(other) == ["my photo"]
+    assert not np.array_equal(pixels(one), pixels(other))
+
+
+def test_a_ninth_texture_takes_the_place_of_the_oldest(visit):
+    page = visit()
+    for k in range(MOST_OWN + 1):
+        add(page, photograph(seed=k), f"t{k}.png")
+    assert names(page) == [f"t{k}" for k in range(1, MOST_OWN + 1)]
+    assert overflow(page) == (0, 0)
+
+
+def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    file = page.locator('[data-keep="recipe"]')
+    expect(file).to_be_hidden()
+    add(page, photograph())
+    dot(page, "moss").click(modifiers=["Shift"])
+    shows(page, "mix=my%2520photo:0.5,moss:0.5")
+    page.get_by_role("button", name="Link").click()
+    expect(page.locator(".own .note")).to_contain_text("my photo does not fit into it")
+    with page.expect_download() as download:
+        file.click()
+    assert download.value.suggested_filename == "my-photo-moss-seed-0.fgsd.json"
+    download.value.save_as(tmp_path / "recipe.fgsd.json")
+    text = (tmp_path / "recipe.fgsd.json").read_text()
+    assert len(text) < 200_000 and json.loads(text)["checkpoint"] == fingerprint(pipe)
+    other = visit()
+    give(other, text.encode(), "recipe.fgsd.json", "application/json")
+    shows(other, "mix=my%2520photo:0.5,moss:0.5")
+    assert np.array_equal(pixels(other), pixels(page)) and np.array_equal(pixels(other, 3), pixels(page, 3))
+    assert names(other) == ["my photo"]
+    expect(other.locator('[data-keep="recipe"]')).to_be_visible()
+    # and a file of another network
+    content = {**json.loads(text), "checkpoint": "0" * 16}
+    give(other, json.dumps(content).encode(), "recipe.fgsd.json", "application/json")
+    expect(other.locator(".own .trouble")).to_contain_text("made with another network")
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    expect(file).to_be_hidden()
+
+
+def test_favourites_are_kept_in_the_browser(visit, pipe):
+    page = visit()
+    star, shelf = page.locator(".tools .star"), page.locator(".tools .shelf")
+    expect(shelf).to_be_hidden()
+    star.click()  # the first screen, whose address is bare
+    dot(page, "moss").click()
+    shows(page, "mix=moss:1.0")
+    expect(star).to_have_attribute("aria-pressed", "false")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    expect(shelf).to_have_text("2")
+    page.reload()
+    shows(page, "mix=moss:1.0")
+    expect(star).to_have_attribute("aria-pressed", "true")
+    shelf.click()
+    page.get_by_role("button", name="Open 4 samples of brick").click()
+    shows(page, "mix=brick:1.0")
+    assert chosen(page) == ["brick"]
+    assert same_picture(pixels(page), expected(pipe, "brick"))
+    page.locator(".tools .undo").click()
+    shows(page, "mix=moss:1.0")
+    shelf.click()
+    page.get_by_role("button", name="Remove 4 samples of brick from the favourites").click()
+    expect(shelf).to_have_text("1")
+    expect(star).to_have_attribute("aria-pressed", "true")
+    star.click()
+    expect(shelf).to_be_hidden()
+    assert page.evaluate("localStorage.getItem('fgsd:favourites')") == "[]"
+
+
+@pytest.mark.parametrize(
+    "stored", ["{", "3", "null", '{"a": 1}', '[null, 3, {"link": "javascript:x", "src": 1}]', "[[]]"]
+)
+def test_favourites_survive_malformed_content(visit, server, stored):
+    item = {"name": "fgsd:favourites", "value": stored}
+    origin = {"origin": server.url.rstrip("/"), "localStorage": [item]}
+    page = visit(storage_state={"cookies": [], "origins": [origin]})
+    assert page.evaluate("localStorage.getItem('fgsd:favourites')") == stored
+    expect(page.locator(".tools .shelf")).to_be_hidden()
+    page.locator(".tools .star").click()
+    expect(page.locator(".tools .shelf")).to_have_text("1")
+
+
+def test_an_own_texture_is_no_favourite(visit):
+    page = visit()
+    add(page, photograph())
+    expect(page.locator(".tools .star")).to_be_disabled()
+    dot(page, "moss").click()
+    shows(page, "mix=moss:1.0")
+    expect(page.locator(".tools .star")).to_be_enabled()
+
+
+def test_every_change_is_sampled_and_can_be_undone_and_done_again(visit, pipe):
+    page = visit()
+    undo, redo = page.locator(".tools .undo"), page.locator(".tools .redo")
+    expect(undo).to_be_disabled()
+    expect(redo).to_be_disabled()
+    page.get_by_role("button", name="More").click()
+    page.locator("#count label").first.click()
+    shows(page, "images=1")
+    choose_size(page, 96)
+    shows(page, "size=96")
+    set_steps(page, 8)
+    shows(page, "steps=8")
+    page.locator("#strength input[type=range]").focus()
+    page.keyboard.press("ArrowLeft")
+    shows(page, "strength=0.95")
+    page.locator("#sampler input").click()
+    page.get_by_role("option", name="Heun").click()
+    shows(page, "sampler=heun")
+    page.locator("#tileable input").click()
+    shows(page, "tile=1")
+    page.locator("#seed input").fill("9")
+    page.locator("#seed input").press("Tab")
+    shows(page, "seed=9")
+    image = pipe.sample("brick", n=1, steps=8, size=96, seed=9, strength=0.95, sampler="heun", tileable=True)[
+        0
+    ]
+    assert same_picture(pixels(page), np.asarray(image))
+    for parts in (["tile=1", "seed=0"], ["sampler=heun"], ["sampler=dpm2m"], ["strength=1.0"], ["steps=16"]):
+        undo.click()
+        shows(page, *parts)
+    assert page.locator("#size input").input_value() == "96 px"
+    redo.click()
+    shows(page, "steps=8", "strength=1.0")
+    page.locator("body").click(position={"x": 2, "y": 2})
+    page.keyboard.press("Control+z")
+    shows(page, "steps=16")
+    page.keyboard.press("Control+z")
+    shows(page, "size=64", "images=1")
+    page.keyboard.press("Control+z")
+    shows(page, "size=64", "images=4")
+    expect(undo).to_be_disabled()
+    assert same_picture(pixels(page), expected(pipe, "brick"))
+    page.keyboard.press("Control+Shift+z")
+    shows(page, "images=1")
+    expect(redo).to_be_enabled()
+
+
+def test_undo_pressed_twice_at_once_goes_two_steps(visit, pipe):
+    page = visit()
+    for name in ("moss", "slate"):
+        dot(page, name).click()
+        shows(page, f"mix={name}:1.0")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    shows(page, "mix=brick:1.0")
+    page.wait_for_timeout(1000)  # whatever else comes has come
+    shows(page, "mix=brick:1.0")
+    assert chosen(page) == ["brick"]
+    expect(page.locator(".tools .undo")).to_be_disabled()
+    expect(page.locator(".tools .redo")).to_be_enabled()
+    assert same_picture(pixels(page), expected(pipe, "brick"))
+
+
+def test_in_a_text_field_ctrl_z_is_the_fields_own(visit):
+    page = visit()
+    dot(page, "moss").click()
+    shows(page, "mix=moss:1.0")
+    page.locator("#seed input").click()
+    page.keyboard.press("Control+z")
+    page.wait_for_timeout(500)
+    assert chosen(page) == ["moss"]
+
+
+def test_on_a_phone(visit):
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
+    assert overflow(page)[0] == 0
+    expect(page.get_by_role("button", name="Photograph")).to_be_visible()
+    assert page.locator(".own .camera").get_attribute("capture") == "environment"
+    add(page, photograph())
+    page.locator('[data-keep="link"]').tap()
+    assert overflow(page)[0] == 0
