@@ -70,12 +70,12 @@ def frames(
         else:
             (src, estimate), columns, side = previews.encode((step.images, step.denoised), seconds=took)
         waiting.append({**frame, "src": src, "estimate": estimate, "columns": columns, "side": side})
+        if wanted is not None and not wanted():
+            return
         now = time.perf_counter()
         if last or now >= next_time:
             next_time, waiting, ready = now + interval, [], waiting
             yield ready
-        if wanted is not None and not wanted():
-            return
         begun = time.perf_counter()
 
 

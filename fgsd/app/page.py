@@ -111,7 +111,8 @@ def build_page(
                     # a value that is followed at once by another, misses no step
                     made += several
                     shown = {"run": ticket, "frames": list(made), "link": link}
-                    yield shown, gr.update(interactive=not made[-1]["last"])
+                    # a step that comes late must not enable the button again
+                    yield shown, gr.update(interactive=False) if made[-1]["last"] else gr.skip()
             except RequestError as error:
                 yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
             except Exception:
