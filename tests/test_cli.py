@@ -6,7 +6,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from fgsd.cli import main, parse_mix, validation_text
+from fgsd.cli import main, parse_mix
+from fgsd.cli_train import validation_text
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
 from fgsd.validation import Validation

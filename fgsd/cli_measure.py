@@ -1,0 +1,118 @@
+"""Commands that measure a checkpoint and its page: `fgsd evaluate`, `fgsd sheet`, `fgsd bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgsd.cli_options import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_DATA,
+    Checkpoint,
+    Data,
+    found,
+    one_line_errors,
+    pipeline,
+)
+
+
+@one_line_errors
+def evaluate(
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+    part: Annotated[
+        list[str] | None, typer.Option(help="Only this part; may be repeated [default: all].")
+    ] = None,
+    per_class: Annotated[int, typer.Option(help="Samples of each class.")] = 32,
+    steps: Annotated[int, typer.Option(help="Steps of the default sampler.", min=1)] = 16,
+    seed: Annotated[int, typer.Option(help="Of samples and crops.", min=0)] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write JSON; parts in it that are not measured now stay."),
+    ] = None,
+) -> None:
+    """Measure a checkpoint: are samples of their class, new, diverse, seamless, and fast?"""
+    import json
+
+    from tqdm import tqdm
+
+    from fgsd.data import TextureFolder
+    from fgsd.evaluation import combine, report_text
+    from fgsd.evaluation import evaluate as measure
+    from fgsd.run_state import write_atomically
+
+    pipe = pipeline(checkpoint)
+    folder = TextureFolder(found(data), pipe.info.data)
+    results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
+    if output is not None:
+        results = json.loads(json.dumps(results))
+        if output.exists():
+            results = combine(json.loads(output.read_text(encoding="utf-8")), results)
+        text = json.dumps(results, indent=2) + "\n"
+        write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
+    typer.echo(report_text(results))
+
+
+@one_line_errors
+def sheet(
+    samples: Annotated[int, typer.Option(help="Samples beside each real crop.", min=1)] = 4,
+    steps: Annotated[int, typer.Option(help="Steps of the sampler.", min=1)] = 16,
+    seed: Annotated[int, typer.Option(help="Of the first sample of each class.", min=0)] = 0,
+    sampler: Annotated[str, typer.Option(help="dpm2m, heun, ancestral or ascent.")] = "dpm2m",
+    output: Annotated[Path, typer.Option("--output", "-o", help="File for the sheet.")] = Path("sheet.webp"),
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """For each class, a real held-out crop beside samples."""
+    import torch
+    from tqdm import tqdm
+
+    from fgsd.data import TextureFolder, to_images
+    from fgsd.sheets import check_suffix, class_sheet, save_image
+
+    check_suffix(output)
+    pipe = pipeline(checkpoint)
+    size = pipe.info.patch_size
+    folder = TextureFolder(found(data), pipe.info.data)
+    rows = []
+    for name in tqdm([c for c in pipe.classes if c in folder.classes], unit="class"):
+        crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split="test")
+        drawn = pipe.sample(name, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
+        rows.append((name, to_images(crop)[0], drawn))
+    save_image(class_sheet(rows), output)
+    typer.echo(f"{output}: {len(rows)} classes, a real crop and {samples} samples each")
+
+
+@one_line_errors
+def bench(
+    moves: Annotated[int, typer.Option(help="Of the pin, each of which waits for its picture.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Of the places that the pin goes to.", min=0)] = 0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Measure in a real browser how quickly the page follows the hand."""
+    import json
+
+    from tqdm import tqdm
+
+    from fgsd.bench import bench_app
+    from fgsd.evaluation import report_text
+    from fgsd.evaluation.run import checkpoint_facts, machine
+    from fgsd.run_state import write_atomically
+
+    pipe = pipeline(checkpoint)
+    results = {
+        "seed": seed,
+        "moves": moves,
+        "classes": len(pipe.classes),
+        "machine": machine(pipe),
+        "checkpoint": checkpoint_facts(pipe),
+        "parts": bench_app(str(found(checkpoint)), str(found(data)), moves=moves, seed=seed, progress=tqdm),
+    }
+    if output is not None:
+        text = json.dumps(results, indent=2) + "\n"
+        write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
+    typer.echo(report_text(results))
