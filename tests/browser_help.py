@@ -155,6 +155,8 @@ def slow_run(page: Page) -> None:
     expect(page.locator(".spoken")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
     page.server.settled()
+    # the stopped run is still on the screen: `under_way` is to wait for the next one
+    page.locator(".picture").evaluate("p => (p.dataset.index = 0)")
 
 
 def choose_size(page: Page, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Textures of the visitor's own, their files, favourites, undo and redo, in a real Chromium."""
+"""Textures of the visitor's own and their files, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from browser_help import (
     PHONE,
-    choose_size,
     chosen,
     dot,
     expected,
@@ -19,7 +18,6 @@ from browser_help import (
     pixels,
     run_of,
     same_picture,
-    set_steps,
     shows,
 )
 from PIL import Image
@@ -270,49 +268,6 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
     expect(file).to_be_hidden()
 
 
-def test_favourites_are_kept_in_the_browser(visit, pipe):
-    page = visit()
-    star, shelf = page.locator(".tools .star"), page.locator(".tools .shelf")
-    expect(shelf).to_be_hidden()
-    star.click()  # the first screen, whose address is bare
-    dot(page, "moss").click()
-    shows(page, "mix=moss:1.0")
-    expect(star).to_have_attribute("aria-pressed", "false")
-    star.click()
-    expect(star).to_have_attribute("aria-pressed", "true")
-    expect(shelf).to_have_text("2")
-    page.reload()
-    shows(page, "mix=moss:1.0")
-    expect(star).to_have_attribute("aria-pressed", "true")
-    shelf.click()
-    page.get_by_role("button", name="Open 4 samples of brick").click()
-    shows(page, "mix=brick:1.0")
-    assert chosen(page) == ["brick"]
-    assert same_picture(pixels(page), expected(pipe, "brick"))
-    page.locator(".tools .undo").click()
-    shows(page, "mix=moss:1.0")
-    shelf.click()
-    page.get_by_role("button", name="Remove 4 samples of brick from the favourites").click()
-    expect(shelf).to_have_text("1")
-    expect(star).to_have_attribute("aria-pressed", "true")
-    star.click()
-    expect(shelf).to_be_hidden()
-    assert page.evaluate("localStorage.getItem('fgsd:favourites')") == "[]"
-
-
-@pytest.mark.parametrize(
-    "stored", ["{", "3", "null", '{"a": 1}', '[null, 3, {"link": "javascript:x", "src": 1}]', "[[]]"]
-)
-def test_favourites_survive_malformed_content(visit, server, stored):
-    item = {"name": "fgsd:favourites", "value": stored}
-    origin = {"origin": server.url.rstrip("/"), "localStorage": [item]}
-    page = visit(storage_state={"cookies": [], "origins": [origin]})
-    assert page.evaluate("localStorage.getItem('fgsd:favourites')") == stored
-    expect(page.locator(".tools .shelf")).to_be_hidden()
-    page.locator(".tools .star").click()
-    expect(page.locator(".tools .shelf")).to_have_text("1")
-
-
 def test_an_own_texture_is_no_favourite(visit):
     page = visit()
     add(page, photograph())
@@ -320,79 +275,6 @@ def test_an_own_texture_is_no_favourite(visit):
     dot(page, "moss").click()
     shows(page, "mix=moss:1.0")
     expect(page.locator(".tools .star")).to_be_enabled()
-
-
-def test_every_change_is_sampled_and_can_be_undone_and_done_again(visit, pipe):
-    page = visit()
-    undo, redo = page.locator(".tools .undo"), page.locator(".tools .redo")
-    expect(undo).to_be_disabled()
-    expect(redo).to_be_disabled()
-    page.get_by_role("button", name="More").click()
-    page.locator("#count label").first.click()
-    shows(page, "images=1")
-    choose_size(page, 96)
-    shows(page, "size=96")
-    set_steps(page, 8)
-    shows(page, "steps=8")
-    page.locator("#strength input[type=range]").focus()
-    page.keyboard.press("ArrowLeft")
-    shows(page, "strength=0.95")
-    page.locator("#sampler input").click()
-    page.get_by_role("option", name="Heun").click()
-    shows(page, "sampler=heun")
-    page.locator("#tileable input").click()
-    shows(page, "tile=1")
-    page.locator("#seed input").fill("9")
-    page.locator("#seed input").press("Tab")
-    shows(page, "seed=9")
-    image = pipe.sample("brick", n=1, steps=8, size=96, seed=9, strength=0.95, sampler="heun", tileable=True)[
-        0
-    ]
-    assert same_picture(pixels(page), np.asarray(image))
-    for parts in (["tile=1", "seed=0"], ["sampler=heun"], ["sampler=dpm2m"], ["strength=1.0"], ["steps=16"]):
-        undo.click()
-        shows(page, *parts)
-    assert page.locator("#size input").input_value() == "96 px"
-    redo.click()
-    shows(page, "steps=8", "strength=1.0")
-    page.locator("body").click(position={"x": 2, "y": 2})
-    page.keyboard.press("Control+z")
-    shows(page, "steps=16")
-    page.keyboard.press("Control+z")
-    shows(page, "size=64", "images=1")
-    page.keyboard.press("Control+z")
-    shows(page, "size=64", "images=4")
-    expect(undo).to_be_disabled()
-    assert same_picture(pixels(page), expected(pipe, "brick"))
-    page.keyboard.press("Control+Shift+z")
-    shows(page, "images=1")
-    expect(redo).to_be_enabled()
-
-
-def test_undo_pressed_twice_at_once_goes_two_steps(visit, pipe):
-    page = visit()
-    for name in ("moss", "slate"):
-        dot(page, name).click()
-        shows(page, f"mix={name}:1.0")
-    page.keyboard.press("Control+z")
-    page.keyboard.press("Control+z")
-    shows(page, "mix=brick:1.0")
-    page.wait_for_timeout(1000)  # whatever else comes has come
-    shows(page, "mix=brick:1.0")
-    assert chosen(page) == ["brick"]
-    expect(page.locator(".tools .undo")).to_be_disabled()
-    expect(page.locator(".tools .redo")).to_be_enabled()
-    assert same_picture(pixels(page), expected(pipe, "brick"))
-
-
-def test_in_a_text_field_ctrl_z_is_the_fields_own(visit):
-    page = visit()
-    dot(page, "moss").click()
-    shows(page, "mix=moss:1.0")
-    page.locator("#seed input").click()
-    page.keyboard.press("Control+z")
-    page.wait_for_timeout(500)
-    assert chosen(page) == ["moss"]
 
 
 def test_on_a_phone(visit):

@@ -127,7 +127,7 @@ def test_leaving_the_page_ends_its_run(visit, server):
     slow_run(page)
     begun = len(server.lines())
     page.locator("#sample").click()
-    page.wait_for_function("document.querySelector('.picture').dataset.done === 'false'")
+    under_way(page)
     page.close()
     ran = until_ended(server, begun)
     assert ran[-1] == "end"
