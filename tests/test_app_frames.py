@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from test_app import opened, parse
 
-from fgsd.app.frames import frames, last_frame
+from fgsd.app.frames import KEPT, frames, last_frame, to_send
 from fgsd.app.link import from_link
 from fgsd.app.previews import MOST_CHARACTERS, SIDES, Previews, whole_picture
 
@@ -133,6 +133,12 @@ class TestFrames:
         shown = flat(frames(pipe, parse(n=1, size=16, steps=50), interval=0, wanted=lambda: len(made) < 3))
         assert made == [1, 2, 3]
         assert not any(frame["last"] for frame in shown)
+
+
+def test_the_newest_frames_stay_in_the_value_and_all_come_at_the_end():
+    made = {k: {"index": k} for k in range(1, KEPT + 9)}
+    assert list(to_send(made, last=False)) == list(range(9, KEPT + 9))
+    assert to_send(made, last=True) == made
 
 
 class TestPreviews:

@@ -17,6 +17,7 @@ from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline, PipelineStep
 
 SHORTEST_INTERVAL = 0.05  # seconds between two messages to the page
+KEPT = 16  # newest frames that stay in the value of a page's component while a run goes on
 
 
 def frames(
@@ -122,6 +123,15 @@ def _places(pipe: Pipeline, step: PipelineStep) -> dict[str, list[list[float]]]:
         found = pipe.map.place(projection, step.step.phi, step.sigma)
         places[projection] = [[round(float(x), 4), round(float(y), 4)] for x, y in found]
     return places
+
+
+def to_send(made: Mapping[str, dict[str, Any]], *, last: bool) -> dict[str, dict[str, Any]]:
+    """Of the frames made so far, by index, those that the value of the page's component holds.
+
+    A browser passes over a value that is followed at once by another: the newest few therefore stay in it
+    for a while, which costs nothing, since only differences travel. All are in it at the end of a run.
+    """
+    return dict(made) if last else dict(list(made.items())[-KEPT:])
 
 
 def file_name(request: SampleRequest) -> str:

@@ -17,7 +17,7 @@ from fgsd.app.between_room import (
     wire_between,
 )
 from fgsd.app.controls_room import create_controls_room, create_view
-from fgsd.app.frames import frames
+from fgsd.app.frames import frames, to_send
 from fgsd.app.header_room import create_title, create_tools
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
@@ -105,14 +105,14 @@ def build_page(
                 asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
                 link, own = to_link(request), centroids(shelves.of(visitor.session_hash))
-                wanted, made = functools.partial(newest.holds, visitor.session_hash, ticket), []
+                wanted = functools.partial(newest.holds, visitor.session_hash, ticket)
+                made: dict[str, dict] = {}
                 for several in frames(pipe, request, own=own, wanted=wanted):
-                    # all of them each time: only what is new travels, and the browser, which may pass over
-                    # a value that is followed at once by another, misses no step
-                    made += several
-                    shown = {"run": ticket, "frames": list(made), "link": link}
+                    made |= {str(frame["index"]): frame for frame in several}
+                    last = several[-1]["last"]
+                    shown = {"run": ticket, "frames": to_send(made, last=last), "link": link}
                     # a step that comes late must not enable the button again
-                    yield shown, gr.update(interactive=False) if made[-1]["last"] else gr.skip()
+                    yield shown, gr.update(interactive=False) if last else gr.skip()
             except RequestError as error:
                 yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
             except Exception:

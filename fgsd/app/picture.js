@@ -11,7 +11,8 @@ const names = room.dataset.settings.split(","); // of the controls, in the order
 const MOST_PIXELS = 1024; // side that an image is enlarged to at most
 const CAPTIONS = { noise: "noisy image", estimate: "denoised estimate" };
 
-let steps = []; // of the run, in order: step k is at k - 1
+let steps = []; // of the run: step k is at k - 1; one that the browser has passed over comes at the end
+let played = 0; // number of the run that these are of
 let shown = 0; // order number of the frame on screen: decoding is asynchronous, older ones must not win
 let order = 0;
 let onScreen = null; // the frame
@@ -88,12 +89,13 @@ function paint(frame, images) {
   onScreen = frame;
   room.dataset.index = frame.index;
   room.dataset.live = Boolean(frame.live);
+  room.dataset.tiled = tiled && frame.tileable;
   if (frame.live) room.dataset.done = false;
   room.dataset.name = frame.name;
   readOuts(frame);
   drawTimeline();
-  if (frame.path) tell("fgsd:path", { run: Number(room.dataset.run), index: frame.index, places: frame.path });
-  tell("fgsd:shown", { run: Number(room.dataset.run), ...frame });
+  if (frame.path) tell("fgsd:path", { run: played, index: frame.index, places: frame.path });
+  tell("fgsd:shown", { run: played, ...frame });
 }
 
 async function show(frame) {
@@ -125,18 +127,20 @@ function receive(value) {
   if (!value || typeof value !== "object") return;
   if (value.run < Number(room.dataset.run ?? 0)) return;
   if (value.live && !live) return; // it was on its way when the visitor let go
-  if (String(value.run) !== room.dataset.run) begin(value.run);
+  if (value.stopped) room.dataset.run = value.run; // what came can still be looked at, nothing else will come
+  else if (String(value.run) !== room.dataset.run) begin(value.run);
   setAddress(value);
   message.hidden = !value.error;
   message.textContent = value.error ?? "";
   room.classList.toggle("stopped", Boolean(value.stopped || value.error));
   if (value.stopped) spoken.textContent = "Stopped.";
-  const frames = value.frames ?? [];
+  const frames = Object.values(value.frames ?? {}); // by index
   if (frames.length) take(value, frames);
 }
 
 function begin(run) {
   room.dataset.run = run;
+  played = run;
   room.dataset.index = 0;
   room.dataset.done = false;
   spoken.textContent = "";
@@ -152,10 +156,10 @@ function take(value, frames) {
     show({ ...newest, live: true });
     return;
   }
-  const fresh = frames.slice(steps.length); // the value holds all steps of its run so far
+  const fresh = frames.filter((frame) => !steps[frame.index - 1]); // the value holds older ones too
   if (!fresh.length) return;
-  steps.push(...fresh);
   for (const frame of fresh) {
+    steps[frame.index - 1] = frame;
     if (frame.path) tell("fgsd:path", { run: value.run, index: frame.index, places: frame.path });
   }
   drawTimeline();

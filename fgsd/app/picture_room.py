@@ -58,10 +58,10 @@ MARKUP = f"""
 
 def create_picture_room(follow: Callable) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
-    numbered, and what comes late from an older run than the one on screen is ignored. "frames" are all steps
-    of the run so far; "link" becomes the page's address. The first value, of run 0, plays before any request;
-    its "first" is the link of its picture. Fires `input` with the query of the address when the visitor goes
-    back or forward.
+    numbered, and what comes late from an older run than the one on screen is ignored. "frames" are the
+    newest steps of the run, at its end all of them; "link" becomes the page's address. The first value, of
+    run 0, plays before any request; its "first" is the link of its picture. Fires `input` with the query of
+    the address when the visitor goes back or forward.
 
     In the browser it tells the other rooms, by events of the document: `fgsd:path` {run, index, places} of
     each step that comes or is looked at, and `fgsd:shown` with each frame on screen.

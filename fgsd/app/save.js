@@ -64,7 +64,11 @@ function ask(kind) {
   trigger("submit", { wish, kind, query: shown.query, view });
 }
 
-const address = () => (location.search.includes("mix=") ? location.href : location.origin + location.pathname + shown.query);
+// The first screen's address holds nothing yet.
+function address() {
+  return location.search.includes("mix=") ? location.href : new URL(shown.query, location.href).href;
+}
+
 // the file of a picture with a texture of the visitor's own is made by own.js
 const savers = { png: savePng, recipe: () => {}, link: () => copy(address(), "Link copied."), python: showLines };
 

@@ -1,4 +1,4 @@
-// The timeline: goes back and forth through the steps of a run. Stands behind picture.js, in the same function.
+// The timeline: goes back and forth through the steps of a run. Behind picture.js, in the same function.
 const scrub = room.querySelector(".scrub");
 const playing = room.querySelector(".playing");
 const chart = room.querySelector(".chart");
@@ -7,15 +7,16 @@ const [SHORTEST_MS, LONGEST_MS] = [30, 120];
 let ticking = null;
 
 function drawTimeline() {
-  const total = steps[0]?.steps ?? onScreen?.steps ?? 1;
+  const total = steps.at(-1)?.steps ?? onScreen?.steps ?? 1;
   const at = Number(room.dataset.index) || 1;
   scrub.max = total;
   scrub.disabled = playing.disabled = !steps.length;
   scrub.value = at;
-  const frame = steps[at - 1];
-  if (frame) scrub.setAttribute("aria-valuetext", `Step ${at} of ${total}, noise ${frame.sigma.toPrecision(2)}`);
-  room.dataset.steps = steps.length;
-  drawChart(chart, steps, total, steps.length ? at : null);
+  const words = steps[at - 1] ? `Step ${at} of ${total}, noise ${steps[at - 1].sigma.toPrecision(2)}` : "";
+  scrub.setAttribute("aria-valuetext", words);
+  const known = steps.filter(Boolean);
+  room.dataset.steps = known.length;
+  drawChart(chart, known, total, steps.length ? at : null);
 }
 
 function pause() {
@@ -41,8 +42,16 @@ function play(first) {
   tick();
 }
 
+// The step, or the nearest before it that has come.
+function stepAt(at) {
+  let k = Math.min(Math.max(at, 1), steps.length) - 1;
+  while (k > 0 && !steps[k]) k -= 1;
+  return steps[k] ?? steps.find(Boolean);
+}
+
 function goTo(at) {
-  const frame = steps[Math.min(Math.max(at, 1), steps.length) - 1];
+  const frame = stepAt(at);
+  if (!frame) return;
   following = frame === steps.at(-1);
   show(frame);
 }
@@ -62,7 +71,7 @@ playing.addEventListener("click", () => {
 function stepUnder(event) {
   const box = chart.getBoundingClientRect();
   const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-  return steps[Math.min(steps.length, 1 + Math.round(share * (Number(scrub.max) - 1))) - 1];
+  return stepAt(1 + Math.round(share * (Number(scrub.max) - 1)));
 }
 
 chart.addEventListener("pointermove", (event) => {
