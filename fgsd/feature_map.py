@@ -28,7 +28,8 @@ class FeatureMap:
     "umap" an embedding of the crops for each of them.
 
     Features of crops are kept in units of the spread within a class, as their first principal components
-    (about zero: the mean of all centroids), quantised to 8 bits. They are measured without guidance, so what
+    (about zero: the mean of all centroids), quantised to 8 bits; of the shipped ones 92 to 97 % of the
+    variance, and places in the plane to 0.01 of the box. They are measured without guidance, so what
     classes have in common at high noise is shown in common.
 
     Parameters
@@ -146,9 +147,8 @@ class FeatureMap:
             return self._planes.place(phi, sigma).float().numpy()
         phi = phi.detach().float().cpu()
         sigma = torch.as_tensor(sigma, dtype=torch.float64).cpu().expand(len(phi))
-        z = (phi - interpolate(self.sigmas, self._mean, sigma)) / interpolate(
-            self.sigmas, self.table.scales, sigma
-        )
+        mean, scale = (interpolate(self.sigmas, part, sigma) for part in (self._mean, self._scale))
+        z = (phi - mean) / scale
         # the share of each level in what is interpolated at sigma, and so in the place
         shares = interpolate(self.sigmas, torch.eye(len(self.sigmas)), sigma)  # (B, S)
         found = torch.zeros(len(phi), 2)
@@ -182,7 +182,7 @@ class FeatureMap:
     def feature(self, index: int, level: int) -> np.ndarray:
         """One feature of each crop at a noise level, as far as the kept components tell it: (N,) float32."""
         z = self._scores[level] @ self._bases[level][index]
-        return (self._mean[level, index] + self.table.scales[level, index] * z).numpy()
+        return (self._mean[level, index] + self._scale[level, index] * z).numpy()
 
     def nearest(self, level: int, n: int = 3) -> tuple[np.ndarray, np.ndarray]:
         """The classes whose centroids are nearest to each crop at a noise level, and how far they are.
@@ -214,7 +214,7 @@ class FeatureMap:
     def _by_pca(self) -> tuple[np.ndarray, np.ndarray]:
         """Places (S, N, 2) of crops and (S, C, 2) of classes."""
         z = self._scores @ self._bases.transpose(1, 2)  # (S, N, F)
-        phi = self._mean[:, None] + self.table.scales[:, None] * z
+        phi = self._mean[:, None] + self._scale[:, None] * z
         crops = [self._planes.place(row, sigma) for row, sigma in zip(phi, self.sigmas.tolist(), strict=True)]
         classes = self._planes.place(self.table.values, self.sigmas).transpose(0, 1)
         return torch.stack(crops).float().numpy(), classes.float().numpy()
@@ -242,6 +242,10 @@ class FeatureMap:
         return self.table.values.mean(dim=0)  # (S, F)
 
     @cached_property
+    def _scale(self) -> Tensor:
+        return self.table.scales  # (S, F)
+
+    @cached_property
     def _bases(self) -> Tensor:
         return self.bases.float()
 
@@ -252,7 +256,7 @@ class FeatureMap:
     @cached_property
     def _centroids(self) -> Tensor:
         """Scores of the classes' centroids: (S, C, K)."""
-        z = (self.table.values - self._mean) / self.table.scales  # (C, S, F)
+        z = (self.table.values - self._mean) / self._scale  # (C, S, F)
         return z.transpose(0, 1) @ self._bases
 
     @cached_property
