@@ -53,9 +53,8 @@ function moveTexture(event) {
 function takeTwo() {
   const [one, other] = [...fingers.values()];
   if (dragging) {
-    props.value = before ?? target();
     hold(false);
-    draw();
+    choose(before ?? target()); // taking the pin has ended the run that was under way
   }
   hand = { kind: "pinch", apart: Math.hypot(one.x - other.x, one.y - other.y), middle: between(one, other) };
 }

@@ -121,7 +121,11 @@ chips.addEventListener("input", (event) => {
   else setShare(event.target);
 });
 chips.addEventListener("change", () => trigger("release"));
-chips.addEventListener("focusout", drawChips); // a number left empty shows again what holds
+// A number that was left empty shows again what holds.
+chips.addEventListener("focusout", ({ target: left }) => {
+  const entry = left.type === "number" && entryOf(nameOf(left));
+  if (entry) left.value = percent(entry);
+});
 chips.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
