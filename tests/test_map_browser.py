@@ -113,7 +113,7 @@ def test_the_noise_slider_moves_crops_and_thumbnails(visit, mapped):
     page = visit("?show=umap-0")
     settled(page, "umap-0")
     before = middle(dot(page, "slate"))
-    page.get_by_label("Noise").press("End")
+    page.get_by_role("slider", name="Noise").press("End")
     settled(page, "umap-5")
     assert middle(dot(page, "slate")) != pytest.approx(before, abs=5)
     assert crops_under(page, mapped.map.crops("umap", 5)) > 0.99
@@ -146,7 +146,7 @@ def test_the_view_is_in_the_address_and_outlives_a_run(visit):
     page.get_by_role("button", name="Grid").click()
     assert page.url.endswith("&show=grid")
     page.get_by_role("button", name="PCA").click()
-    page.get_by_label("Noise").press("Home")
+    page.get_by_role("slider", name="Noise").press("Home")
     assert "show=" not in page.url and "mix=moss:1.0" in page.url
 
 
@@ -402,7 +402,7 @@ def test_what_other_rooms_bring_onto_the_map(visit, mapped):
 def test_what_is_forged_is_refused(visit, function, asked):
     page = visit()
     with page.expect_request(re.compile("component_server")) as sent:
-        page.get_by_label("Noise").press("End")
+        page.get_by_role("slider", name="Noise").press("End")
     body = sent.value.post_data_json
     reply = page.request.post(sent.value.url, data={**body, "fn_name": function, "data": asked})
     assert reply.status == 404 if function == "map_labels_" else set(reply.json()) == {"error"}

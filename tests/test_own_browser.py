@@ -240,15 +240,17 @@ def test_a_ninth_texture_takes_the_place_of_the_oldest(visit):
 
 def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
-    file = page.locator('[data-keep="recipe"]')
-    expect(file).to_be_hidden()
+    file = page.locator('li:has([data-save="recipe"])')
+    expect(file).to_have_js_property("hidden", True)
     add(page, photograph())
     dot(page, "moss").click(modifiers=["Shift"])
     shows(page, "mix=my%2520photo:0.5,moss:0.5")
-    page.get_by_role("button", name="Link").click()
+    page.get_by_role("button", name="Save").click()
+    page.locator('[data-save="link"]').click()
     expect(page.locator(".own .note")).to_contain_text("my photo does not fit into it")
+    page.get_by_role("button", name="Save").click()
     with page.expect_download() as download:
-        file.click()
+        page.locator('[data-save="recipe"]').click()
     assert download.value.suggested_filename == "my-photo-moss-seed-0.fgsd.json"
     download.value.save_as(tmp_path / "recipe.fgsd.json")
     text = (tmp_path / "recipe.fgsd.json").read_text()
@@ -258,14 +260,14 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
     shows(other, "mix=my%2520photo:0.5,moss:0.5")
     assert np.array_equal(pixels(other), pixels(page)) and np.array_equal(pixels(other, 3), pixels(page, 3))
     assert names(other) == ["my photo"]
-    expect(other.locator('[data-keep="recipe"]')).to_be_visible()
+    expect(other.locator('li:has([data-save="recipe"])')).to_have_js_property("hidden", False)
     # and a file of another network
     content = {**json.loads(text), "checkpoint": "0" * 16}
     give(other, json.dumps(content).encode(), "recipe.fgsd.json", "application/json")
     expect(other.locator(".own .trouble")).to_contain_text("made with another network")
     dot(page, "slate").click()
     shows(page, "mix=slate:1.0")
-    expect(file).to_be_hidden()
+    expect(file).to_have_js_property("hidden", True)
 
 
 def test_an_own_texture_is_no_favourite(visit):
@@ -283,5 +285,6 @@ def test_on_a_phone(visit):
     expect(page.get_by_role("button", name="Photograph")).to_be_visible()
     assert page.locator(".own .camera").get_attribute("capture") == "environment"
     add(page, photograph())
-    page.locator('[data-keep="link"]').tap()
+    page.get_by_role("button", name="Save").tap()
+    page.locator('[data-save="link"]').tap()
     assert overflow(page)[0] == 0

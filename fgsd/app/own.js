@@ -182,7 +182,7 @@ document.addEventListener("click", (event) => {
   if (save === "recipe") trigger("download", { query: location.search });
   else if (save === "link" && mine.length) {
     const what = mine.join(" and ");
-    say("note", `The link opens in this tab only: ${what} does not fit into it. The File beside it does the same.`);
+    say("note", `The link opens in this tab only: ${what} does not fit into it. The File in the same menu does the same.`);
   }
 });
 watch("value", taken);
