@@ -117,7 +117,7 @@ def test_the_noise_slider_moves_crops_and_thumbnails(visit, mapped):
     settled(page, "umap-5")
     assert middle(dot(page, "slate")) != pytest.approx(before, abs=5)
     assert crops_under(page, mapped.map.crops("umap", 5)) > 0.99
-    expect(page.locator(".sigma")).to_have_text("σ 4")
+    expect(page.locator("output.sigma")).to_have_text("σ 4")
     assert page.url.endswith("?show=umap-5")
 
 
