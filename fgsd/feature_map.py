@@ -29,7 +29,7 @@ class FeatureMap:
 
     Features of crops are kept in units of the spread within a class, as their first principal components
     (about zero: the mean of all centroids), quantised to 8 bits; of the shipped ones 92 to 97 % of the
-    variance, and places in the plane to 0.01 of the box. They are measured without guidance, so what
+    variance, and places in the plane to about 0.01 of the box. They are measured without guidance, so what
     classes have in common at high noise is shown in common.
 
     Parameters

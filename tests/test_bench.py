@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from fgsd.bench import bench_app
+from fgsd.evaluation import report_text
 
 
 @pytest.mark.browser
-def test_every_figure_is_measured(checkpoint_folder, texture_folder):
-    parts = bench_app(str(checkpoint_folder), str(texture_folder), moves=4)
+def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
+    """In a process of its own: two browsers cannot be driven from one."""
+    found = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "fgsd.cli", "bench", "--moves", "4", "--output", str(found)]
+    options = ["--checkpoint", str(checkpoint_folder), "--data", str(texture_folder)]
+    printed = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
+    results = json.loads(found.read_text())
+    assert printed.strip() == report_text(results).strip()
+    parts = results["parts"]
     assert list(parts) == ["page", "drag", "visitors", "release"]
     values = [one["value"] for figures in parts.values() for one in figures["checks"]]
     assert all(value is not None and value > 0 for value in values)

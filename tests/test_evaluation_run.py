@@ -22,7 +22,7 @@ from fgsd.evaluation.unseen import nearest_images, tally
 from fgsd.pipeline import Pipeline
 
 TEXTURES = Path(__file__).resolve().parent.parent / "assets" / "textures"
-QUICK = ("classifier", "memorisation", "diversity", "seams", "unseen")
+QUICK = ("classifier", "memorisation", "diversity", "seams", "paths", "unseen")
 
 
 def simple_features(x: torch.Tensor) -> np.ndarray:

@@ -39,7 +39,8 @@ def text(request_, own):
 
 
 def last_picture(pipe, request, own) -> str:
-    return list(frames(pipe, request, own=centroids(own), interval=0))[-1]["src"]
+    *_, last = frames(pipe, request, own=centroids(own), interval=0)
+    return last[-1]["src"]
 
 
 def test_it_opens_the_same_picture_to_the_bit(pipe, request_, own, text):

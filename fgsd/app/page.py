@@ -87,6 +87,7 @@ def build_page(
         # made here, by the same code as every other picture, so that it is there when the page is
         first = {name: component.value for name, component in settings.items()}
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **first)
+        pipe.sample(request.label, steps=1, size=request.size)  # the first one is slow: its time is not shown
         welcome = [one for several in frames(pipe, request) for one in several]
         picture_room.value = {"run": 0, "frames": welcome, "first": to_link(request)}
         with top:

@@ -56,6 +56,10 @@ def _unit(one: dict) -> str:
     return f" {one['unit']}" if one["unit"] else ""
 
 
+def _row(name: str, values: list[float]) -> str:
+    return f"{name:<28}" + "".join(f"{value:7.2f}" for value in values)
+
+
 def _behind(parts: dict) -> list[str]:
     """A few lines on what the figures are made of."""
     lines = []
@@ -85,6 +89,20 @@ def _behind(parts: dict) -> list[str]:
             f"seams: {figures['tiles']} tiles, rows {figures['rows']:.3f}, columns {figures['columns']:.3f}, "
             f"{100 * figures['share_at_or_below']:.0f} % at or below the median inner jump (ideal: 50 %)"
         )
+    if figures := parts.get("paths"):
+        if "note" in figures:
+            lines.append(f"paths: {figures['note']}")
+        else:
+            worst = figures["worst"]
+            lines += [
+                f"paths: {len(figures['weights'])} weights a pair, {figures['each']} samples at each; worst: "
+                f"{worst['pair']}, {worst['correlation']:.3f}",
+                _row("  weight of the second class", figures["weights"]),
+                _row("  place on the line, mean", figures["places"]),
+                f"  largest step between neighbours {figures['largest_step']:.2f}, on average (even steps: "
+                f"{1 / (len(figures['weights']) - 1):.2f}, a leap: 1); beside the line by "
+                f"{figures['beside']:.2f} of its length",
+            ]
     if figures := parts.get("speed"):
         lines.append(
             f"speed: guided {figures['milliseconds_guided']:.1f} ms a step, unguided "

@@ -17,6 +17,7 @@ from fgsd.evaluation.diversity import variety
 from fgsd.evaluation.few_steps import few_steps
 from fgsd.evaluation.material import TRAINING_CROPS, FeatureFunction, Material, draw_samples, silent
 from fgsd.evaluation.memorisation import copying
+from fgsd.evaluation.paths import paths
 from fgsd.evaluation.seams import seams
 from fgsd.evaluation.speed import speed
 from fgsd.evaluation.unseen import never_seen
@@ -84,6 +85,7 @@ PARTS: dict[str, Callable[[Material], dict]] = {
     "memorisation": _memorisation,
     "diversity": _diversity,
     "seams": _seams,
+    "paths": paths,
     "unseen": never_seen,
     "few_steps": few_steps,
 }
@@ -152,7 +154,7 @@ def evaluate(
         raise ValueError(f"reference={reference} must be at least 1 class and at least 2 samples of each")
     _refuse_other_data(pipe, data)
     if features is None:
-        if set(chosen) - {"speed", "memorisation", "seams"}:
+        if set(chosen) - {"speed", "memorisation", "seams", "paths"}:
             from fgsd.evaluation.features import EfficientNetFeatures
 
             features = EfficientNetFeatures()
