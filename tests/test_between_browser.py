@@ -271,7 +271,7 @@ def test_by_keyboard_the_slider_refines_at_each_key(visit):
 
 
 def test_stop_and_a_new_wish_end_a_loop(visit, server):
-    page = visit(path="?mix=brick:0.5,moss:0.5&mode=loop&size=128&steps=100")
+    page = visit(path="?mix=brick:0.4,moss:0.3,slate:0.3&mode=loop&size=128&steps=100")
     page.wait_for_function("Number(document.querySelector('.between').dataset.index) >= 1")
     page.locator("#stop").click()
     expect(page.locator(".between .told")).to_have_text("Stopped.")
@@ -284,8 +284,8 @@ def test_stop_and_a_new_wish_end_a_loop(visit, server):
     mode(page, "Sample")
     finished(page, "0")
     expect(page.locator("#between-room")).to_be_hidden()
-    # the loop has 13 pictures of 100 steps each, two at a time; the sample of four takes 100 steps
-    assert len(server.lines()) - lines < 7 * 100 + 100
+    # the loop has 36 pictures of 100 steps each, two at a time; the sample of four takes 100 steps
+    assert len(server.lines()) - lines < 18 * 100 + 100
 
 
 def test_a_hand_on_the_map_shows_the_picture_and_the_strip_comes_back(visit):
