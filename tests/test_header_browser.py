@@ -49,9 +49,7 @@ def test_favourites_are_kept_in_the_browser(visit, pipe):
     assert page.evaluate("localStorage.getItem('fgsd:favourites')") == "[]"
 
 
-@pytest.mark.parametrize(
-    "stored", ["{", "3", "null", '{"a": 1}', '[null, 3, {"link": "javascript:x", "src": 1}]', "[[]]"]
-)
+@pytest.mark.parametrize("stored", ["{", '{"a": 1}', '[[], null, 3, {"link": "javascript:x", "src": 1}]'])
 def test_favourites_survive_malformed_content(visit, server, stored):
     item = {"name": "fgsd:favourites", "value": stored}
     origin = {"origin": server.url.rstrip("/"), "localStorage": [item]}
