@@ -166,7 +166,7 @@ function take(value, frames) {
   const what = `${newest.n} ${newest.n === 1 ? "sample" : "samples"} of ${newest.label}`;
   if (newest.last) panes[0].setAttribute("aria-label", what);
   if (newest.last && value.run !== 0) spoken.textContent = `Finished: ${what}.`;
-  if (value.run === 0 && !calm) play(1);
+  if (value.run === 0 && !calm) play(1, WELCOME_MS);
   else if (following) show(newest);
   else if (newest.last) arrived(newest);
 }

@@ -3,6 +3,7 @@ const scrub = room.querySelector(".scrub");
 const playing = room.querySelector(".playing");
 const chart = room.querySelector(".chart");
 const WHOLE_MS = 1600; // that a run takes to play, if its steps then get no longer or shorter than these
+const WELCOME_MS = 500; // the same for the first screen, whose sample shall be there soon
 const [SHORTEST_MS, LONGEST_MS] = [30, 120];
 let ticking = null;
 
@@ -27,12 +28,12 @@ function pause() {
 }
 
 // At a steady pace; on a busy machine those that are late are left out.
-function play(first) {
+function play(first, whole = WHOLE_MS) {
   pause();
   playing.dataset.playing = true;
   playing.setAttribute("aria-label", "Pause");
   const began = performance.now();
-  const pace = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, WHOLE_MS / steps.length));
+  const pace = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, whole / steps.length));
   function tick() {
     const at = Math.min(steps.length, first + Math.floor((performance.now() - began) / pace));
     if (at >= steps.length) pause();
