@@ -46,7 +46,13 @@ new MutationObserver((records) => {
 
 
 def bench_app(
-    checkpoint: str, data: str, *, moves: int = 200, seed: int = 0, progress: Callable | None = None
+    checkpoint: str,
+    data: str,
+    *,
+    moves: int = 200,
+    seed: int = 0,
+    screenshot: str | None = None,
+    progress: Callable | None = None,
 ) -> dict:
     """Serve the page and measure it as one visitor and as two at once meet it.
 
@@ -58,6 +64,8 @@ def bench_app(
         Of the pin for each measurement of latency; each waits for its picture.
     seed : int
         Of the places that the pin goes to.
+    screenshot : str, optional
+        PNG or JPEG file for a picture of the first screen.
     progress : callable, optional
         Wraps what is iterated over, called as `tqdm` is.
 
@@ -88,7 +96,9 @@ def bench_app(
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
             pages = [_visit(browser, url) for _ in range(2)]
-            parts["page"] = _first_paint(_visit(browser, url))
+            parts["page"] = _first_paint(first := _visit(browser, url))
+            if screenshot is not None:
+                first.screenshot(path=screenshot)
             random = np.random.default_rng(seed)
             alone = _latencies(pages[:1], watch(range(moves), desc="one visitor"), random)
             parts["drag"] = _drag(alone, _frame_rate(pages[0], random))

@@ -90,6 +90,9 @@ def bench(
     moves: Annotated[int, typer.Option(help="Of the pin, each of which waits for its picture.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of the places that the pin goes to.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
+    screenshot: Annotated[
+        Path | None, typer.Option(help="PNG or JPEG file for a picture of the first screen.")
+    ] = None,
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -110,7 +113,14 @@ def bench(
         "classes": len(pipe.classes),
         "machine": machine(pipe),
         "checkpoint": checkpoint_facts(pipe),
-        "parts": bench_app(str(found(checkpoint)), str(found(data)), moves=moves, seed=seed, progress=tqdm),
+        "parts": bench_app(
+            str(found(checkpoint)),
+            str(found(data)),
+            moves=moves,
+            seed=seed,
+            screenshot=screenshot and str(screenshot),
+            progress=tqdm,
+        ),
     }
     if output is not None:
         text = json.dumps(results, indent=2) + "\n"

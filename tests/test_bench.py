@@ -12,6 +12,7 @@ from fgsd.bench import bench_app
 from fgsd.evaluation import report_text
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
     """In a process of its own: two browsers cannot be driven from one."""

@@ -230,6 +230,7 @@ def test_two_visitors_do_not_see_each_others(visit):
     assert not np.array_equal(pixels(one), pixels(other))
 
 
+@pytest.mark.slow
 def test_a_ninth_texture_takes_the_place_of_the_oldest(visit):
     page = visit()
     for k in range(MOST_OWN + 1):

@@ -82,7 +82,7 @@ def points(page: Page, line: str) -> np.ndarray:
     return np.array([[float(v) for v in pair.split(",")] for pair in text.split()])
 
 
-@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("asked", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_timeline_shows_each_step_of_the_first_screen_and_of_a_run(visit, steps, asked):
     page = visit()
     if asked:
@@ -189,6 +189,7 @@ def test_play_and_pause(visit):
     assert page.locator(".picture").get_attribute("data-index") == stood != "16"
 
 
+@pytest.mark.slow
 def test_every_step_of_a_run_is_kept_and_looking_back_does_not_stop_it(visit, server):
     page = visit()
     slow_run(page)
