@@ -1,9 +1,10 @@
-"""A feature map of made-up crops, for tests of the page that shows it: nothing is fitted."""
+"""A feature map of made-up crops, for tests of the page that shows it; and how they read and work it."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from playwright.sync_api import Page
 
 from fgsd.feature_map import FeatureMap
 from fgsd.pipeline import Pipeline
@@ -42,3 +43,44 @@ def scattered_map(pipe: Pipeline, count: int, *, image: int, seed: int = 0) -> F
         torch.ones(levels),
         embedding,
     )
+
+
+def settled(page: Page, view: str) -> None:
+    """Wait until crops of "pca-0" are shown and nothing moves any more."""
+    page.wait_for_function("view => document.querySelector('.room').dataset.points === view", arg=view)
+    page.wait_for_function(
+        """() => { const c = document.querySelector('.ground'), all = [...document.querySelectorAll('.dot')];
+                   const now = c.toDataURL() + all.map(d => d.style.transform).join();
+                   const same = window.lastSeen === now; window.lastSeen = now; return same; }""",
+        polling=150,
+    )
+
+
+def ground(page: Page) -> np.ndarray:
+    """Opacity of the canvas of crops: (H, W)."""
+    script = """() => { const c = document.querySelector('.ground');
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        return [c.height, c.width, Array.from(d).filter((_, k) => k % 4 === 3)]; }"""
+    height, width, values = page.evaluate(script)
+    return np.array(values, dtype=np.uint8).reshape(height, width)
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a place of the unit box is on the screen, the map not being zoomed."""
+    box = page.locator(".map").bounding_box()
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def crops_under(page: Page, places: np.ndarray) -> float:
+    """The share of crops, at places of the unit box, under which the canvas is painted."""
+    alpha = ground(page)
+    cells = (places * [alpha.shape[1], alpha.shape[0]]).round().astype(int)
+    cells = cells[((cells > 8) & (cells < np.array(alpha.shape)[::-1] - 8)).all(axis=1)]
+    return float((alpha[cells[:, 1], cells[:, 0]] > 0).mean())
+
+
+def drag(page: Page, start: tuple[float, float], by: tuple[float, float]) -> None:
+    """Press and move, without letting go."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(start[0] + by[0], start[1] + by[1], steps=6)

@@ -141,6 +141,7 @@ def test_steps_of_a_strip_stream_in(visit):
     assert last_run == sorted(last_run) and last_run[-1] == 16 and len(set(last_run)) >= 2
 
 
+@pytest.mark.slow
 def test_places_and_the_closer_look(visit):
     page = strip(visit)
     before = between_run(page)

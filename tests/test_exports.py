@@ -15,6 +15,7 @@ from fgsd.app.encode import gif_bytes, mp4_bytes
 from fgsd.app.exports import GAP, HOLD, KINDS, LABEL, contact_sheet, exported
 from fgsd.app.frames import frames
 from fgsd.app.python_lines import to_python
+from fgsd.app.save_room import python_lines
 from fgsd.centroids import Centroid
 
 MIXED = [{"name": "brick", "weight": 1}, {"name": "moss", "weight": 2}]
@@ -158,10 +159,11 @@ class TestPython:
         assert np.array_equal(np.asarray(opened(shown["src"])), np.asarray(known["images"][0]))
         assert shown["src"] != plain["src"]
 
-    def test_a_texture_of_the_visitors_own_is_read_from_its_file(self):
-        lines = to_python(parse(MIXED), "owner/name", own={"moss"})
-        assert "(pipe.centroid_of('moss.png'), 0.666667)" in lines
-        assert "(pipe.table.of('brick'), 0.333333)" in lines
+    def test_a_texture_of_the_visitors_own_is_in_no_lines(self, pipe, checkpoint_folder):
+        lines = python_lines(pipe, str(checkpoint_folder))
+        assert "save the File" in lines("?mix=my%2520photo:1.0")["error"]
+        assert "pipe.table.of('moss')" in lines("?mix=moss:1.0")["lines"]
+        assert lines(3) == {"error": "There is no picture to save yet."}
 
     def test_a_name_is_a_string_whatever_it_holds(self):
         nasty = "'); import os; ('"

@@ -18,10 +18,11 @@ from browser_help import (
     pixels,
     run_of,
     same_picture,
+    shows,
     weights,
 )
-from map_help import scattered_map
-from playwright.sync_api import Page, expect
+from map_help import at, crops_under, drag, scattered_map, settled
+from playwright.sync_api import expect
 
 from fgsd.pipeline import Pipeline
 
@@ -42,47 +43,6 @@ def server(mapped, texture_folder, tmp_path_factory):
     server = AppServer(folder / "checkpoint", texture_folder, folder / "steps.txt")
     yield server
     server.close()
-
-
-def settled(page: Page, view: str) -> None:
-    """Wait until crops of "pca-0" are shown and nothing moves any more."""
-    page.wait_for_function("view => document.querySelector('.room').dataset.points === view", arg=view)
-    page.wait_for_function(
-        """() => { const c = document.querySelector('.ground'), all = [...document.querySelectorAll('.dot')];
-                   const now = c.toDataURL() + all.map(d => d.style.transform).join();
-                   const same = window.lastSeen === now; window.lastSeen = now; return same; }""",
-        polling=150,
-    )
-
-
-def ground(page: Page) -> np.ndarray:
-    """Opacity of the canvas of crops: (H, W)."""
-    script = """() => { const c = document.querySelector('.ground');
-        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        return [c.height, c.width, Array.from(d).filter((_, k) => k % 4 === 3)]; }"""
-    height, width, values = page.evaluate(script)
-    return np.array(values, dtype=np.uint8).reshape(height, width)
-
-
-def at(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a place of the unit box is on the screen, the map not being zoomed."""
-    box = page.locator(".map").bounding_box()
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
-def crops_under(page: Page, places: np.ndarray) -> float:
-    """The share of crops, at places of the unit box, under which the canvas is painted."""
-    alpha = ground(page)
-    cells = (places * [alpha.shape[1], alpha.shape[0]]).round().astype(int)
-    cells = cells[((cells > 8) & (cells < np.array(alpha.shape)[::-1] - 8)).all(axis=1)]
-    return float((alpha[cells[:, 1], cells[:, 0]] > 0).mean())
-
-
-def drag(page: Page, start: tuple[float, float], by: tuple[float, float]) -> None:
-    """Press and move, without letting go."""
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(start[0] + by[0], start[1] + by[1], steps=6)
 
 
 def test_crops_lie_where_the_map_has_them_in_both_projections_and_move_between(visit, mapped):
@@ -350,10 +310,9 @@ def test_a_weight_typed_as_a_number(visit, mapped):
         dot(page, name).click(modifiers=["Shift"])
     number = page.get_by_label("Share of moss in percent")
     expect(number).to_have_value("33")
-    before = run_of(page)
     number.fill("60")
     number.press("Enter")
-    finished(page, before)
+    shows(page, "mix=brick:0.2,moss:0.6,slate:0.2")
     assert weights(page) == pytest.approx({"brick": 0.2, "moss": 0.6, "slate": 0.2})
     expect(page.get_by_label("Share of brick in percent")).to_have_value("20")
     made = np.asarray(mapped.sample(weights(page), n=1, steps=16, size=64, seed=0)[0])

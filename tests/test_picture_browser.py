@@ -208,6 +208,7 @@ def test_every_step_of_a_run_is_kept_and_looking_back_does_not_stop_it(visit, se
     go_to(page, count)  # those that came can still be looked at
 
 
+@pytest.mark.slow
 def test_a_run_looked_back_at_is_finished_all_the_same(visit, steps):
     page = visit()
     page.locator("#size input").click()
@@ -284,6 +285,7 @@ class TestTakingHome:
         for k, image in enumerate(known["images"]):
             assert np.array_equal(np.asarray(image), pixels(page, k))
 
+    @pytest.mark.slow
     def test_a_new_run_ends_the_making_of_a_file(self, visit, server):
         page = visit()
         slow_run(page)

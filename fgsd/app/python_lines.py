@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from fgsd.app.request import SampleRequest
 
 
-def to_python(request: SampleRequest, checkpoint: str, *, own: Collection[str] = ()) -> str:
+def to_python(request: SampleRequest, checkpoint: str) -> str:
     """Lines that leave the samples of a request in `images`, a list.
 
     They make one batch of all images, as the page does: in others, the last bit of a pixel may differ.
@@ -16,11 +14,8 @@ def to_python(request: SampleRequest, checkpoint: str, *, own: Collection[str] =
     ----------
     checkpoint : str
         What `Pipeline.from_pretrained` takes.
-    own : collection of str
-        Those names of the request that are the visitor's own textures: each is read from an image file,
-        which the reader of the lines must name.
     """
-    parts = [(_centroid(request, name, own), weight) for name, weight in request.weights.items()]
+    parts = [(_centroid(request, name), weight) for name, weight in request.weights.items()]
     mixed = len(parts) > 1
     lines = ["from fgsd import Pipeline"]
     if mixed:
@@ -39,10 +34,8 @@ def to_python(request: SampleRequest, checkpoint: str, *, own: Collection[str] =
     return "\n".join(lines)
 
 
-def _centroid(request: SampleRequest, name: str, own: Collection[str]) -> str:
-    file = repr(f"{name}.png")
-    of_class = f"pipe.table.of({name!r})"
-    centroid = f"pipe.centroid_of({file})" if name in own else of_class
+def _centroid(request: SampleRequest, name: str) -> str:
+    centroid = f"pipe.table.of({name!r})"
     if name not in request.moves:
         return centroid
     dx, dy = request.moves[name]

@@ -87,6 +87,10 @@ def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, s
     """A function for the page to call: the link of a picture gives {"lines"}, or {"error"} in a sentence."""
 
     def lines(query: Any) -> dict[str, str]:
+        target, _ = from_link(query) or ([], {})
+        if any(entry["name"] not in pipe.classes for entry in target):
+            words = "The lines know the checkpoint's textures only: save the File of this picture instead."
+            return {"error": words}
         try:
             request = request_of(query, next(iter(VIEWS.values())), pipe=pipe, own={})
         except RequestError as error:
