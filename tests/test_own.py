@@ -19,6 +19,8 @@ from fgsd.app.own import (
     MOST_IMAGE_SIDE,
     MOST_OWN,
     THUMBNAIL,
+    OwnTexture,
+    Shelves,
     centroids,
     clean_name,
     make_texture,
@@ -147,3 +149,29 @@ def test_of_too_many_the_oldest_goes(pipe):
     for k in range(MOST_OWN + 2):
         own = with_textures(own, replace(texture, name=f"t{k}"))
     assert list(own) == [f"t{k}" for k in range(2, MOST_OWN + 2)]
+
+
+class TestShelves:
+    @pytest.fixture(scope="class")
+    def texture(self, pipe) -> OwnTexture:
+        return make_texture(pipe, uri(picture()), "wall.png", [])
+
+    def test_each_visitor_has_their_own(self, texture):
+        shelves = Shelves()
+        shelves.put("a", {"wall": texture})
+        assert shelves.of("a") == {"wall": texture} and shelves.of("b") == {}
+        shelves.of("a").clear()  # a copy
+        assert shelves.of("a") == {"wall": texture}
+        shelves.forget("a")
+        shelves.forget("a")
+        assert shelves.of("a") == {}
+
+    def test_of_too_many_visitors_the_oldest_goes(self, texture):
+        shelves = Shelves(most=2)
+        for visitor in ("a", "b", "a", "c"):
+            shelves.put(visitor, {"wall": texture})
+        assert [bool(shelves.of(visitor)) for visitor in "abc"] == [True, False, True]
+
+    @pytest.mark.parametrize("visitor", [None, 3, ["a"], {"a": 1}, ""])
+    def test_a_forged_visitor_has_none(self, visitor):
+        assert Shelves().of(visitor) == {}
