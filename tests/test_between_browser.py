@@ -96,9 +96,9 @@ def saved(page: Page, name: str, folder) -> tuple[str, bytes]:
     return path.name, path.read_bytes()
 
 
-def strip(visit) -> Page:
+def strip(visit, **options) -> Page:
     """The page with a strip from brick to moss."""
-    page = visit()
+    page = visit(**options)
     mode(page, "Strip")
     expect(page.locator(".between .ask p")).to_contain_text("choose a second one")
     before = between_run(page)
@@ -197,7 +197,7 @@ def test_a_grid_whose_corners_are_filled_and_a_picture_that_becomes_the_target(v
 def test_a_loop_plays_and_is_taken_home_as_gif_and_film(visit, pipe, tmp_path):
     import av
 
-    page = strip(visit)
+    page = strip(visit, reduced_motion="no-preference")
     before = between_run(page)
     mode(page, "Loop")
     ready(page, before)

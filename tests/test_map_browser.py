@@ -46,7 +46,7 @@ def server(mapped, texture_folder, tmp_path_factory):
 
 
 def test_crops_lie_where_the_map_has_them_in_both_projections_and_move_between(visit, mapped):
-    page = visit()
+    page = visit(reduced_motion="no-preference")
     settled(page, "pca-0")
     assert crops_under(page, mapped.map.crops("pca", 0)) > 0.99
     before = middle(dot(page, "moss"))

@@ -35,10 +35,8 @@ def test_it_is_small_and_says_where_it_comes_from():
 
 
 def test_an_image_of_a_class_is_nearest_to_that_class(shipped, textures):
-    names = shipped.classes[::9]
-    nearest = [
-        shipped.table.nearest(shipped.centroid_of(textures.image(c), crops=12), 1)[0][0] for c in names
-    ]
+    names = shipped.classes[::16]
+    nearest = [shipped.table.nearest(shipped.centroid_of(textures.image(c), crops=8), 1)[0][0] for c in names]
     assert sum(a == b for a, b in zip(nearest, names, strict=True)) >= len(names) - 1
 
 
