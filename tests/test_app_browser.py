@@ -54,6 +54,7 @@ def test_the_first_sample_takes_under_two_seconds(browser, server):
         page.close()
 
 
+@pytest.mark.slow
 def test_images_are_enlarged_as_a_lanczos_filter_does(visit):
     page = visit()
     for k in (0, 3):

@@ -228,6 +228,7 @@ def test_a_loop_plays_and_is_taken_home_as_gif_and_film(visit, pipe, tmp_path):
         assert np.abs(np.asarray(moving.convert("RGB")).mean(axis=(0, 1)) - colour).max() < 6
 
 
+@pytest.mark.slow
 def test_the_slider_of_coarse_and_fine_changes_the_picture_before_it_is_released(visit, pipe, tmp_path):
     page = strip(visit)
     before = between_run(page)
@@ -271,6 +272,7 @@ def test_by_keyboard_the_slider_refines_at_each_key(visit):
     assert page.url != link
 
 
+@pytest.mark.slow
 def test_stop_and_a_new_wish_end_a_loop(visit, server):
     page = visit(path="?mix=brick:0.4,moss:0.3,slate:0.3&mode=loop&size=128&steps=100")
     page.wait_for_function("Number(document.querySelector('.between').dataset.index) >= 1")
@@ -325,6 +327,7 @@ def test_a_broken_link_is_named(visit, query, words):
     expect(page.locator(".picture .message")).to_contain_text(f"This link cannot be opened. {words}")
 
 
+@pytest.mark.slow
 def test_a_forged_picture_changes_nothing_and_a_forged_target_is_answered(visit):
     page = strip(visit)
     page.route(re.compile("queue/join"), lambda route: forge(route, {"weights": {"gold": 1}}))

@@ -110,6 +110,7 @@ def test_every_change_is_sampled_and_can_be_undone_and_done_again(visit, pipe):
     expect(redo).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_undo_pressed_twice_at_once_goes_two_steps(visit, pipe):
     page = visit()
     for name in ("moss", "slate"):

@@ -104,6 +104,7 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     assert same_picture(pixels(page), expected(pipe, "brick"))
 
 
+@pytest.mark.slow
 def test_a_new_wish_ends_a_run_that_is_under_way(visit, server, pipe):
     page = visit()
     slow_run(page)
