@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -87,6 +87,7 @@ def sheet(
 
 @one_line_errors
 def bench(
+    what: Annotated[Literal["app"], typer.Argument(help="What to measure: the page.")] = "app",
     moves: Annotated[int, typer.Option(help="Of the pin, each of which waits for its picture.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of the places that the pin goes to.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,

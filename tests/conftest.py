@@ -173,11 +173,13 @@ def visit(browser, server) -> Iterator[Callable]:
     from browser_help import DESKTOP, PATIENCE, finished
 
     contexts, complaints = [], []
+
     # Gradio asks to cancel an event that has ended, or has no name yet, if Stop meets it at that instant
-    harmless = "status of 422 (Unprocessable Entity)"
+    def harmless(message) -> bool:
+        return "status of 422" in message.text and message.location["url"].endswith("/cancel")
 
     def hear(message) -> None:
-        if message.type == "error" and harmless not in message.text:
+        if message.type == "error" and not harmless(message):
             complaints.append(message.text)
 
     def open_page(path: str = "", **options):
@@ -187,7 +189,7 @@ def visit(browser, server) -> Iterator[Callable]:
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", hear)
-        page.server, page.asked = server, []
+        page.server, page.asked, page.complaints = server, [], complaints
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
         finished(page)
