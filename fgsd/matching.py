@@ -99,7 +99,8 @@ class MatchedLayer(nn.Module):
     embedding : int
         Width of the context, which begins as the noise-level embedding.
     features : slice
-        Where this layer's means stand in the concatenated feature vector.
+        Where this layer's means stand in the concatenated feature vector; if they are fewer than the
+        channels, the first channels are matched.
     hidden : int
         Width of the gate's hidden layer.
     tells : bool
@@ -110,9 +111,9 @@ class MatchedLayer(nn.Module):
         self, channels: int, embedding: int, features: slice, hidden: int, *, tells: bool = True
     ) -> None:
         super().__init__()
-        self.features = features
-        self.offset = nn.Linear(embedding, channels)
-        self.read = nn.Linear(channels, hidden)
+        self.features, matched = features, features.stop - features.start
+        self.offset = nn.Linear(embedding, matched)
+        self.read = nn.Linear(matched, hidden)
         self.gate = nn.Linear(hidden, 2 * channels)
         self.tell = nn.Linear(hidden, embedding) if tells else None
         for layer in filter(None, (self.gate, self.tell)):
@@ -125,15 +126,16 @@ class MatchedLayer(nn.Module):
         Returns
         -------
         The matched activation (B, C, H, W), the context with what was read (B, E), and the activation's
-        own phi_k (B, C) before it was matched.
+        own phi_k (B, M) before it was matched.
         """
-        phi = spatial_mean(a)
+        phi = spatial_mean(a[:, : self.features.stop - self.features.start])
         target = phi if matching is None else matching.target(phi, self.features)
         hidden = nn.functional.silu(self.read(target.to(a.dtype) - self.offset(context)))
         gain, bias = self.gate(hidden).chunk(2, dim=1)
         gain = 1 + gain.tanh()
         # matched activation a + (target - phi), then gain and bias, in one pass over the pixels
-        shift = (target - phi).to(a.dtype) * gain + bias
+        step = nn.functional.pad((target - phi).to(a.dtype), (0, a.shape[1] - phi.shape[1]))
+        shift = step * gain + bias
         if self.tell is not None:
             context = context + self.tell(hidden)
         return a * gain[..., None, None] + shift[..., None, None], context, phi

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgsd.labels import Labels
 from fgsd.matching import MatchedLayer, Matching
 
 
@@ -23,6 +24,8 @@ class NetworkConfig:
     gate: int = 64  # hidden width of the gates that read the matched means
     # layers whose channel means form the feature vector, in the order in which the network computes them
     features: tuple[str, ...] = ("down0", "down1", "down2", "up1")
+    feature_share: float = 1.0  # share of each such layer's channels that are matched, the first ones
+    labels: int = 0  # classes that a label can name; 0: features alone tell the class, as the method has it
     sigma_data: float = 0.5  # standard deviation of the images in [-1, 1]
 
     def __post_init__(self) -> None:
@@ -37,6 +40,10 @@ class NetworkConfig:
             raise ValueError(f"features={unknown} are no layers; this network has {', '.join(known)}")
         if tuple(sorted(set(self.features), key=known.index)) != tuple(self.features):
             raise ValueError(f"features={self.features} must be distinct and in the order {', '.join(known)}")
+        if not 0 < self.feature_share <= 1:
+            raise ValueError(f"feature_share={self.feature_share} must be above 0 and at most 1")
+        if self.labels < 0:
+            raise ValueError(f"labels={self.labels} must be 0, for none, or the number of classes")
         if not 0 < self.sigma_data < math.inf:
             raise ValueError(f"sigma_data={self.sigma_data} must be positive and finite")
 
@@ -46,8 +53,9 @@ class NetworkConfig:
         return [f"down{k}" for k in range(levels)] + [f"up{k}" for k in reversed(range(levels - 1))]
 
     def feature_widths(self) -> dict[str, int]:
-        """Number of channels of each selected layer."""
-        return {name: self.widths[int(name.lstrip("downup"))] for name in self.features}
+        """Number of matched channels of each selected layer."""
+        widths = {name: self.widths[int(name.lstrip("downup"))] for name in self.features}
+        return {name: max(1, round(self.feature_share * width)) for name, width in widths.items()}
 
     @property
     def dimension(self) -> int:
@@ -98,7 +106,7 @@ class ResidualBlock(nn.Module):
 
 
 class NoiseEmbedding(nn.Module):
-    """Fourier features of log(sigma), then a two-layer perceptron."""
+    """Fourier features of log(sigma), then a two-layer perceptron, which a label joins half way."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -106,10 +114,10 @@ class NoiseEmbedding(nn.Module):
         self.hidden = nn.Linear(2 * (width // 2), width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, log_sigma: Tensor) -> Tensor:
+    def forward(self, log_sigma: Tensor, label: Tensor | float = 0.0) -> Tensor:
         phases = 2 * math.pi * log_sigma[:, None] * self.frequencies.to(log_sigma)
         waves = torch.cat([phases.sin(), phases.cos()], dim=1).to(self.hidden.weight.dtype)
-        return F.silu(self.out(F.silu(self.hidden(waves))))
+        return F.silu(self.out(F.silu(self.hidden(waves) + label)))
 
 
 class Level(nn.Module):
@@ -160,6 +168,10 @@ class Denoiser(nn.Module):
             slices[name] = slice(start, start + width)
             start += width
         self.embed = NoiseEmbedding(config.embedding)
+        self.label = None
+        if config.labels:
+            self.label = nn.Linear(config.labels, config.embedding, bias=False)
+            nn.init.normal_(self.label.weight, std=0.5)
         self.stem = Conv3x3(3 * 4, widths[0])
         self.down = nn.ModuleList(
             Level(widths[k], config.blocks[k], config, slices.get(f"down{k}")) for k in range(levels)
@@ -183,15 +195,20 @@ class Denoiser(nn.Module):
         self,
         x: Tensor,
         sigma: float | Tensor,
-        matching: Matching = None,
+        condition: Matching | Labels = None,
         *,
         tileable: bool = False,
     ) -> Tensor:
         """Denoise a batch; the parameters are those of `denoise`."""
-        return self.denoise(x, sigma, matching, tileable=tileable)[0]
+        return self.denoise(x, sigma, condition, tileable=tileable)[0]
 
     def denoise(
-        self, x: Tensor, sigma: float | Tensor, matching: Matching = None, *, tileable: bool = False
+        self,
+        x: Tensor,
+        sigma: float | Tensor,
+        condition: Matching | Labels = None,
+        *,
+        tileable: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Denoise a batch and measure its features on the way.
 
@@ -201,8 +218,9 @@ class Denoiser(nn.Module):
             Images in [-1, 1] plus noise. H and W are multiples of `config.multiple`.
         sigma : float or Tensor of shape () or (B,)
             Standard deviation of the noise, positive, in the same units.
-        matching : PeerMatching, CentroidMatching or None
-            Where the features are moved to; None leaves the image unguided.
+        condition : PeerMatching, CentroidMatching, Labels or None
+            Where the features are moved to; None leaves the image unguided. Labels are for networks that
+            were trained with them, as a baseline.
         tileable : bool
             Wrap round at the edges, so that the image continues from right to left and bottom to top.
 
@@ -215,19 +233,28 @@ class Denoiser(nn.Module):
         Raises
         ------
         ValueError
-            If H or W is no multiple of `config.multiple`; the message names the nearest that are.
+            If H or W is no multiple of `config.multiple`; the message names the nearest that are. If labels
+            are not of the network's number of classes.
         """
         check_size(x.shape[-2], x.shape[-1], self.config.multiple)
+        if isinstance(condition, Labels) and condition.weights.shape[-1] != self.config.labels:
+            raise ValueError(
+                f"labels of {condition.weights.shape[-1]} classes, but this network was trained with "
+                f"labels={self.config.labels}"
+            )
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
         c_skip, c_out, c_in = preconditioning(sigma[:, None, None, None], self.config.sigma_data)
-        output, phi = self._network(c_in * x, sigma.log(), matching, tileable)
+        output, phi = self._network(c_in * x, sigma.log(), condition, tileable)
         return c_skip * x + c_out * output.to(x.dtype), phi
 
     def _network(
-        self, x: Tensor, log_sigma: Tensor, matching: Matching, tileable: bool
+        self, x: Tensor, log_sigma: Tensor, condition: Matching | Labels, tileable: bool
     ) -> tuple[Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
-        context = self.embed(log_sigma)
+        if isinstance(condition, Labels):
+            matching, context = None, self.embed(log_sigma, self.label(condition.weights.to(x)))
+        else:
+            matching, context = condition, self.embed(log_sigma)
         phi: list[Tensor] = []
         skips = []
         h = self.stem(F.pixel_unshuffle(x, 2), tileable)  # (B, 12, H/2, W/2) -> (B, widths[0], H/2, W/2)

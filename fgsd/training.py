@@ -2,7 +2,8 @@
 
 A batch holds groups of crops of one class at one noise level. Each crop is matched to the mean of the
 *other* crops of its group (leave-one-out), so the network learns to denoise an image by the features of
-its class; a share of the groups goes unmatched, so the unguided score is learned too.
+its class; a share of the groups goes unmatched, so the unguided score is learned too. A network with labels, the
+baseline, is told the class of each crop instead, and it too goes without in a share of the groups.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fgsd.data import DataConfig, TextureFolder, normalised
 from fgsd.gaussians import GaussianSource
+from fgsd.labels import Labels
 from fgsd.matching import PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
@@ -37,8 +39,8 @@ class TrainingConfig:
     images: int | None = 1_000_000  # budget in training crops over all processes
     hours: float | None = None  # budget in hours of training; set one of the two, the other None
     groups: int = 6  # groups in a batch, each of one class at one noise level, per process
-    group_size: int = 6  # crops in a group
-    guided_share: float = 0.9  # share of groups that are matched; the rest learns the unguided score
+    group_size: int = 6  # crops in a group; 1 will do where nothing is matched
+    guided_share: float = 0.9  # share of groups that are matched or labelled; the rest is left unguided
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
     crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
@@ -67,9 +69,10 @@ class TrainingConfig:
         budget = self.images if self.images is not None else self.hours
         if not budget > 0:
             raise ValueError(f"the budget must be positive, got images={self.images}, hours={self.hours}")
-        if self.groups < 1 or self.group_size < 2:
+        least = 1 if self.network.labels or self.guided_share == 0 else 2
+        if self.groups < 1 or self.group_size < least:
             raise ValueError(
-                f"groups={self.groups} must be at least 1 and group_size={self.group_size} at least 2"
+                f"groups={self.groups} must be at least 1 and group_size={self.group_size} at least {least}"
             )
         if not self.clip > 0:
             raise ValueError(f"clip={self.clip} must be positive")
@@ -137,11 +140,16 @@ def train(
     Raises
     ------
     ValueError
-        If the run was begun with another configuration or other classes.
+        If the run was begun with another configuration or other classes, or `network.labels` is not their
+        number.
     """
     config = config or TrainingConfig()
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
     data = folder if isinstance(folder, GaussianSource) else TextureFolder(folder, config.data)
+    if config.network.labels not in (0, len(data.classes)):
+        raise ValueError(
+            f"network.labels={config.network.labels} must be 0 or the number of classes, {len(data.classes)}"
+        )
     place = RunFolder(run, config, data.classes)
     with torch.random.fork_rng():  # the caller's own random numbers go on as they were
         torch.manual_seed(config.seed)
@@ -213,12 +221,12 @@ def train(
 
 @dataclass(frozen=True)
 class Batch:
-    """x0 and x of shape (B, 3, H, W), sigma of shape (B,), and which crops are whose peers."""
+    """x0 and x of shape (B, 3, H, W), sigma of shape (B,), and what the network is told of each crop."""
 
     x0: Tensor
     x: Tensor
     sigma: Tensor
-    weights: Tensor
+    condition: PeerMatching | Labels | None
 
 
 def make_batch(
@@ -254,12 +262,19 @@ def make_batch(
     mine = slice(first, first + config.groups)
     sigma = sigmas[mine].repeat_interleave(n).to(device)
     x = x0 + sigma[:, None, None, None] * torch.cat(noise)
-    return Batch(x0, x, sigma, leave_one_out(config.groups, n, guided[mine]).to(device))
+    if config.network.labels:
+        rows, told = (values[mine].repeat_interleave(n).to(device) for values in (classes, guided))
+        condition = Labels.of(rows, config.network.labels, told)
+    elif n == 1:
+        condition = None
+    else:
+        condition = PeerMatching(leave_one_out(config.groups, n, guided[mine]).to(device))
+    return Batch(x0, x, sigma, condition)
 
 
 def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:
     """Mean squared error of the denoised image, weighted by 1 / c_out^2 (EDM, table 1)."""
-    denoised = denoiser(batch.x, batch.sigma, PeerMatching(batch.weights), tileable=tileable)
+    denoised = denoiser(batch.x, batch.sigma, batch.condition, tileable=tileable)
     weight = (batch.sigma**2 + sigma_data**2) / (batch.sigma * sigma_data) ** 2
     return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean()
 

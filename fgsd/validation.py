@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 
 from fgsd.data import TextureFolder
+from fgsd.labels import Labels
 from fgsd.matching import PeerMatching
 from fgsd.network import Denoiser
 
@@ -23,9 +24,9 @@ class Validation:
     """Mean squared errors per pixel and channel, in [-1, 1] units, one for each noise level."""
 
     sigmas: tuple[float, ...]
-    guided: tuple[float, ...]  # matched to training crops of the same class
+    guided: tuple[float, ...]  # matched to training crops of the same class, or told its label
     unguided: tuple[float, ...]
-    wrong: tuple[float, ...]  # matched to training crops of another class
+    wrong: tuple[float, ...]  # matched to training crops of another class, or told its label
 
 
 @torch.no_grad()
@@ -57,12 +58,15 @@ def validate(
             clean, x = x0[rows], x0[rows] + sigma * noise[rows]
             groups = len(clean) // size
             for name in errors:
-                matching = (
-                    None
-                    if name == "unguided"
-                    else PeerMatching(_weights(groups, peers, shift=int(name == "wrong")).to(device))
-                )
-                denoised = denoiser(x, sigma, matching)
+                shift = int(name == "wrong")
+                if name == "unguided":
+                    condition = None
+                elif denoiser.config.labels:
+                    rows = order[first:last].roll(-shift).repeat_interleave(size)
+                    condition = Labels.of(rows.to(device), denoiser.config.labels)
+                else:
+                    condition = PeerMatching(_weights(groups, peers, shift=shift).to(device))
+                denoised = denoiser(x, sigma, condition)
                 sums[name] += (denoised - clean)[::size].square().mean(dim=(1, 2, 3)).sum().item()
         for name in errors:
             errors[name].append(sums[name] / len(classes))

@@ -119,7 +119,7 @@ class TestBatch:
     @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
     def test_a_share_of_groups_is_guided(self, data, config, share):
         config = dataclasses.replace(config, groups=50, guided_share=share)
-        weights = torch.stack([make_batch(data, config, step, 4).weights for step in range(4)])
+        weights = torch.stack([make_batch(data, config, step, 4).condition.weights for step in range(4)])
         unguided = weights.diagonal(dim1=1, dim2=2)
         assert set(unguided.unique().tolist()) <= {0.0, 1.0}
         assert 1 - unguided.mean().item() == pytest.approx(
@@ -137,7 +137,7 @@ class TestBatch:
         ]
         for name in ("x0", "x", "sigma"):
             assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(whole, name))
-        assert torch.equal(torch.block_diag(*[p.weights for p in parts]), whole.weights)
+        assert torch.equal(torch.block_diag(*[p.condition.weights for p in parts]), whole.condition.weights)
 
     def test_steps_seeds_and_sizes(self, data, config):
         first, again, step, seed, small = (
@@ -179,7 +179,7 @@ class TestLoss:
     def test_crops_are_matched_to_their_peers(self, batch):
         seen = []
         denoising_loss(lambda x, sigma, matching, tileable: seen.append(matching.weights) or x, batch, 0.5)
-        assert torch.equal(seen[0], batch.weights)
+        assert torch.equal(seen[0], batch.condition.weights)
 
 
 class TestRuns:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from fgsd.data import DataConfig, TextureFolder
-from fgsd.network import Denoiser
+from fgsd.network import Denoiser, NetworkConfig
 from fgsd.validation import SIGMAS, validate
 
 
@@ -19,6 +19,7 @@ class Stub(nn.Module):
     def __init__(self, answer) -> None:
         super().__init__()
         self.answer, self.device_tells = answer, nn.Parameter(torch.zeros(1))
+        self.config = NetworkConfig()
 
     def forward(self, x, sigma, matching=None):
         return self.answer(x, sigma, matching)

@@ -1,0 +1,108 @@
+"""What the parts of the report share: networks, images, features, and where pictures go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fgsd.checkpoint import Checkpoint, load_checkpoint
+from fgsd.data import TextureFolder
+from fgsd.evaluation.classifier import Judge
+from fgsd.evaluation.material import FeatureFunction, real_crops, silent
+from fgsd.evidence.methods import Method
+from fgsd.evidence.units import Units
+from fgsd.pipeline import best_device
+from fgsd.run_state import write_atomically
+
+WEIGHTS = (1.5, 2.0, 3.0)  # of classifier-free guidance; 1 is the label alone
+
+
+@dataclass
+class Workbench:
+    """Networks, images and features, each made when first asked for and then kept.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the networks, each in a folder of its name; see `fgsd.study`.
+    textures : Path
+        Folder of images that they were trained on.
+    out : Path
+        Where pictures go.
+    units : Units
+    features : callable
+        Images (N, 3, H, W) in [-1, 1] to features (N, F), of a network that has nothing to do with ours.
+    seed : int
+    size : float
+        Of the samples and of what they are compared with, as a share of a full report: less for tests.
+    """
+
+    folder: Path
+    textures: Path
+    out: Path
+    units: Units
+    features: FeatureFunction
+    seed: int = 0
+    size: float = 1.0
+    progress: Callable = silent
+    _networks: dict[str, Checkpoint] = field(default_factory=dict)
+
+    def some(self, n: int, least: int = 2) -> int:
+        """A number of samples, scaled by `size`."""
+        return max(least, round(n * self.size))
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """A network of the study; `CheckpointError` if it was not trained yet."""
+        if name not in self._networks:
+            found = load_checkpoint(self.folder / name)
+            found.network.eval().requires_grad_(False)
+            found.network.to(best_device(), memory_format=torch.channels_last)
+            self._networks[name] = found
+        return self._networks[name]
+
+    def methods(self, prefix: str = "") -> list[Method]:
+        """Guidance by features, the label alone, and classifier-free guidance at several weights."""
+        features, labels = self.checkpoint(f"{prefix}features"), self.checkpoint(f"{prefix}labels")
+        return [
+            Method("features (ours)", features),
+            Method("label", labels),
+            *(Method(f"label, CFG {weight:g}", labels, weight) for weight in WEIGHTS),
+        ]
+
+    @cached_property
+    def data(self) -> TextureFolder:
+        """The images, cut as the networks of the study saw them."""
+        return TextureFolder(self.textures, self.checkpoint("features").info.data)
+
+    @property
+    def classes(self) -> list[str]:
+        return self.checkpoint("features").table.classes
+
+    def training(self, n: int) -> Tensor:
+        """Real training crops (C, n, 3, H, W)."""
+        return real_crops(self.data, self.classes, n, split="train", seed=self.seed)
+
+    def held_out(self, n: int) -> Tensor:
+        """Real crops (C, n, 3, H, W) of the strips that no network saw."""
+        return real_crops(self.data, self.classes, n, split="test", seed=self.seed)
+
+    def measured(self, images: Tensor):
+        """Features (C, n, F) of images (C, n, 3, H, W)."""
+        return self.features(images.flatten(0, 1)).reshape(*images.shape[:2], -1)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """A classifier of real training crops, in features of a network that has nothing to do with ours."""
+        return Judge(self.classes, self.measured(self.training(self.some(48))))
+
+    def picture(self, name: str, image: Image.Image) -> str:
+        """Keep a picture beside the figures; returns its file name."""
+        path = self.out / f"{name}.webp"
+        write_atomically(path, lambda p: image.save(p, "WEBP", quality=88, method=6))
+        return path.name

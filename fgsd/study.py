@@ -1,0 +1,95 @@
+"""The networks that the report compares: alike but for how they are told the class, and trained anew.
+
+All see the same number of crops of the same images, from the same seed. Crops are half as large as those
+of the shipped network, so that an evening on two cores is enough for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fgsd.data import DataConfig, TextureFolder
+from fgsd.gaussians import GaussianSource, some_gaussians
+from fgsd.network import NetworkConfig
+from fgsd.training import TrainingConfig, TrainingStep, train
+
+TEXTURES = TrainingConfig(
+    network=NetworkConfig(widths=(48, 96, 192)),
+    data=DataConfig(image_size=96, patch_size=32),
+    images=400_000,
+    validate_every=1000,
+)
+GAUSSIAN_SOURCE = GaussianSource(some_gaussians(6, size=32))
+GAUSSIANS = TrainingConfig(
+    network=NetworkConfig(widths=(32, 64, 128)),
+    data=GAUSSIAN_SOURCE.config,
+    images=150_000,
+    sigma_log_mean=-0.2,
+    crop_sizes=((0.0, 1.0),),
+    tileable=True,
+)
+DIMENSION_IMAGES = 80_000  # a fifth of the budget: there are seven of them
+
+# a network that matches nothing needs no groups: every crop has a class and a noise level of its own, which
+# is how such networks are usually trained
+SINGLE = dict(groups=36, group_size=1)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One network of the report."""
+
+    name: str
+    config: TrainingConfig
+    gaussian: bool = False  # trained on `GAUSSIAN_SOURCE` instead of on images
+
+    def data(self, folder: str | Path) -> TextureFolder | GaussianSource:
+        """What it is trained on."""
+        return GAUSSIAN_SOURCE if self.gaussian else TextureFolder(folder, self.config.data)
+
+    def train(self, folder: str | Path, run: str | Path, *, device: str | None = None) -> Iterator[TrainingStep]:
+        """Train, or resume; see `fgsd.training.train`."""
+        return train(GAUSSIAN_SOURCE if self.gaussian else folder, run, self.config, device=device)
+
+
+def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]:
+    """All networks of the report by name.
+
+    Parameters
+    ----------
+    classes : int
+        In the folder of textures: a network with labels has to know.
+    images : int, optional
+        Another budget, in training crops, for every one.
+    """
+    gaussians = len(GAUSSIAN_SOURCE.classes)
+    found = [
+        Study("features", TEXTURES),
+        Study("labels", _with(TEXTURES, labels=classes, **SINGLE)),
+        Study("unconditional", replace(TEXTURES, guided_share=0.0, **SINGLE)),
+        Study("gaussians-features", GAUSSIANS, gaussian=True),
+        Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **SINGLE), gaussian=True),
+    ]
+    layers = ("down0", "down1", "down2", "up1", "up0")
+    shorter = replace(TEXTURES, images=DIMENSION_IMAGES)
+    for name, features, share in (
+        ("1-layer", ("down2",), 1.0),
+        ("2-layers", ("down1", "down2"), 1.0),
+        ("4-layers", ("down0", "down1", "down2", "up1"), 1.0),
+        ("5-layers", layers, 1.0),
+        ("half-of-the-channels", TEXTURES.network.features, 1 / 2),
+        ("eighth-of-the-channels", TEXTURES.network.features, 1 / 8),
+        ("32nd-of-the-channels", TEXTURES.network.features, 1 / 32),
+    ):
+        found.append(Study(f"dimension-{name}", _with(shorter, features=features, feature_share=share)))
+    if images is not None:
+        found = [replace(one, config=replace(one.config, images=images)) for one in found]
+    return {one.name: one for one in found}
+
+
+def _with(config: TrainingConfig, *, groups=None, group_size=None, **network) -> TrainingConfig:
+    """The configuration with other settings of the network, and perhaps of the batch."""
+    batch = {} if groups is None else {"groups": groups, "group_size": group_size}
+    return replace(config, network=replace(config.network, **network), **batch)
