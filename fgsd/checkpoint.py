@@ -191,7 +191,8 @@ def _check_size(config: NetworkConfig, path: Path) -> None:
     widest = max(*config.widths, config.head, config.embedding, config.gate, config.labels)
     if sum(config.blocks) > MOST_BLOCKS or widest > MOST_CHANNELS:
         raise CheckpointError(
-            f"{path}: 'network' is larger than {MOST_BLOCKS} blocks or {MOST_CHANNELS:,} channels or labels: {config}"
+            f"{path}: 'network' is larger than {MOST_BLOCKS} blocks or {MOST_CHANNELS:,} channels or labels: "
+            f"{config}"
         )
 
 

@@ -26,7 +26,7 @@ GAUSSIANS = TrainingConfig(
     network=NetworkConfig(widths=(32, 64, 128)),
     data=GAUSSIAN_SOURCE.config,
     images=150_000,
-    sigma_log_mean=-0.2,
+    sigma_log_mean=-0.7,
     crop_sizes=((0.0, 1.0),),
     tileable=True,
 )
@@ -49,7 +49,9 @@ class Study:
         """What it is trained on."""
         return GAUSSIAN_SOURCE if self.gaussian else TextureFolder(folder, self.config.data)
 
-    def train(self, folder: str | Path, run: str | Path, *, device: str | None = None) -> Iterator[TrainingStep]:
+    def train(
+        self, folder: str | Path, run: str | Path, *, device: str | None = None
+    ) -> Iterator[TrainingStep]:
         """Train, or resume; see `fgsd.training.train`."""
         return train(GAUSSIAN_SOURCE if self.gaussian else folder, run, self.config, device=device)
 

@@ -2,8 +2,8 @@
 
 A batch holds groups of crops of one class at one noise level. Each crop is matched to the mean of the
 *other* crops of its group (leave-one-out), so the network learns to denoise an image by the features of
-its class; a share of the groups goes unmatched, so the unguided score is learned too. A network with labels, the
-baseline, is told the class of each crop instead, and it too goes without in a share of the groups.
+its class; a share of the groups goes unmatched, so the unguided score is learned too. A network with
+labels, the baseline, is told the class of each crop instead, and it too goes without in a share of them.
 """
 
 from __future__ import annotations
