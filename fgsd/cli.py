@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fgsd import cli_measure, cli_train
+from fgsd import cli_measure, cli_report, cli_train
 from fgsd.cli_options import (
     DEFAULT_CHECKPOINT,
     DEFAULT_DATA,
@@ -125,6 +125,7 @@ app.command("map")(cli_train.fit_map_of)
 app.command()(cli_measure.evaluate)
 app.command()(cli_measure.sheet)
 app.command()(cli_measure.bench)
+app.command()(cli_report.study)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -78,13 +78,11 @@ def train(
             typer.echo(f"skipped {line}", err=True)
         typer.echo(f"{len(folder.classes)} classes from {data}")
     device = "cpu" if cpu else None
-    _show_progress(
+    show_progress(
         steps(data, run, config, init_from=previous and previous.network, device=device), visible=main
     )
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
-        terms = data / "LICENSE.md"
-        attribution = terms.read_text(encoding="utf-8").strip() if terms.is_file() else ""
         export(
             run,
             folder,
@@ -92,14 +90,20 @@ def train(
             out,
             map_crops=map_crops,
             progress=bar,
-            attribution=attribution,
+            attribution=attribution_of(data),
             license=license,
             begun_from=previous and previous.info,
         )
         typer.echo(f"checkpoint written to {out}")
 
 
-def _show_progress(records, *, visible: bool) -> None:
+def attribution_of(data: Path) -> str:
+    """The terms of a folder of images, for the card of what was trained on them."""
+    terms = data / "LICENSE.md"
+    return terms.read_text(encoding="utf-8").strip() if terms.is_file() else ""
+
+
+def show_progress(records, *, visible: bool) -> None:
     """A bar with the mean loss of the last steps, images a second and the time left."""
     from tqdm import tqdm
 

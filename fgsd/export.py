@@ -69,7 +69,9 @@ def export(
     )
     levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
     bar = partial(progress, desc="centroids") if progress else None
-    table = compute_table(network, data, levels, crops=crops, seed=config.seed, progress=bar)
+    table = compute_table(
+        network, data, levels, crops=crops, seed=config.seed, tileable=config.tileable, progress=bar
+    )
     found = None
     if map_crops:
         found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)

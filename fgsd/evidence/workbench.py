@@ -15,7 +15,7 @@ from fgsd.checkpoint import Checkpoint, load_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import Judge
 from fgsd.evaluation.material import FeatureFunction, real_crops, silent
-from fgsd.evidence.methods import Method
+from fgsd.evidence.methods import Trained
 from fgsd.evidence.units import Units
 from fgsd.pipeline import best_device
 from fgsd.run_state import write_atomically
@@ -66,13 +66,13 @@ class Workbench:
             self._networks[name] = found
         return self._networks[name]
 
-    def methods(self, prefix: str = "") -> list[Method]:
+    def methods(self, prefix: str = "") -> list[Trained]:
         """Guidance by features, the label alone, and classifier-free guidance at several weights."""
         features, labels = self.checkpoint(f"{prefix}features"), self.checkpoint(f"{prefix}labels")
         return [
-            Method("features (ours)", features),
-            Method("label", labels),
-            *(Method(f"label, CFG {weight:g}", labels, weight) for weight in WEIGHTS),
+            Trained("features (ours)", features),
+            Trained("label", labels),
+            *(Trained(f"label, CFG {weight:g}", labels, weight) for weight in WEIGHTS),
         ]
 
     @cached_property

@@ -1,0 +1,59 @@
+"""Commands that make the evidence: `fgsd study` trains networks to compare, `fgsd report` measures them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgsd.cli_options import DEFAULT_DATA, Data, found, one_line_errors
+
+DEFAULT_STUDY = Path("checkpoints/study")
+
+
+@one_line_errors
+def study(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Networks to train [default: all, in turn].")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; name it again to resume.")] = Path(
+        "runs/study"
+    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoints.")] = DEFAULT_STUDY,
+    images: Annotated[
+        int | None, typer.Option(help="Another budget in training crops, for every network.", min=1)
+    ] = None,
+    license: Annotated[str, typer.Option(help="Of the weights, for the model cards.")] = "cc-by-sa-3.0",
+    data: Data = DEFAULT_DATA,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the accelerator.")] = False,
+) -> None:
+    """Train the networks that the report compares, or resume; writes a checkpoint for each."""
+    from tqdm import tqdm
+
+    from fgsd.cli_train import attribution_of, show_progress
+    from fgsd.data import TextureFolder
+    from fgsd.export import export
+    from fgsd.study import TEXTURES, studies
+
+    folder = Path(found(data))
+    known = studies(classes=len(TextureFolder(folder, TEXTURES.data).classes), images=images)
+    if unknown := [name for name in names or [] if name not in known]:
+        raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
+    for name in names or known:
+        one = known[name]
+        typer.echo(f"{name}: {one.config.images:,} training crops")
+        show_progress(one.train(folder, runs / name, device="cpu" if cpu else None), visible=True)
+        export(
+            runs / name,
+            one.data(folder),
+            one.config,
+            out / name,
+            map_crops=0,
+            progress=functools.partial(tqdm, file=sys.stderr),
+            attribution="" if one.gaussian else attribution_of(folder),
+            license=license,
+        )
+        typer.echo(f"checkpoint written to {out / name}")
