@@ -7,4 +7,8 @@ from fgsd.app.server import launch
 HERE = Path(__file__).parent
 
 if __name__ == "__main__":
-    launch(HERE / "checkpoints" / "textures", HERE / "assets" / "textures")
+    launch(
+        HERE / "checkpoints" / "textures",
+        HERE / "assets" / "textures",
+        evidence=HERE / "assets" / "evidence" / "report.html",
+    )

@@ -12,6 +12,7 @@ from fgsd import cli_measure, cli_report, cli_train
 from fgsd.cli_options import (
     DEFAULT_CHECKPOINT,
     DEFAULT_DATA,
+    DEFAULT_REPORT,
     BadInput,
     Checkpoint,
     Data,
@@ -40,7 +41,14 @@ def open_app(
     """Open the web page on a checkpoint."""
     from fgsd.app.server import launch
 
-    launch(str(found(checkpoint)), str(found(data)), host=host, port=port, open_browser=browser)
+    launch(
+        str(found(checkpoint)),
+        str(found(data)),
+        host=host,
+        port=port,
+        evidence=found(DEFAULT_REPORT),
+        open_browser=browser,
+    )
 
 
 @app.command()
@@ -126,6 +134,7 @@ app.command()(cli_measure.evaluate)
 app.command()(cli_measure.sheet)
 app.command()(cli_measure.bench)
 app.command()(cli_report.study)
+app.command()(cli_report.report)
 
 
 def main(arguments: list[str] | None = None) -> None:

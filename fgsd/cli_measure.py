@@ -112,7 +112,7 @@ def bench(
         "seed": seed,
         "moves": moves,
         "classes": len(pipe.classes),
-        "machine": machine(pipe),
+        "machine": machine(pipe.device),
         "checkpoint": checkpoint_facts(pipe),
         "parts": bench_app(
             str(found(checkpoint)),

@@ -16,6 +16,8 @@ Data = Annotated[
     Path, typer.Option("--data", "-d", help="Folder of images: one a class, or one folder a class.")
 ]
 DEFAULT_CHECKPOINT, DEFAULT_DATA = "checkpoints/textures", Path("assets/textures")
+DEFAULT_EVIDENCE = Path("assets/evidence")
+DEFAULT_REPORT = DEFAULT_EVIDENCE / "report.html"
 
 
 class BadInput(Exception):

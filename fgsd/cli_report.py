@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from fgsd.cli_options import DEFAULT_DATA, Data, found, one_line_errors
+from fgsd.cli_options import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_DATA,
+    DEFAULT_EVIDENCE,
+    Data,
+    found,
+    one_line_errors,
+)
 
 DEFAULT_STUDY = Path("checkpoints/study")
 
@@ -57,3 +64,54 @@ def study(
             license=license,
         )
         typer.echo(f"checkpoint written to {out / name}")
+
+
+@one_line_errors
+def report(
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this part; may be repeated [default: all]. Parts measured before stay."),
+    ] = None,
+    networks: Annotated[Path, typer.Option(help="Folder of what `fgsd study` trained.")] = DEFAULT_STUDY,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", "-c", help="Folder of the checkpoint of the page, to compare.")
+    ] = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+    seed: Annotated[int, typer.Option(help="Of samples and crops.", min=0)] = 0,
+    size: Annotated[float, typer.Option(help="Of the samples, as a share: less for a quick trial.")] = 1.0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = DEFAULT_EVIDENCE,
+    scratch: Annotated[
+        Path, typer.Option(help="Folder for figures of parts under way; name it again to resume.")
+    ] = Path("runs/report"),
+) -> None:
+    """Measure what feature guidance is worth, against labels; writes tables, plots and a page of HTML."""
+    from tqdm import tqdm
+
+    from fgsd.evidence.files import PAGE, read_report, write_report
+    from fgsd.evidence.parts import all_parts, choose
+    from fgsd.evidence.report import lacking
+    from fgsd.evidence.report import report as measure
+    from fgsd.evidence.text import report_text
+
+    networks, previous, results = Path(found(networks)), read_report(out), None
+    for name, missing in lacking(choose(part, all_parts()), networks).items():
+        typer.echo(f"{name} is skipped; it needs: fgsd study {' '.join(missing)}", err=True)
+    for results in measure(
+        part,
+        networks=networks,
+        textures=Path(found(data)),
+        shipped=Path(found(checkpoint)),
+        out=out,
+        scratch=scratch,
+        seed=seed,
+        size=size,
+        previous=previous,
+        progress=functools.partial(tqdm, file=sys.stderr),
+    ):
+        write_report(results, out)
+    if results is None:
+        raise typer.Exit(1)
+    typer.echo(report_text(results))
+    if lost := set((previous or results)["parts"]) - set(results["parts"]):
+        typer.echo(f"not kept, since measured in another way: {', '.join(sorted(lost))}", err=True)
+    typer.echo(f"report written to {out / PAGE}")

@@ -18,7 +18,7 @@ from fgsd.training import TrainingConfig, TrainingStep, train
 TEXTURES = TrainingConfig(
     network=NetworkConfig(widths=(48, 96, 192)),
     data=DataConfig(image_size=96, patch_size=32),
-    images=400_000,
+    images=180_000,
     validate_every=1000,
 )
 GAUSSIAN_SOURCE = GaussianSource(some_gaussians(6, size=32))
@@ -30,7 +30,7 @@ GAUSSIANS = TrainingConfig(
     crop_sizes=((0.0, 1.0),),
     tileable=True,
 )
-DIMENSION_IMAGES = 80_000  # a fifth of the budget: there are seven of them
+DIMENSION_IMAGES = 40_000  # less of the budget each: there are seven of them
 
 # a network that matches nothing needs no groups: every crop has a class and a noise level of its own, which
 # is how such networks are usually trained

@@ -38,8 +38,10 @@ class TrainingConfig:
     data: DataConfig = field(default_factory=DataConfig)
     images: int | None = 1_000_000  # budget in training crops over all processes
     hours: float | None = None  # budget in hours of training; set one of the two, the other None
-    groups: int = 6  # groups in a batch, each of one class at one noise level, per process
-    group_size: int = 6  # crops in a group; 1 will do where nothing is matched
+    # groups in a batch, each of one class at one noise level, per process. Pairs, as the authors have it: at
+    # equal batches many classes and noise levels teach faster than many crops of one
+    groups: int = 18
+    group_size: int = 2  # crops in a group; 1 will do where nothing is matched
     guided_share: float = 0.9  # share of groups that are matched or labelled; the rest is left unguided
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
@@ -208,7 +210,7 @@ def train(
         report = None
         if accelerator.is_main_process:
             if step % config.validate_every == 0 or progress >= 1:
-                report = validate(average.module, data, seed=config.seed)
+                report = validate(average.module, data, seed=config.seed, tileable=config.tileable)
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds, report)
             place.log(record)
             if step % config.save_every == 0 or progress >= 1:

@@ -31,9 +31,18 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    denoiser: Denoiser, data: TextureFolder, *, peers: int = 3, most_classes: int = 64, seed: int = 0
+    denoiser: Denoiser,
+    data: TextureFolder,
+    *,
+    peers: int = 3,
+    most_classes: int = 64,
+    seed: int = 0,
+    tileable: bool = False,
 ) -> Validation:
-    """One held-out crop of each class, matched to `peers` training crops of its own or of another class."""
+    """One held-out crop of each class, matched to `peers` training crops of its own or of another class.
+
+    With `tileable` the crops wrap round at their edges.
+    """
     device = next(denoiser.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     split = "test" if data.config.test_share > 0 else "train"
@@ -66,7 +75,7 @@ def validate(
                     condition = Labels.of(rows.to(device), denoiser.config.labels)
                 else:
                     condition = PeerMatching(_weights(groups, peers, shift=shift).to(device))
-                denoised = denoiser(x, sigma, condition)
+                denoised = denoiser(x, sigma, condition, tileable=tileable)
                 sums[name] += (denoised - clean)[::size].square().mean(dim=(1, 2, 3)).sum().item()
         for name in errors:
             errors[name].append(sums[name] / len(classes))

@@ -1,8 +1,8 @@
 """The page in a process of its own, for tests that drive a browser.
 
-Run as `python app_server.py CHECKPOINT DATA JOURNAL`: prints the address, then serves until it is ended.
-Each step of diffusion becomes a line in the journal, and so does the end of each run, so that a test sees
-what the server really did.
+Run as `python app_server.py CHECKPOINT DATA JOURNAL [EVIDENCE]`: prints the address, then serves until it is
+ended. Each step of diffusion becomes a line in the journal, and so does the end of each run, so that a
+test sees what the server really did.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 class AppServer:
     """A page served from a checkpoint: `url`, and what it has done so far."""
 
-    def __init__(self, checkpoint: Path, data: Path, journal: Path) -> None:
+    def __init__(self, checkpoint: Path, data: Path, journal: Path, evidence: Path | None = None) -> None:
         journal.touch()
         self.journal = journal
         root = Path(__file__).parents[1]
         paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(checkpoint), str(data), str(journal)],
+            [sys.executable, __file__, *map(str, filter(None, (checkpoint, data, journal, evidence)))],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
@@ -55,7 +55,7 @@ class AppServer:
         self._process.stdout.close()
 
 
-def serve(checkpoint: str, data: str, journal: str) -> None:
+def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
     from fgsd.app.server import launch
     from fgsd.pipeline import Pipeline
 
@@ -71,7 +71,7 @@ def serve(checkpoint: str, data: str, journal: str) -> None:
                 file.write("end\n")
 
     Pipeline.stream = journaled
-    page = launch(checkpoint, data, port=None, device="cpu", block=False, quiet=True)
+    page = launch(checkpoint, data, port=None, evidence=evidence, device="cpu", block=False, quiet=True)
     print(page.local_url, flush=True)
     page.block_thread()
 

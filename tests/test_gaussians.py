@@ -99,14 +99,16 @@ class TestSamples:
         one, other = (gaussians.sample("gaussian-03", 2, torch.Generator().manual_seed(3)) for _ in range(2))
         assert torch.equal(one, other)
 
-    def test_pairs_share_their_colour_and_all_can_be_told_apart(self):
-        gaussians = some_gaussians(6)
+    def test_pairs_share_their_colour_overlap_strongly_and_can_mostly_be_told_apart(self):
+        gaussians, n = some_gaussians(6), 64
         assert torch.equal(gaussians.means[0], gaussians.means[1])
         assert not torch.equal(gaussians.means[1], gaussians.means[2])
-        for one in gaussians.classes:
-            posterior = gaussians.posterior(noisy(gaussians, one, 0.1, n=8), 0.1)
-            assert (posterior.argmax(dim=1) == gaussians.index(one)).all()
-            assert torch.allclose(posterior.sum(dim=1), torch.ones(8, dtype=torch.float64))
+        for row, one in enumerate(gaussians.classes):
+            posterior = gaussians.posterior(noisy(gaussians, one, 0.1, n=n), 0.1)
+            assert torch.allclose(posterior.sum(dim=1), torch.ones(n, dtype=torch.float64))
+            guesses = posterior.argmax(dim=1)
+            assert (guesses // 2 == row // 2).all()  # pairs never run into each other
+            assert (guesses == row).double().mean() > 0.8
 
 
 class TestSource:

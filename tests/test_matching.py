@@ -119,6 +119,15 @@ class TestAwakeGate:
         assert 1.9 < ratio.max() <= 2 + 1e-9
 
 
+def test_a_layer_matched_in_part_moves_its_first_channels_alone(activation, embedding):
+    layer = MatchedLayer(CHANNELS, embedding.shape[1], slice(0, 2), 4).double()
+    target = torch.tensor([3.0, -2.0], dtype=torch.float64)
+    matched, _, phi = layer(activation, embedding, CentroidMatching(target))
+    assert phi.shape == (4, 2) and torch.allclose(phi, spatial_mean(activation[:, :2]))
+    assert torch.allclose(spatial_mean(matched[:, :2]), target.expand(4, 2))
+    assert torch.equal(matched[:, 2:], activation[:, 2:])
+
+
 class TestLeaveOneOut:
     def test_weights_of_two_groups_of_three(self):
         weights = leave_one_out(2, 3, torch.tensor([True, False]))

@@ -60,8 +60,15 @@ def luma(image: Image.Image | np.ndarray, side: int | None = None) -> np.ndarray
     return np.asarray(image.convert("L"), dtype=float)
 
 
-def distance(shown: np.ndarray, image: Image.Image) -> float:
-    return float(np.abs(luma(shown) - luma(image, len(shown))).mean())
+def distance(shown: np.ndarray, image: Image.Image, *, side: int | None = None) -> float:
+    """Of brightness, by default pixel by pixel; or of both reduced to `side` pixels."""
+    if side is None:
+        return float(np.abs(luma(shown) - luma(image, len(shown))).mean())
+    one, other = (
+        picture.convert("L").resize((side, side), Image.Resampling.BOX)
+        for picture in (Image.fromarray(shown), image)
+    )
+    return float(np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean())
 
 
 def watch(page: Page, name: str) -> None:
@@ -91,9 +98,11 @@ def test_the_timeline_shows_each_step_of_the_first_screen_and_of_a_run(visit, st
     for step in (15, 9, 2, 1, 4, 16):
         go_to(page, step)
         shown = on_screen(page, 1)
-        assert distance(shown, steps[step - 1].images[1]) < 20
-        others = [distance(shown, steps[k - 1].images[1]) for k in range(1, 17) if abs(k - step) > 2]
-        assert min(others) > distance(shown, steps[step - 1].images[1])
+        # a busy machine sends smaller previews: fine noise is not in them, what is coarser than they is
+        right = distance(shown, steps[step - 1].images[1], side=16)
+        assert right < 10
+        others = [distance(shown, steps[k - 1].images[1], side=16) for k in range(1, 17) if abs(k - step) > 2]
+        assert min(others) > right
         assert page.locator('[data-read="step"]').inner_text() == f"{step} / 16"
         assert float(page.locator('[data-read="sigma"]').inner_text()) == pytest.approx(
             steps[step - 1].sigma, rel=0.02, abs=1e-3

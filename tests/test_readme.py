@@ -2,13 +2,18 @@
 
 import json
 import re
+from html import escape
 from pathlib import Path
 
 from PIL import Image
 
 from fgsd.evaluation import report_text
+from fgsd.evidence.files import PAGE, read_report
+from fgsd.evidence.parts import all_parts
+from fgsd.evidence.text import readme_section
 
 ROOT = Path(__file__).parent.parent
+EVIDENCE = ROOT / "assets" / "evidence"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -29,9 +34,25 @@ def test_the_python_example_runs_as_written(tmp_path, monkeypatch):
 
 
 def test_the_figures_are_those_of_the_evidence():
-    evidence = sorted((ROOT / "assets" / "evidence").glob("*.json"))
+    evidence = sorted(path for path in EVIDENCE.glob("*.json") if path.name != "report.json")
     reports = [report_text(json.loads(path.read_text(encoding="utf-8"))).strip() for path in evidence]
     assert reports == [block.strip() for block in blocks("text")]
+
+
+def test_what_stands_between_the_marks_is_the_report():
+    [section] = re.findall(r"<!-- evidence -->\n(.*?)<!-- /evidence -->", README, flags=re.DOTALL)
+    assert section.strip() == readme_section(read_report(EVIDENCE)).strip()
+
+
+def test_the_report_lies_there_in_full():
+    results = read_report(EVIDENCE)
+    assert list(results["parts"]) == list(all_parts()) and results["size"] == 1
+    page = (EVIDENCE / PAGE).read_text(encoding="utf-8")
+    for part in results["parts"].values():
+        assert escape(part["answer"]) in page
+        drawn = [f"{plot['name']}.svg" for plot in part["plots"]]
+        files = drawn + [picture["file"] for picture in part["pictures"]]
+        assert files and all((EVIDENCE / name).is_file() for name in files)
 
 
 def test_links_lead_to_files():

@@ -19,9 +19,10 @@ class Stub(nn.Module):
     def __init__(self, answer) -> None:
         super().__init__()
         self.answer, self.device_tells = answer, nn.Parameter(torch.zeros(1))
-        self.config = NetworkConfig()
+        self.config, self.tileable = NetworkConfig(), None
 
-    def forward(self, x, sigma, matching=None):
+    def forward(self, x, sigma, matching=None, *, tileable=False):
+        self.tileable = tileable
         return self.answer(x, sigma, matching)
 
 
@@ -44,6 +45,13 @@ def test_the_error_is_that_of_held_out_crops(tmp_path):
     found = validate(Stub(lambda x, sigma, matching: torch.full_like(x, -1)), plain_images(tmp_path, 3))
     assert found.sigmas == SIGMAS
     assert found.guided == found.unguided == found.wrong == pytest.approx((4.0,) * 4)
+
+
+@pytest.mark.parametrize("tileable", [False, True])
+def test_crops_that_wrap_round_are_denoised_as_such(data, tileable):
+    stub = Stub(lambda x, sigma, matching: x)
+    validate(stub, data, tileable=tileable)
+    assert stub.tileable is tileable
 
 
 def test_an_identity_leaves_the_noise(data):

@@ -17,6 +17,7 @@ from fgsd.app.between_room import (
     wire_between,
 )
 from fgsd.app.controls_room import create_controls_room, create_view
+from fgsd.app.evidence_room import create_evidence
 from fgsd.app.frames import frames, to_send
 from fgsd.app.header_room import create_title, create_tools
 from fgsd.app.link import from_link, to_link
@@ -43,7 +44,11 @@ TELL_SETTINGS = """
 
 
 def build_page(
-    pipe: Pipeline, data_folder: str | Path | None, *, checkpoint: str = "checkpoints/textures"
+    pipe: Pipeline,
+    data_folder: str | Path | None,
+    *,
+    checkpoint: str = "checkpoints/textures",
+    evidence: bool = False,
 ) -> gr.Blocks:
     """Assemble the page for a checkpoint.
 
@@ -54,6 +59,8 @@ def build_page(
         The images that the checkpoint was trained on, for thumbnails; None shows grey ones.
     checkpoint : str
         What the lines of Python that a visitor takes home load.
+    evidence : bool
+        Whether there is a report to open; see `fgsd.app.server.launch`.
 
     Raises
     ------
@@ -91,6 +98,8 @@ def build_page(
         welcome = [one for several in frames(pipe, request) for one in several]
         picture_room.value = {"run": 0, "frames": welcome, "first": to_link(request)}
         with top:
+            if evidence:
+                create_evidence()
             create_tools(to_link(request))
 
         def known(visitor: gr.Request) -> list[str]:

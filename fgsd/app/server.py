@@ -7,12 +7,13 @@ from pathlib import Path
 
 import gradio as gr
 
+from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
 from fgsd.pipeline import Pipeline
 
 HERE = Path(__file__).parent
-FILES = ("style", "header", "own", "target", "map", "picture", "save", "between", "controls", "narrow")
-STYLES = [HERE / f"{name}.css" for name in FILES]
+FILES = ("style", "header", "own", "target", "map", "picture", "save", "between", "controls", "evidence")
+STYLES = [HERE / f"{name}.css" for name in (*FILES, "narrow")]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -24,6 +25,7 @@ def launch(
     host: str = "127.0.0.1",
     port: int | None = 7860,
     *,
+    evidence: str | Path | None = None,
     open_browser: bool = False,
     device: str | None = None,
     block: bool = True,
@@ -41,6 +43,8 @@ def launch(
         Address to listen on; "0.0.0.0" serves the whole network.
     port : int or None
         None or 0 takes the first free one from 7860.
+    evidence : str, Path or None
+        The page that `fgsd report` wrote, which visitors can open; None or no such file leaves it out.
     open_browser : bool
         Open the page in a browser of this machine.
     device : str, optional
@@ -62,7 +66,9 @@ def launch(
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # visitors learn the name of the checkpoint, not where this machine keeps it
     name = "/".join(Path(checkpoint).parts[-2:])
-    page = build_page(Pipeline.from_pretrained(checkpoint, device=device), data, checkpoint=name)
+    report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
+    pipe = Pipeline.from_pretrained(checkpoint, device=device)
+    page = build_page(pipe, data, checkpoint=name, evidence=report is not None)
     page.queue(max_size=64)
     page.launch(
         server_name=host,
@@ -74,6 +80,7 @@ def launch(
         css_paths=STYLES,
         footer_links=[],
         ssr_mode=False,
+        app_kwargs={"routes": [] if report is None else [evidence_route(report)]},
         max_file_size="1mb",  # images come as events, scaled in the browser; no file is uploaded
     )
     return page

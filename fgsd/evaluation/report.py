@@ -20,8 +20,15 @@ def report_text(results: dict) -> str:
         f"{machine['device']}, torch {machine['torch']}",
         "",
     ]
+    lines += check_lines(results["parts"])
+    lines += ["", *_behind(results["parts"])]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def check_lines(parts: dict) -> list[str]:
+    """Every checked figure of some parts beside its target, a line each, under a line of headings."""
     rows = [("", "figure", "95 %", "target", "")]
-    for part, figures in results["parts"].items():
+    for part, figures in parts.items():
         for one in figures["checks"]:
             rows.append(
                 (
@@ -33,14 +40,14 @@ def report_text(results: dict) -> str:
                 )
             )
     widths = [max(len(row[k]) for row in rows) for k in range(5)]
+    lines = []
     for name, figure, interval, target, verdict in rows:
         line = (
             f"{name:<{widths[0]}}  {figure:>{widths[1]}}  {interval:<{widths[2]}}  "
             f"{target:<{widths[3]}}  {verdict}"
         )
         lines.append(line.rstrip())
-    lines += ["", *_behind(results["parts"])]
-    return "\n".join(lines).rstrip() + "\n"
+    return lines
 
 
 def _settings(results: dict) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from fgsd.checkpoint import Checkpoint
 from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import belonging
 from fgsd.evaluation.diversity import variety
@@ -175,7 +176,7 @@ def evaluate(
         "steps": steps,
         "per_class": per_class,
         "classes": len(material.classes),
-        "machine": machine(pipe),
+        "machine": machine(pipe.device),
         "checkpoint": checkpoint_facts(pipe),
         "data": {"folder": Path(data.folder).name, "classes": len(data.classes), **asdict(data.config)},
         "parts": {},
@@ -233,8 +234,9 @@ def _refuse_other_data(pipe: Pipeline, data: TextureFolder) -> None:
         )
 
 
-def machine(pipe: Pipeline) -> dict:
+def machine(device: torch.device | str) -> dict:
     """What the figures were measured on."""
+    device = torch.device(device)
     facts = {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
@@ -242,10 +244,10 @@ def machine(pipe: Pipeline) -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": str(pipe.device),
+        "device": str(device),
     }
-    if pipe.device.type == "cuda":
-        facts["gpu"] = torch.cuda.get_device_name(pipe.device)
+    if device.type == "cuda":
+        facts["gpu"] = torch.cuda.get_device_name(device)
     return facts
 
 
@@ -259,14 +261,14 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def checkpoint_facts(pipe: Pipeline) -> dict:
+def checkpoint_facts(pipe: Pipeline | Checkpoint) -> dict:
     """What was measured."""
     info = asdict(pipe.info)
     info.pop("attribution")
     return {
         "parameters": sum(p.numel() for p in pipe.network.parameters()),
         "dimension": pipe.table.dimension,
-        "classes": len(pipe.classes),
+        "classes": len(pipe.table.classes),
         "network": asdict(pipe.network.config),
         **info,
     }

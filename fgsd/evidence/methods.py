@@ -118,6 +118,8 @@ class Trained(Method):
     checkpoint : Checkpoint
     weight : float, optional
         Of classifier-free guidance, for a network with labels; 1 is the label alone.
+    strength : float, optional
+        Of feature matching, for a network without; 1 moves features all the way to the centroid.
     unguided : bool
         The network is told nothing, whatever is asked for.
     """
@@ -125,6 +127,7 @@ class Trained(Method):
     name: str
     checkpoint: Checkpoint
     weight: float = 1.0
+    strength: float = 1.0
     unguided: bool = False
 
     @property
@@ -153,7 +156,8 @@ class Trained(Method):
         values = torch.einsum("bc,csf->bsf", rows, table.values)
         colours = rows @ table.colours
         centroids = [Centroid(table.sigmas, v, c) for v, c in zip(values, colours, strict=True)]
-        return GuidedDenoiser(network, centroids[0] if len(centroids) == 1 else centroids, tileable=tileable)
+        target = centroids[0] if len(centroids) == 1 else centroids
+        return GuidedDenoiser(network, target, strength=self.strength, tileable=tileable)
 
     def colours(self, mixtures: Tensor) -> Tensor:
         table = self.checkpoint.table

@@ -104,13 +104,19 @@ def draw_plane(plane: ColourPlane, paths: dict[str, Tensor]):
     for k, (name, found) in enumerate(paths.items()):
         axes = figure.add_subplot(rows, columns, k + 1)
         axes.imshow(
-            grey, extent=(-reach, reach, -reach, reach), origin="lower", cmap="Greys", vmax=1.6 * grey.max()
+            grey.numpy(),
+            extent=(-reach, reach, -reach, reach),
+            origin="lower",
+            cmap="Greys",
+            vmax=1.6 * grey.max().item(),
         )
         for row, of_class in enumerate(found):
             colour = COLOURS[row % len(COLOURS)]
-            axes.plot(*of_class[:PATHS].permute(2, 1, 0), color=colour, linewidth=0.8, alpha=0.8)
+            axes.plot(*of_class[:PATHS].permute(2, 1, 0).numpy(), color=colour, linewidth=0.8, alpha=0.8)
             marker = "o" if row % 2 == 0 else "^"
-            axes.scatter(*of_class[:, -1].T, s=9, color=colour, marker=marker, linewidths=0, alpha=0.9)
+            axes.scatter(
+                *of_class[:, -1].T.numpy(), s=9, color=colour, marker=marker, linewidths=0, alpha=0.9
+            )
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
         axes.set_title(name, fontsize=11)
     canvas.draw()

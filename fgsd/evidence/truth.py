@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from fgsd.evaluation.checks import check
-from fgsd.evaluation.gaussian_truth import EXCESS_TARGET, SIGMAS
 from fgsd.evidence.figures import over_seeds, plot, series, table
 from fgsd.evidence.methods import Exact, Method, Trained
 from fgsd.evidence.plane import plane_picture
@@ -14,6 +13,8 @@ from fgsd.evidence.workbench import WEIGHTS, Workbench
 from fgsd.gaussians import GaussianClasses, fitted, gaussian_divergence
 from fgsd.study import GAUSSIAN_SOURCE
 
+SIGMAS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
+EXCESS_TARGET = 0.05  # of the exact denoiser's own error
 SEEDS, EACH, STEPS = 3, 128, 32
 IMAGES = 64  # noisy images of each class and noise level that denoisers are held against the exact one on
 
@@ -217,7 +218,7 @@ def _sample_table(samples: dict[str, list[dict]], methods: list[Trained]) -> dic
         compared=range(len(methods)),
         note=f"{STEPS} steps of DPM-Solver++ (2M); means over classes, 95 % intervals over {SEEDS} seeds. "
         "The exact denoisers show what belongs to the method and not to the training: with them too, "
-        "classifier-free guidance misses the mean colour. True images show what the number of images alone costs.",
+        "classifier-free guidance misses the mean colour. True images show what their number alone costs.",
     )
 
 

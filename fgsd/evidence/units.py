@@ -37,3 +37,7 @@ class Units:
             text = json.dumps({"facts": self._facts, "units": self._kept})
             write_atomically(self._path, lambda p: p.write_text(text, encoding="utf-8"))
         return self._kept[key]
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)

@@ -17,6 +17,7 @@ from fgsd.evaluation.classifier import Judge
 from fgsd.evaluation.material import FeatureFunction, real_crops, silent
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.units import Units
+from fgsd.evidence.yardstick import Yardstick
 from fgsd.pipeline import best_device
 from fgsd.run_state import write_atomically
 
@@ -41,6 +42,8 @@ class Workbench:
     seed : int
     size : float
         Of the samples and of what they are compared with, as a share of a full report: less for tests.
+    shipped : Path
+        Folder of the checkpoint that `fgsd app` shows, which was trained far longer; it may be missing.
     """
 
     folder: Path
@@ -50,8 +53,9 @@ class Workbench:
     features: FeatureFunction
     seed: int = 0
     size: float = 1.0
+    shipped: Path = Path("checkpoints/textures")
     progress: Callable = silent
-    _networks: dict[str, Checkpoint] = field(default_factory=dict)
+    _networks: dict[Path, Checkpoint] = field(default_factory=dict)
 
     def some(self, n: int, least: int = 2) -> int:
         """A number of samples, scaled by `size`."""
@@ -59,12 +63,22 @@ class Workbench:
 
     def checkpoint(self, name: str) -> Checkpoint:
         """A network of the study; `CheckpointError` if it was not trained yet."""
-        if name not in self._networks:
-            found = load_checkpoint(self.folder / name)
+        return self._loaded(self.folder / name)
+
+    def shipped_checkpoint(self) -> Checkpoint | None:
+        """The one of `shipped`; None if there is none, or if it knows classes that there are no images of."""
+        if not self.shipped.is_dir():
+            return None
+        found = self._loaded(self.shipped)
+        return found if set(found.table.classes) <= set(self.data.classes) else None
+
+    def _loaded(self, path: Path) -> Checkpoint:
+        if path not in self._networks:
+            found = load_checkpoint(path)
             found.network.eval().requires_grad_(False)
             found.network.to(best_device(), memory_format=torch.channels_last)
-            self._networks[name] = found
-        return self._networks[name]
+            self._networks[path] = found
+        return self._networks[path]
 
     def methods(self, prefix: str = "") -> list[Trained]:
         """Guidance by features, the label alone, and classifier-free guidance at several weights."""
@@ -97,9 +111,14 @@ class Workbench:
         return self.features(images.flatten(0, 1)).reshape(*images.shape[:2], -1)
 
     @cached_property
+    def yardstick(self) -> Yardstick:
+        """Real training crops, which samples are held against."""
+        return Yardstick(self.data, self.classes, self.features, crops=self.some(48, 8), seed=self.seed)
+
+    @property
     def judge(self) -> Judge:
         """A classifier of real training crops, in features of a network that has nothing to do with ours."""
-        return Judge(self.classes, self.measured(self.training(self.some(48))))
+        return self.yardstick.judge
 
     def picture(self, name: str, image: Image.Image) -> str:
         """Keep a picture beside the figures; returns its file name."""

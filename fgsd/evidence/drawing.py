@@ -1,0 +1,143 @@
+"""Plots of the report as SVG: colours that colour-blind readers can tell apart, and a mark for each series.
+
+The same plot always gives the same text, so that a report measured again changes nothing that is the same.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from itertools import cycle
+from textwrap import fill
+
+import numpy as np
+
+from fgsd.evidence.plane import COLOURS
+
+INK, QUIET, RULE, PAPER = "#1d1c1a", "#6a6762", "#dedbd5", "#fffefc"
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ("-", (0, (5, 1.5)), (0, (2, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+SIZE = (6.2, 4.3)  # inches
+STYLE = {
+    "svg.fonttype": "none",  # words stay words: to search, to read aloud, and a quarter of the size
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif"],
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "mathtext.fontset": "dejavusans",
+}
+
+
+def draw(plot: dict) -> str:
+    """A plot of `fgsd.evidence.figures.plot` as the text of an SVG file.
+
+    Intervals are bands round lines and bars at points; a figure that is None leaves a gap.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    # the salt makes the names inside a file the same each time, and other ones in another plot
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": plot["name"]}):
+        figure = Figure(figsize=SIZE, facecolor=PAPER, layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot(facecolor="none")
+        axes.set_axisbelow(True)
+        looks = zip(cycle((*COLOURS, INK)), cycle(MARKS), cycle(DASHES), strict=False)
+        for one, look in zip(plot["series"], looks, strict=False):
+            _draw_series(axes, one, *look)
+        for x, y, words in plot["labels"]:
+            if x is None or y is None:
+                continue
+            axes.annotate(words, (x, y), (4, 4), textcoords="offset points", fontsize=8, color=INK)
+        axes.set(xlabel=fill(plot["x"], 60), ylabel=fill(plot["y"], 44))  # in lines that fit the axes
+        for name in ("x", "y"):
+            if plot[f"log_{name}"]:
+                _logarithmic(axes, name)
+        if len(plot["series"]) > 1:
+            figure.legend(loc="outside lower center", ncols=_columns(plot["series"]), fontsize=9)
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    return buffer.getvalue()
+
+
+def inline(svg: str, title: str) -> str:
+    """The drawing as part of a page, in whose colours it is; `title` is what it is read aloud as."""
+    from html import escape
+
+    svg = svg[svg.index("<svg") :]  # no XML declaration inside a page
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", svg, flags=re.DOTALL)  # a style would hold for all
+    # matplotlib numbers its groups anew in each drawing; nothing refers to them
+    svg = re.sub(r'<g id="[\w.]+_\d+">', "<g>", svg)
+    names = {INK: "ink", QUIET: "quiet", RULE: "line", PAPER: "raised", COLOURS[0].lower(): "blue"}
+    for colour, variable in names.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title, quote=True)}" ', 1)
+
+
+def _draw_series(axes, one: dict, colour: str, mark: str, dashes) -> None:
+    x, y = _numbers(one["x"]), _numbers(one["y"])
+    if one["style"] == "dashes":  # something to compare with
+        axes.plot(x, y, color=QUIET, linestyle=(0, (3, 2)), linewidth=1.3, label=one["name"])
+        return
+    line = one["style"] == "line"
+    axes.plot(
+        x,
+        y,
+        color=colour,
+        marker=mark,
+        linestyle=dashes if line else "none",
+        linewidth=1.6,
+        markersize=5,
+        alpha=1 if line or len(x) < 100 else 0.6,  # so many that they hide each other
+        label=one["name"],
+    )
+    if "low" not in one:
+        return
+    low, high = _numbers(one["low"]), _numbers(one["high"])
+    if line:
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    else:
+        bars = np.stack([y - low, high - y]).clip(min=0)
+        axes.errorbar(x, y, yerr=bars, fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
+
+
+def _numbers(values: list) -> np.ndarray:
+    return np.array([np.nan if v is None else v for v in values], dtype=float)
+
+
+def _logarithmic(axes, name: str) -> None:
+    """A logarithmic axis with plain numbers at its ticks, enough of them to read a value by."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+    getattr(axes, f"set_{name}scale")("log")
+    axis = getattr(axes, f"{name}axis")
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low) if low > 0 else 9
+    if decades < 0.7:
+        axis.set_major_locator(MaxNLocator(6))
+    else:
+        axis.set_major_locator(
+            LogLocator(subs=(1,) if decades > 3.5 else (1, 3) if decades > 1.5 else (1, 2, 5))
+        )
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _columns(all_series: list[dict]) -> int:
+    """Of the legend: as many as the names leave room for."""
+    longest = max(len(one["name"]) for one in all_series)
+    return max(1, min(len(all_series), 4, 82 // (longest + 8)))
