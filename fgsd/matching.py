@@ -11,7 +11,6 @@ What the target is depends on who asks: nobody (`None`, the identity), the other
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -62,41 +61,7 @@ class CentroidMatching:
         return phi + self.strength * (centroid - phi)
 
 
-@dataclass(frozen=True)
-class FadedMatching:
-    """A part of the way to the targets of another matching: `target = phi + share * (theirs - phi)`.
-
-    Parameters
-    ----------
-    matching : PeerMatching or CentroidMatching
-    share : Tensor of shape (B, 1)
-    """
-
-    matching: PeerMatching | CentroidMatching
-    share: Tensor
-
-    def target(self, phi: Tensor, features: slice) -> Tensor:
-        return phi + self.share.to(phi) * (self.matching.target(phi, features) - phi)
-
-
-Matching = PeerMatching | CentroidMatching | FadedMatching | None
-
-
-def faded(matching: Matching, log_sigma: Tensor, levels: tuple[float, ...] | None) -> Matching:
-    """The matching, from none at the lower of two noise levels to all of it at the higher one.
-
-    Guidance in a part of the noise levels only (Kynkaanniemi et al. 2024, who leave it out at both ends).
-
-    Parameters
-    ----------
-    log_sigma : Tensor of shape (B,)
-    levels : two noise levels, or None
-        None leaves the matching as it is.
-    """
-    if matching is None or levels is None:
-        return matching
-    low, high = (math.log(level) for level in levels)
-    return FadedMatching(matching, ((log_sigma - low) / (high - low)).clamp(0, 1)[:, None])
+Matching = PeerMatching | CentroidMatching | None
 
 
 def leave_one_out(groups: int, size: int, guided: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgsd.labels import Labels
-from fgsd.matching import MatchedLayer, Matching, faded, spatial_mean
+from fgsd.matching import MatchedLayer, Matching, spatial_mean
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,6 @@ class NetworkConfig:
     # layers whose channel means form the feature vector, in the order in which the network computes them
     features: tuple[str, ...] = ("down0", "down1", "down2", "up1")
     feature_share: float = 1.0  # share of each such layer's channels that are matched, the first ones
-    # noise levels between which matching sets in: at less noise an image tells its own class, and matching
-    # would only cost it its own means. None: it is the same at all levels
-    fade: tuple[float, ...] | None = None
     own_colour: bool = False  # the last layer sees the noisy image's own mean colour, which matching erases
     labels: int = 0  # classes that a label can name; 0: features alone tell the class, as the method has it
     sigma_data: float = 0.5  # standard deviation of the images in [-1, 1]
@@ -46,8 +43,6 @@ class NetworkConfig:
             raise ValueError(f"features={self.features} must be distinct and in the order {', '.join(known)}")
         if not 0 < self.feature_share <= 1:
             raise ValueError(f"feature_share={self.feature_share} must be above 0 and at most 1")
-        if self.fade is not None and not (len(self.fade) == 2 and 0 < self.fade[0] < self.fade[1] < math.inf):
-            raise ValueError(f"fade={self.fade} must be two positive noise levels that rise, or None")
         if self.labels < 0:
             raise ValueError(f"labels={self.labels} must be 0, for none, or the number of classes")
         if not 0 < self.sigma_data < math.inf:
@@ -260,7 +255,7 @@ class Denoiser(nn.Module):
         if isinstance(condition, Labels):
             matching, context = None, self.embed(log_sigma, self.label(condition.weights.to(x)))
         else:
-            matching, context = faded(condition, log_sigma, self.config.fade), self.embed(log_sigma)
+            matching, context = condition, self.embed(log_sigma)
         phi: list[Tensor] = []
         skips = []
         h = self.stem(F.pixel_unshuffle(x, 2), tileable)  # (B, 12, H/2, W/2) -> (B, widths[0], H/2, W/2)

@@ -71,7 +71,9 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         Study("features", TEXTURES),
         Study("labels", _with(TEXTURES, labels=classes, **SINGLE)),
         Study("unconditional", replace(TEXTURES, guided_share=0.0, **SINGLE)),
+        Study("features-colour", _with(TEXTURES, own_colour=True)),
         Study("gaussians-features", GAUSSIANS, gaussian=True),
+        Study("gaussians-colour", _with(GAUSSIANS, own_colour=True), gaussian=True),
         Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **SINGLE), gaussian=True),
     ]
     layers = ("down0", "down1", "down2", "up1", "up0")

@@ -40,8 +40,6 @@ class TestConfig:
             ({"widths": (8,), "blocks": (1,)}, "at least 2"),
             ({"widths": (8, 0), "blocks": (1, 1), "features": ("down0",)}, "at least 1"),
             ({"features": ("down0", "middle")}, "middle"),
-            ({"fade": (0.4, 0.1)}, "fade=\\(0.4, 0.1\\)"),
-            ({"fade": (0.4,)}, "two positive noise levels"),
             ({"features": ("down1", "down0")}, "order"),
             ({"features": ("down0", "down0")}, "distinct"),
             ({"sigma_data": 0.0}, "sigma_data=0.0"),
@@ -213,37 +211,6 @@ class TestMatching:
         assert none.denoise(images(2), 0.5)[1].shape == (2, 0)
         one = Denoiser(dataclasses.replace(tiny, features=("down1",)))
         assert one.denoise(images(2), 0.5)[1].shape == (2, 16)
-
-
-class TestFade:
-    """Matching that sets in between two noise levels."""
-
-    LEVELS = (0.2, 0.8)
-
-    @pytest.fixture
-    def pair(self, lively, tiny):
-        """A network whose matching fades, and the same one whose matching does not."""
-        plain, fading = lively(), lively(dataclasses.replace(tiny, fade=self.LEVELS))
-        fading.load_state_dict(plain.state_dict())
-        return plain, fading
-
-    def test_it_is_all_there_above_and_gone_below(self, pair, centroid):
-        plain, fading = pair
-        x, matching = images(2), CentroidMatching(centroid)
-        for sigma, same in ((1.5, matching), (0.8, matching), (0.2, None), (0.05, None)):
-            assert torch.allclose(fading(x, sigma, matching), plain(x, sigma, same), atol=1e-5)
-        assert (fading(x, 0.1, matching) - plain(x, 0.1, matching)).abs().max() > 1e-3
-
-    def test_it_rises_evenly_in_log_sigma(self, pair, centroid):
-        plain, fading = pair
-        x, half = images(2), CentroidMatching(centroid, 0.5)
-        assert torch.allclose(fading(x, 0.4, CentroidMatching(centroid)), plain(x, 0.4, half), atol=1e-5)
-
-    def test_each_image_fades_by_its_own_noise(self, pair, centroid):
-        _, fading = pair
-        x, matching = images(3), CentroidMatching(centroid)
-        alone = [fading(x[k : k + 1], s.item(), matching) for k, s in enumerate(SIGMA)]
-        assert torch.allclose(fading(x, SIGMA, matching), torch.cat(alone), atol=1e-5)
 
 
 def test_the_last_layer_can_see_the_mean_colour_that_matching_erases(tiny):
