@@ -68,16 +68,16 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
     found = [
-        Study("features", TEXTURES),
+        Study("features", _with(TEXTURES, own_colour=True)),
+        Study("plain", TEXTURES),
         Study("labels", _with(TEXTURES, labels=classes, **SINGLE)),
         Study("unconditional", replace(TEXTURES, guided_share=0.0, **SINGLE)),
-        Study("features-colour", _with(TEXTURES, own_colour=True)),
-        Study("gaussians-features", GAUSSIANS, gaussian=True),
-        Study("gaussians-colour", _with(GAUSSIANS, own_colour=True), gaussian=True),
+        Study("gaussians-features", _with(GAUSSIANS, own_colour=True), gaussian=True),
+        Study("gaussians-plain", GAUSSIANS, gaussian=True),
         Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **SINGLE), gaussian=True),
     ]
     layers = ("down0", "down1", "down2", "up1", "up0")
-    shorter = replace(TEXTURES, images=DIMENSION_IMAGES)
+    shorter = replace(_with(TEXTURES, own_colour=True), images=DIMENSION_IMAGES)
     for name, features, share in (
         ("1-layer", ("down2",), 1.0),
         ("2-layers", ("down1", "down2"), 1.0),

@@ -145,7 +145,7 @@ def test_best_on_curve():
 
 def test_cfg_is_compared_at_our_accuracy_seed_by_seed():
     line = {name: Line(name, SimpleNamespace(evaluations=1)) for name in ("ours", "1", "2")}
-    lines = Lines([line["ours"]], [line["1"], line["2"]], [], line["ours"])
+    lines = Lines([line["ours"]], [line["1"], line["2"]], [], line["ours"], [])
     runs = {
         "ours": [{"accuracy": 0.8}, {"accuracy": 0.4}],
         "1": [{"accuracy": 0.7, "coverage": 0.5}, {"accuracy": 0.5, "coverage": 0.6}],

@@ -23,10 +23,14 @@ def differences(one, other) -> set[str]:
 def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
-    assert differences(ours, labels) == {"network.labels", "groups", "group_size"}
-    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "groups", "group_size"}
+    # only matching erases an image's own mean colour, so only there it is given back
+    own = {"network.own_colour", "groups", "group_size"}
+    assert differences(ours, labels) == {"network.labels", *own}
+    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", *own}
     gaussian = differences(all_of_them["gaussians-features"], all_of_them["gaussians-labels"])
-    assert gaussian == {"network.labels", "groups", "group_size"}
+    assert gaussian == {"network.labels", *own}
+    for kind, plain in (("features", "plain"), ("gaussians-features", "gaussians-plain")):
+        assert differences(all_of_them[kind], all_of_them[plain]) == {"network.own_colour"}
     for one in (ours, labels):
         assert one.config.groups * one.config.group_size == 36
     assert labels.config.network.labels == 5

@@ -45,6 +45,7 @@ class Lines:
     labels: list[Line]  # by weight
     few: list[Line]  # classifier-free guidance by weight, at our number of evaluations
     unguided: Line
+    plain: list[Line]  # ours without what gives back the mean colour, if it was trained
 
     @classmethod
     def of(cls, bench: Workbench) -> Lines:
@@ -56,11 +57,16 @@ class Lines:
             [Line(m.name, m) for m in labels],
             [Line(f"{m.name}, {FEW_STEPS} steps", m, FEW_STEPS) for m in labels[1:]],
             Line("unguided", unguided),
+            [Line(m.name, m) for m in bench.plain()],
         )
 
     @property
     def guided(self) -> list[Line]:
         return [*self.ours, *self.labels, *self.few]
+
+    @property
+    def all(self) -> list[Line]:
+        return [*self.guided, *self.plain, self.unguided]
 
 
 def first_seeds(first: int, images: int) -> list[int]:

@@ -40,8 +40,8 @@ def all_parts() -> dict[str, Part]:
 
     dimensions = tuple(name for name in studies() if name.startswith("dimension-"))
     return {
-        "truth": Part(truth, ("gaussians-features", "gaussians-labels")),
-        "textures": Part(textures, ("features", "labels", "unconditional")),
+        "truth": Part(truth, ("gaussians-features", "gaussians-labels"), optional=("gaussians-plain",)),
+        "textures": Part(textures, ("features", "labels", "unconditional"), optional=("plain",)),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features")),
         "between": Part(between, ("features", "labels")),
         "dimension": Part(dimension, ("features",), optional=dimensions, least=LEAST),

@@ -52,7 +52,7 @@ def textures(bench: Workbench) -> dict:
     """What the report says of textures."""
     lines = Lines.of(bench)
     runs: Runs = {}
-    for line in bench.progress([*lines.guided, lines.unguided], desc="samples of textures"):
+    for line in bench.progress(lines.all, desc="samples of textures"):
         runs[line.name] = sample_runs(bench, line, part="textures")
     for name, split in ((HELD_OUT, "test"), (TRAINING, "train")):
         runs[name] = real_runs(bench, split=split, part="textures")
@@ -60,7 +60,7 @@ def textures(bench: Workbench) -> dict:
     seconds = bench.units.get(
         "textures: seconds",
         lambda: seconds_an_image(
-            [*lines.guided, lines.unguided], size=bench.yardstick.size, images=bench.some(8), seed=bench.seed
+            lines.all, size=bench.yardstick.size, images=bench.some(8), seed=bench.seed
         ),
     )
     shipped = shipped_runs(bench)
@@ -153,7 +153,7 @@ def _cells(runs: Sequence[dict], columns: Sequence[str]) -> list[list[float]]:
 
 
 def _likeness(runs: Runs, lines: Lines, seconds: dict[str, float], shipped: Runs) -> dict:
-    known = {line.name: line.evaluations for line in (*lines.guided, lines.unguided)}
+    known = {line.name: line.evaluations for line in lines.all}
     rows = [
         [name, known.get(name), *_cells(many, LIKENESS), seconds.get(name)]
         for name, many in (runs | shipped).items()

@@ -89,6 +89,12 @@ class Workbench:
             *(Trained(f"label, CFG {weight:g}", labels, weight) for weight in WEIGHTS),
         ]
 
+    def plain(self, prefix: str = "") -> list[Trained]:
+        """Ours without the mean colour that the last layer sees, if it was trained."""
+        name = f"{prefix}plain"
+        there = (self.folder / name / "model.safetensors").exists()
+        return [Trained("features, no own colour", self.checkpoint(name))] if there else []
+
     @cached_property
     def data(self) -> TextureFolder:
         """The images, cut as the networks of the study saw them."""
