@@ -98,9 +98,10 @@ class RunFolder:
         optimizers: list[torch.optim.Optimizer],
         step: int,
         seconds: float,
+        more: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Write the whole state as one file, atomically."""
-        tensors = {}
+        """Write the whole state as one file, atomically; `more` are tensors that a run needs besides."""
+        tensors = {f"more/{k}": v for k, v in (more or {}).items()}
         for prefix, module in (("model", model), ("average", average)):
             tensors |= {f"{prefix}/{k}": v for k, v in module.state_dict().items()}
         for index, optimizer in enumerate(optimizers):
@@ -115,10 +116,11 @@ class RunFolder:
 
     def load(
         self, model: nn.Module, average: nn.Module, optimizers: list[torch.optim.Optimizer]
-    ) -> tuple[int, float]:
-        """Restore the last saved state, if there is one; returns (steps done, seconds of training)."""
+    ) -> tuple[int, float, dict[str, Tensor]]:
+        """Restore the last saved state, if there is one; returns (steps done, seconds of training, what was
+        saved besides)."""
         if not self.state_path.exists():
-            return 0, 0.0
+            return 0, 0.0, {}
         tensors, step, seconds = self._read()
         for prefix, module in (("model", model), ("average", average)):
             module.load_state_dict(_below(tensors, prefix))
@@ -130,7 +132,7 @@ class RunFolder:
             optimizer.load_state_dict(
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
-        return step, seconds
+        return step, seconds, _below(tensors, "more")
 
     def load_average(self, denoiser: nn.Module) -> tuple[int, float]:
         """Put the averaged weights into a network; returns (steps done, seconds of training)."""

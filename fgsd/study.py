@@ -67,17 +67,23 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         Another budget, in training crops, for every one.
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
+    plain = _with(TEXTURES, own_colour=True)
+    ours = replace(plain, centroids_from=0.5)
     found = [
-        Study("features", _with(TEXTURES, own_colour=True)),
-        Study("plain", TEXTURES),
+        Study("features", ours),
+        Study("plain", plain),
         Study("labels", _with(TEXTURES, labels=classes, **SINGLE)),
         Study("unconditional", replace(TEXTURES, guided_share=0.0, **SINGLE)),
-        Study("gaussians-features", _with(GAUSSIANS, own_colour=True), gaussian=True),
+        Study(
+            "gaussians-features",
+            replace(_with(GAUSSIANS, own_colour=True), centroids_from=0.5),
+            gaussian=True,
+        ),
         Study("gaussians-plain", GAUSSIANS, gaussian=True),
         Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **SINGLE), gaussian=True),
     ]
     layers = ("down0", "down1", "down2", "up1", "up0")
-    shorter = replace(_with(TEXTURES, own_colour=True), images=DIMENSION_IMAGES)
+    shorter = replace(ours, images=DIMENSION_IMAGES)
     for name, features, share in (
         ("1-layer", ("down2",), 1.0),
         ("2-layers", ("down1", "down2"), 1.0),

@@ -4,6 +4,7 @@ A batch holds groups of crops of one class at one noise level. Each crop is matc
 *other* crops of its group (leave-one-out), so the network learns to denoise an image by the features of
 its class; a share of the groups goes unmatched, so the unguided score is learned too. A network with
 labels, the baseline, is told the class of each crop instead, and it too goes without in a share of them.
+The last part of a run may go on with centroids instead of peers: see `fgsd.finishing`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from fgsd.data import DataConfig, TextureFolder, normalised
+from fgsd.finishing import Finishing
 from fgsd.gaussians import GaussianSource
 from fgsd.labels import Labels
-from fgsd.matching import PeerMatching, leave_one_out
+from fgsd.matching import CentroidMatching, PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
 from fgsd.run_state import RunFolder
@@ -43,6 +45,9 @@ class TrainingConfig:
     groups: int = 18
     group_size: int = 2  # crops in a group; 1 will do where nothing is matched
     guided_share: float = 0.9  # share of groups that are matched or labelled; the rest is left unguided
+    # share of the budget from which crops are matched to the centroids of their classes and no longer to
+    # their peers, and every crop has a class and a noise level of its own; None is never
+    centroids_from: float | None = None
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
     crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
@@ -80,6 +85,10 @@ class TrainingConfig:
             raise ValueError(f"clip={self.clip} must be positive")
         if not 0 <= self.guided_share <= 1:
             raise ValueError(f"guided_share={self.guided_share} must be between 0 and 1")
+        if self.centroids_from is not None and not 0 < self.centroids_from < 1:
+            raise ValueError(f"centroids_from={self.centroids_from} must be between 0 and 1, or None")
+        if self.centroids_from is not None and (self.network.labels or self.guided_share == 0):
+            raise ValueError("centroids_from must be None where nothing is matched")
         if not 0 < self.sigma_min < self.sigma_max:
             raise ValueError(
                 f"sigma_min={self.sigma_min} must be positive and below sigma_max={self.sigma_max}"
@@ -161,7 +170,16 @@ def train(
     model.to(accelerator.device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=_ema(config.ema))
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
-    step, seconds = place.load(model, average, optimizers)
+    finishing = Finishing(
+        data,
+        begins=config.centroids_from,
+        sigma_min=config.sigma_min,
+        sigma_max=config.sigma_max,
+        seed=config.seed,
+        tileable=config.tileable,
+    )
+    step, seconds, more = place.load(model, average, optimizers)
+    finishing.restore(more, accelerator.device)
     if accelerator.is_main_process:
         place.begin(step)
     accelerator.wait_for_everyone()
@@ -176,7 +194,14 @@ def train(
     def prepared(step: int, progress: float) -> Batch:
         size = config.crop_size(progress)
         return make_batch(
-            data, config, step, size, first=first, total_groups=total, device=accelerator.device
+            data,
+            config,
+            step,
+            size,
+            first=first,
+            total_groups=total,
+            device=accelerator.device,
+            alone=finishing.holds(progress),
         )
 
     batch = None
@@ -186,6 +211,9 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
         batch = batch or prepared(step, progress)
+        if finishing.holds(progress):
+            finishing.keep_fresh(average.module, progress)
+            batch = replace(batch, condition=finishing.matching(batch.rows, batch.sigma, batch.told))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
             loss = denoising_loss(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
         accelerator.backward(loss)
@@ -214,7 +242,7 @@ def train(
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds, report)
             place.log(record)
             if step % config.save_every == 0 or progress >= 1:
-                place.save(model, average, optimizers, step, seconds)
+                place.save(model, average, optimizers, step, seconds, finishing.state())
         else:
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds)
         yield record
@@ -228,7 +256,9 @@ class Batch:
     x0: Tensor
     x: Tensor
     sigma: Tensor
-    condition: PeerMatching | Labels | None
+    condition: PeerMatching | CentroidMatching | Labels | None
+    rows: Tensor  # (B,) numbers of the classes
+    told: Tensor  # (B,) whether the network is told anything of the class
 
 
 def make_batch(
@@ -240,11 +270,15 @@ def make_batch(
     first: int = 0,
     total_groups: int | None = None,
     device: torch.device | str = "cpu",
+    alone: bool = False,
 ) -> Batch:
     """The groups `first` to `first + config.groups` of the `total_groups` of a step, with crops of `size`
     pixels (by default `data.config.patch_size`). Classes, crops and noise levels are the same on any
-    machine; the noise is drawn on the device, so it is the same on devices of one kind."""
-    total, n = total_groups or config.groups, config.group_size
+    machine; the noise is drawn on the device, so it is the same on devices of one kind. With `alone` as many
+    crops make groups of one, and are told nothing yet."""
+    groups, total, n = config.groups, total_groups or config.groups, config.group_size
+    if alone:
+        first, groups, total, n = first * n, groups * n, total * n, 1
     plan = torch.Generator().manual_seed(seed_of(config.seed, step))
     rounds = math.ceil(total / len(data.classes))
     classes = torch.cat([torch.randperm(len(data.classes), generator=plan) for _ in range(rounds)])
@@ -255,23 +289,23 @@ def make_batch(
     sigmas = sigmas.clamp(config.sigma_min, config.sigma_max).float()
     guided = torch.rand(total, generator=plan) < config.guided_share
     crops, noise = [], []
-    for g in range(first, first + config.groups):
+    for g in range(first, first + groups):
         where = torch.Generator().manual_seed(seed_of(config.seed, step, g, 0))
         crops.append(data.pixels(data.classes[int(classes[g])], n, where, size=size))
         generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
         noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
     x0 = normalised(torch.cat(crops).to(device))
-    mine = slice(first, first + config.groups)
+    mine = slice(first, first + groups)
     sigma = sigmas[mine].repeat_interleave(n).to(device)
     x = x0 + sigma[:, None, None, None] * torch.cat(noise)
+    rows, told = (values[mine].repeat_interleave(n).to(device) for values in (classes, guided))
     if config.network.labels:
-        rows, told = (values[mine].repeat_interleave(n).to(device) for values in (classes, guided))
         condition = Labels.of(rows, config.network.labels, told)
     elif n == 1:
         condition = None
     else:
-        condition = PeerMatching(leave_one_out(config.groups, n, guided[mine]).to(device))
-    return Batch(x0, x, sigma, condition)
+        condition = PeerMatching(leave_one_out(groups, n, guided[mine]).to(device))
+    return Batch(x0, x, sigma, condition, rows, told)
 
 
 def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:

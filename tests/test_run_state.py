@@ -147,9 +147,11 @@ class TestState:
         model, average, optimizers = self.parts(0)
         self.step(model, optimizers)
         place = RunFolder(tmp_path, Settings(), [])
-        place.save(model, average, optimizers, 17, 0.1 + 0.2)
+        besides = torch.arange(6.0).reshape(2, 3)
+        place.save(model, average, optimizers, 17, 0.1 + 0.2, {"values": besides})
         again = self.parts(1)
-        assert place.load(*again) == (17, 0.1 + 0.2)
+        step, seconds, more = place.load(*again)
+        assert (step, seconds) == (17, 0.1 + 0.2) and torch.equal(more.pop("values"), besides) and not more
         self.step(model, optimizers)
         self.step(again[0], again[2])
         for ours, theirs in ((model, again[0]), (average, again[1])):
@@ -158,7 +160,7 @@ class TestState:
     def test_without_a_state_nothing_happens(self, tmp_path):
         place, (model, average, optimizers) = RunFolder(tmp_path, Settings(), []), self.parts(0)
         before = model[0].weight.clone()
-        assert place.load(model, average, optimizers) == (0, 0.0)
+        assert place.load(model, average, optimizers) == (0, 0.0, {})
         assert torch.equal(model[0].weight, before)
         with pytest.raises(FileNotFoundError, match="train first"):
             place.load_average(average)

@@ -24,13 +24,14 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
     # only matching erases an image's own mean colour, so only there it is given back
-    own = {"network.own_colour", "groups", "group_size"}
+    own = {"network.own_colour", "centroids_from", "groups", "group_size"}
     assert differences(ours, labels) == {"network.labels", *own}
     assert differences(ours, all_of_them["unconditional"]) == {"guided_share", *own}
     gaussian = differences(all_of_them["gaussians-features"], all_of_them["gaussians-labels"])
     assert gaussian == {"network.labels", *own}
-    for kind, plain in (("features", "plain"), ("gaussians-features", "gaussians-plain")):
-        assert differences(all_of_them[kind], all_of_them[plain]) == {"network.own_colour"}
+    assert differences(ours, all_of_them["plain"]) == {"centroids_from"}
+    both = differences(all_of_them["gaussians-features"], all_of_them["gaussians-plain"])
+    assert both == {"network.own_colour", "centroids_from"}
     for one in (ours, labels):
         assert one.config.groups * one.config.group_size == 36
     assert labels.config.network.labels == 5

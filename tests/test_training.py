@@ -205,7 +205,7 @@ class TestRuns:
         losses = [record.loss for record in train(source, tmp_path / "run", config, device="cpu")]
         assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
         x, sigma = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.ones(2)
-        batch = Batch(x, x, sigma, torch.zeros(2, 2))
+        batch = Batch(x, x, sigma, torch.zeros(2, 2), torch.zeros(2), torch.ones(2))
         seen = []
         denoising_loss(lambda x, s, matching, tileable: seen.append(tileable) or x, batch, 0.5, tileable=True)
         assert seen == [True]

@@ -59,9 +59,7 @@ def textures(bench: Workbench) -> dict:
     runs = related(runs, runs[HELD_OUT])
     seconds = bench.units.get(
         "textures: seconds",
-        lambda: seconds_an_image(
-            lines.all, size=bench.yardstick.size, images=bench.some(8), seed=bench.seed
-        ),
+        lambda: seconds_an_image(lines.all, size=bench.yardstick.size, images=bench.some(8), seed=bench.seed),
     )
     shipped = shipped_runs(bench)
     ours, label = runs[lines.ours[0].name], runs[lines.labels[0].name]
