@@ -27,8 +27,8 @@ def following(along: np.ndarray, weights: np.ndarray) -> dict:
     -------
     dict
         `correlation` of place and weight, 0 for images that are all in one place; `places`: mean at each
-        weight; `uneven`: their mean distance from the weight, about 1 / 4 for a leap or
-        if nothing changes; `largest_step` between neighbours: 1 for a leap, 1 / (W - 1) for even steps.
+        weight; `uneven`: their mean distance from the weight, about 1 / 4 for a leap or if nothing changes;
+        `largest_step` between neighbours: 1 for a leap, 1 / (W - 1) for even steps.
     """
     places = along.mean(axis=1)
     return {

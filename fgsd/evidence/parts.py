@@ -42,7 +42,7 @@ def all_parts() -> dict[str, Part]:
     return {
         "truth": Part(truth, ("gaussians-features", "gaussians-labels"), optional=("gaussians-plain",)),
         "textures": Part(textures, ("features", "labels", "unconditional"), optional=("plain",)),
-        "embedding": Part(embedding, ("features", "labels", "gaussians-features")),
+        "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),
         "between": Part(between, ("features", "labels")),
         "dimension": Part(dimension, ("features",), optional=dimensions, least=LEAST),
     }

@@ -15,7 +15,7 @@ from fgsd.study import GAUSSIAN_SOURCE
 
 SIGMAS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 EXCESS_TARGET = 0.05  # of the exact denoiser's own error
-SEEDS, EACH, STEPS = 3, 128, 32
+SEEDS, EACH, STEPS = 3, 64, 32
 IMAGES = 64  # noisy images of each class and noise level that denoisers are held against the exact one on
 
 
