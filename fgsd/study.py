@@ -59,6 +59,10 @@ class Study:
 def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]:
     """All networks of the report by name.
 
+    Those called "plain" are ours without the remedies that the study brought: with textures, crops are
+    matched to their peers to the end of training; with Gaussian classes, the last layer does not see the
+    image's own mean colour either.
+
     Parameters
     ----------
     classes : int

@@ -45,7 +45,7 @@ class Lines:
     labels: list[Line]  # by weight
     few: list[Line]  # classifier-free guidance by weight, at our number of evaluations
     unguided: Line
-    plain: list[Line]  # ours without what gives back the mean colour, if it was trained
+    plain: list[Line]  # ours without the remedies of the study, if it was trained
 
     @classmethod
     def of(cls, bench: Workbench) -> Lines:

@@ -90,10 +90,10 @@ class Workbench:
         ]
 
     def plain(self, prefix: str = "") -> list[Trained]:
-        """Ours without the mean colour that the last layer sees, if it was trained."""
+        """Ours without the remedies of the study, if it was trained; see `fgsd.study.studies`."""
         name = f"{prefix}plain"
         there = (self.folder / name / "model.safetensors").exists()
-        return [Trained("features, no own colour", self.checkpoint(name))] if there else []
+        return [Trained("features, plain", self.checkpoint(name))] if there else []
 
     @cached_property
     def data(self) -> TextureFolder:
