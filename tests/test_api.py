@@ -207,6 +207,8 @@ BAD = [
     ("embed", ["moss.png"], "image must be a data URI"),
     ("embed", [FOREIGN], "a file must be uploaded to this server first"),
     ("embed", [{"path": "/etc/passwd"}], "image must be a file that was uploaded"),
+    ("embed", [{"path": "\0"}], "image must be a file that was uploaded"),
+    ("embed", [{"path": "a" * 9_000}], "image must be a file that was uploaded"),
     ("embed", [{**FOREIGN, "path": "http://127.0.0.1:1/a.png"}], "This server fetches no addresses"),
     ("embed", [uri(encoded(picture())[:900])], "cannot be read; is the file complete?"),
     ("embed", ["data:image/svg+xml;base64,PHN2Zy8+"], "What came is no image"),

@@ -10,7 +10,6 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from fgsd.app.encode import png_bytes
-from fgsd.app.own import MOST_CHARACTERS
 from fgsd.app.request import RequestError
 
 SWEEP = (600, 3600)  # seconds: every ten minutes, the files that are older than an hour are deleted
@@ -18,13 +17,15 @@ SWEEP = (600, 3600)  # seconds: every ten minutes, the files that are older than
 
 def stored_uri(path: str, uploads: Path) -> str:
     """An uploaded file as a data URI, whatever is in it; `RequestError` if it lies anywhere else."""
-    file = Path(path).resolve()
-    if not file.is_relative_to(uploads.resolve()) or not file.is_file():
+    try:
+        file = Path(path).resolve()
+        content = file.read_bytes() if file.is_relative_to(uploads.resolve()) else None
+    except (OSError, ValueError):  # no such file, or no name of a file
+        content = None
+    if content is None:
         raise RequestError("image must be a file that was uploaded; this one was not.")
-    if 4 * file.stat().st_size > 3 * MOST_CHARACTERS:
-        raise RequestError(f"image may have {3 * MOST_CHARACTERS // 4:,} bytes; this file has more.")
     # what kind of image it really is, is told from its content
-    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
+    return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
 def picture_file(image: Image.Image, name: str, folder: Path) -> dict:

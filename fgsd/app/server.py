@@ -91,6 +91,7 @@ def launch(
                 "routes": [] if report is None else [evidence_route(report)],
                 "exception_handlers": HANDLERS,
             },
+            state_session_capacity=1000,  # some 100 kB each, and every call of a program is one
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
