@@ -1,5 +1,9 @@
-"""Serve the page on the checkpoint and the textures that come with the repository."""
+"""Serve the page on the checkpoint and the textures that come with the repository.
 
+A Hugging Face Space runs this file, and says by Gradio's own variables where it wants to be served.
+"""
+
+import os
 from pathlib import Path
 
 from fgsd.app.server import launch
@@ -10,5 +14,7 @@ if __name__ == "__main__":
     launch(
         HERE / "checkpoints" / "textures",
         HERE / "assets" / "textures",
+        os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
         evidence=HERE / "assets" / "evidence" / "report.html",
     )

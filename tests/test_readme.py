@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from fgsd.data import load_image
 from fgsd.evaluation import report_text
 from fgsd.evidence.files import PAGE, read_report
 from fgsd.evidence.parts import all_parts
@@ -31,6 +32,22 @@ def test_the_python_example_runs_as_written(tmp_path, monkeypatch):
     exec(compile(example, "README.md", "exec"), names)
     assert len(names["images"]) == 4
     assert sorted(p.name for p in tmp_path.glob("step*.png")) == [f"step{k:02}.png" for k in range(1, 17)]
+
+
+def test_programs_can_do_what_it_says(server, tmp_path, monkeypatch):
+    Image.new("RGB", (48, 48), "brown").save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for example in blocks("py"):
+        example = example.replace("http://127.0.0.1:7860", server.url.rstrip("/"))
+        example = example.replace("lava", "moss").replace("glacier", "slate")  # of the tiny checkpoint
+        exec(compile(example, "README.md", "exec"), names)
+    assert [load_image(path).size for path in names["images"]] == [(64, 64)] * 4
+    assert load_image(names["strip"]).size == (7 * 64, 64)
+    assert [near["class"] for near in names["nearest"]] and names["names"] == ["brick", "moss", "slate"]
+    event, data = names["answer"].strip().split("\n")[-2:]
+    assert event == "event: complete"
+    assert len(json.loads(data.removeprefix("data: "))[0]) == 4
 
 
 def test_the_figures_are_those_of_the_evidence():

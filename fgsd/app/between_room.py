@@ -18,6 +18,7 @@ from fgsd.app.live import follower
 from fgsd.app.newest import Newest
 from fgsd.app.own import Shelves, centroids
 from fgsd.app.request import MODES, RequestError, SampleRequest, parse_request
+from fgsd.app.zero_gpu import on_gpu
 from fgsd.interpolation import switch_stops
 from fgsd.pipeline import Pipeline
 
@@ -124,7 +125,7 @@ def wire_between(
     """Let the triggers run whatever the switch stands on; "Sample" is left to the page."""
     names = [*controls.settings(), "between"]
     inputs = [target_room, *controls.settings().values(), room.modes]
-    multiple = pipe.network.config.multiple
+    multiple, sampled = pipe.network.config.multiple, on_gpu(between_frames, pipe)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
     def known(visitor: gr.Request) -> list[str]:
@@ -149,7 +150,7 @@ def wire_between(
                 return
             wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
             own = centroids(shelves.of(visitor.session_hash))
-            for frame in between_frames(pipe, request, own=own, wanted=wanted):
+            for frame in sampled(request, own=own, wanted=wanted):
                 shown = {"run": ticket, "frame": frame, "link": link}
                 yield shown, gr.update(interactive=not frame["last"])
         except RequestError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from fgsd.app.api import create_api
 from fgsd.app.between_room import (
     BetweenRoom,
     create_between_picture,
@@ -16,8 +17,10 @@ from fgsd.app.between_room import (
     is_between,
     wire_between,
 )
+from fgsd.app.blocks import Blocks
 from fgsd.app.controls_room import create_controls_room, create_view
 from fgsd.app.evidence_room import create_evidence
+from fgsd.app.files import SWEEP
 from fgsd.app.frames import frames, to_send
 from fgsd.app.header_room import create_title, create_tools
 from fgsd.app.link import from_link, to_link
@@ -31,12 +34,15 @@ from fgsd.app.request import RequestError, parse_request
 from fgsd.app.save_room import create_save_room, python_lines, wire_save
 from fgsd.app.target_room import create_target_room
 from fgsd.app.thumbnails import thumbnails, training_images
+from fgsd.app.zero_gpu import on_gpu
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
-RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
+RUNS_AT_ONCE = 2  # of all visitors and programs together; the others wait in line
+SAMPLING = {"concurrency_limit": RUNS_AT_ONCE, "concurrency_id": "sampling"}
+READING = {"concurrency_limit": 1, "concurrency_id": "own"}  # shared with the room of own textures
 
 TELL_SETTINGS = """
 (...values) => { document.dispatchEvent(new CustomEvent("fgsd:settings", { detail: values })); }
@@ -70,8 +76,9 @@ def build_page(
     multiple = pipe.network.config.multiple
     target = [{"name": first_choice(pipe.classes), "weight": 50}]
     newest, shelves = Newest(), Shelves()
+    sampled = on_gpu(frames, pipe)
 
-    with gr.Blocks(title="fgsd", analytics_enabled=False, fill_width=True) as page:
+    with Blocks(title="fgsd", analytics_enabled=False, fill_width=True, delete_cache=SWEEP) as page:
         with gr.Row(elem_id="top") as top:
             create_title()
             own_room = create_own_room(pipe.info)
@@ -117,7 +124,7 @@ def build_page(
                 link, own = to_link(request), centroids(shelves.of(visitor.session_hash))
                 wanted = functools.partial(newest.holds, visitor.session_hash, ticket)
                 made: dict[str, dict] = {}
-                for several in frames(pipe, request, own=own, wanted=wanted):
+                for several in sampled(request, own=own, wanted=wanted):
                     made |= {str(frame["index"]): frame for frame in several}
                     last = several[-1]["last"]
                     shown = {"run": ticket, "frames": to_send(made, last=last), "link": link}
@@ -176,9 +183,7 @@ def build_page(
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
         gr.on(ways, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
-        started = gr.on(
-            triggers, run, inputs, outputs, trigger_mode="multiple", concurrency_limit=RUNS_AT_ONCE, **quiet
-        )
+        started = gr.on(triggers, run, inputs, outputs, trigger_mode="multiple", **SAMPLING, **quiet)
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
@@ -199,6 +204,7 @@ def build_page(
         )
         wire_own(own_room, shelves, target_room, controls, modes, pipe)
         page.unload(leave)
+        create_api(pipe, sampling=SAMPLING, reading=READING)
         # the browser keeps the settings at hand for the picture that follows the pin
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)

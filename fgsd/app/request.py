@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,18 @@ SIZES = (64, 96, 128, 192, 256)
 # what `parse_request` calls them, in the order in which the page sends them
 SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
 VIEWS = {"Noise": "noise", "Estimate": "estimate", "Both": "both"}
+# what the page calls its controls in front of visitors; programs know them by the names of the arguments
+LABELS = {
+    "n": "Images",
+    "size": "Size",
+    "seed": "Seed",
+    "steps": "Steps",
+    "strength": "Guidance strength",
+    "sampler": "Sampler",
+    "tileable": "Seamless tile",
+    "view": "Watch",
+    "places": "Places",
+}
 # what is made of several textures: their mixture, or what lies between them (see `fgsd.app.between`)
 MODES = {
     "Sample": "sample",
@@ -90,8 +101,9 @@ def parse_request(
     tileable: Any = False,
     view: Any = "noise",
     between: Any = None,
+    labels: Mapping[str, str] = LABELS,
 ) -> SampleRequest:
-    """Check the values of the page's controls.
+    """Check the values of the page's controls, or of a program's call.
 
     Parameters
     ----------
@@ -104,16 +116,18 @@ def parse_request(
         Sides are multiples of this number of pixels.
     between : mapping with "mode", "switch" and "places", or None
         What is made of several textures; what is missing takes its default.
+    labels : mapping
+        What the sentences of errors call the values.
 
     Raises
     ------
     RequestError
         If a value is missing, of another kind, or out of range; says what would be right.
     """
-    size = _whole(size, "Size", multiple, MOST_SIDE)
+    size = _whole(size, labels["size"], multiple, MOST_SIDE)
     if size % multiple:
         raise RequestError(
-            f"Size must be a multiple of {multiple} pixels; the nearest to {size} is "
+            f"{labels['size']} must be a multiple of {multiple} pixels; the nearest to {size} is "
             f"{min(MOST_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
         )
     weights = _weights(target, classes)
@@ -122,15 +136,15 @@ def parse_request(
         weights=weights,
         moves=_moves(target),
         ends=ends,
-        **_between(between),
-        n=_whole(n, "Images", 1, MOST_IMAGES),
+        **_between(between, labels),
+        n=_whole(n, labels["n"], 1, MOST_IMAGES),
         size=size,
-        seed=_whole(seed, "Seed", 0, MOST_SEED),
-        steps=_whole(steps, "Steps", 1, MOST_STEPS),
-        strength=_number(strength, "Guidance strength", 0.0, MOST_STRENGTH),
-        sampler=_one_of(sampler, "Sampler", PAGE_SAMPLERS.values()),
-        tileable=_one_of(tileable, "Seamless tile", (False, True)),
-        view=_one_of(view, "Watch", VIEWS.values()),
+        seed=_whole(seed, labels["seed"], 0, MOST_SEED),
+        steps=_whole(steps, labels["steps"], 1, MOST_STEPS),
+        strength=number(strength, labels["strength"], 0.0, MOST_STRENGTH),
+        sampler=_one_of(sampler, labels["sampler"], PAGE_SAMPLERS.values()),
+        tileable=_one_of(tileable, labels["tileable"], (False, True)),
+        view=_one_of(view, labels["view"], VIEWS.values()),
     )
 
 
@@ -143,10 +157,10 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     for entry in target:
         name = entry.get("name") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or name not in classes:
-            raise RequestError(f"There is no texture named {_shown(name)}.")
+            raise RequestError(f"There is no texture named {shown(name)}.")
         if name in weights:
             raise RequestError(f"The texture {name} came twice.")
-        weights[name] = _number(entry.get("weight"), f"The weight of {name}", 0.0, 100.0)
+        weights[name] = number(entry.get("weight"), f"The weight of {name}", 0.0, 100.0)
     total = sum(weights.values())
     if total <= 0:
         raise RequestError("Give at least one texture a weight above 0.")
@@ -156,16 +170,16 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     return {name: share / 1e6 for name, share in shares.items() if share > 0}
 
 
-def _between(values: Any) -> dict[str, Any]:
+def _between(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, Mapping):
-        raise RequestError(f"What lies between must name a mode; {_shown(values)} came.")
+        raise RequestError(f"What lies between must name a mode; {shown(values)} came.")
     found: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
     if values.get("switch") is not None:
-        found["switch"] = _number(values["switch"], "The switch", LEAST_SWITCH, MOST_SWITCH)
+        found["switch"] = number(values["switch"], "The switch", LEAST_SWITCH, MOST_SWITCH)
     if values.get("places") is not None:
-        found["places"] = _whole(values["places"], "Places", FEWEST_PLACES, MOST_PLACES)
+        found["places"] = _whole(values["places"], labels["places"], FEWEST_PLACES, MOST_PLACES)
     return found
 
 
@@ -176,25 +190,29 @@ def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
         if move is None:
             continue
         if not isinstance(move, (list, tuple)) or len(move) != 2:
-            raise RequestError(f"The move of {name} must be two numbers; {_shown(move)} came.")
+            raise RequestError(f"The move of {name} must be two numbers; {shown(move)} came.")
         # in ten-thousandths, so that a link holds them to the last digit
-        dx, dy = (round(_number(v, f"The move of {name}", -MOST_MOVE, MOST_MOVE), 4) for v in move)
+        dx, dy = (round(number(v, f"The move of {name}", -MOST_MOVE, MOST_MOVE), 4) for v in move)
         if dx or dy:
             moves[name] = (dx, dy)
     return moves
 
 
-def _number(value: Any, name: str, low: float, high: float) -> float:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or not low <= value <= high:
-        raise RequestError(f"{name} must be a number from {low:g} to {high:g}; {_shown(value)} came.")
+def number(value: Any, name: str, low: float, high: float) -> float:
+    """A finite number from `low` to `high`, or a `RequestError` that calls it `name`."""
+    # what is no number at all, or is too large for a float, is outside of every range
+    if not (_is_number(value) and low <= value <= high):
+        raise RequestError(f"{name} must be a number from {low:g} to {high:g}; {shown(value)} came.")
     return float(value)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _whole(value: Any, name: str, low: int, high: int) -> int:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or value != int(value) or not low <= value <= high:
-        raise RequestError(f"{name} must be a whole number from {low} to {high}; {_shown(value)} came.")
+    if not (_is_number(value) and low <= value <= high and value == int(value)):
+        raise RequestError(f"{name} must be a whole number from {low} to {high}; {shown(value)} came.")
     return int(value)
 
 
@@ -202,11 +220,11 @@ def _one_of(value: Any, name: str, known: Iterable[Any]) -> Any:
     known = list(known)
     if type(value) is not type(known[0]) or value not in known:
         words = " or ".join(str(one) for one in known)
-        raise RequestError(f"{name} must be {words}; {_shown(value)} came.")
+        raise RequestError(f"{name} must be {words}; {shown(value)} came.")
     return value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A forged value may be long: the first 40 characters of it."""
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 40 else text[:39] + "…"

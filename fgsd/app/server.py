@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from pathlib import Path
 
 import gradio as gr
 
+from fgsd.app.agents import has_mcp, show_every_file
+from fgsd.app.blocks import HANDLERS
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
+from fgsd.app.zero_gpu import on_zero_gpu
 from fgsd.pipeline import Pipeline
 
 HERE = Path(__file__).parent
@@ -48,7 +53,7 @@ def launch(
     open_browser : bool
         Open the page in a browser of this machine.
     device : str, optional
-        "cpu", "cuda", "mps"; by default the best there is.
+        "cpu", "cuda", "mps"; by default the best there is. A ZeroGPU Space borrows one: see `zero_gpu`.
     block : bool
         Return only when the server ends; with False, the caller ends it by `page.close()`.
     quiet : bool
@@ -67,22 +72,31 @@ def launch(
     # visitors learn the name of the checkpoint, not where this machine keeps it
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
-    pipe = Pipeline.from_pretrained(checkpoint, device=device)
+    pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
     page = build_page(pipe, data, checkpoint=name, evidence=report is not None)
     page.queue(max_size=64)
-    page.launch(
-        server_name=host,
-        server_port=port or None,
-        inbrowser=open_browser,
-        prevent_thread_lock=not block,
-        quiet=quiet,
-        theme=make_theme(),
-        css_paths=STYLES,
-        footer_links=[],
-        ssr_mode=False,
-        app_kwargs={"routes": [] if report is None else [evidence_route(report)]},
-        max_file_size="1mb",  # images come as events, scaled in the browser; no file is uploaded
-    )
+    with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
+        page.launch(
+            server_name=host,
+            server_port=port or None,
+            inbrowser=open_browser,
+            prevent_thread_lock=True,
+            quiet=quiet,  # not heeded where Gradio tells the address of its MCP server
+            theme=make_theme(),
+            css_paths=STYLES,
+            footer_links=[],
+            ssr_mode=False,
+            mcp_server=has_mcp(),
+            app_kwargs={
+                "routes": [] if report is None else [evidence_route(report)],
+                "exception_handlers": HANDLERS,
+            },
+            state_session_capacity=1000,  # some 100 kB each, and every call of a program is one
+            max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
+        )
+    show_every_file(page)
+    if block:
+        page.block_thread()
     return page
 
 

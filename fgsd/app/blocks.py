@@ -1,0 +1,62 @@
+"""Gradio's blocks, with an answer for every input that does not fit."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gradio as gr
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from gradio.route_utils import FnIndexInferError
+from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
+
+log = logging.getLogger(__name__)
+
+
+class Blocks(gr.Blocks):
+    """Blocks that say in a sentence what is wrong with the inputs of an event.
+
+    Gradio itself answers what it cannot prepare with an error that has no words, and fetches any address that
+    comes in place of a file.
+    """
+
+    async def preprocess_data(self, block_fn, inputs, state, explicit_call: bool = False) -> Any:
+        if block_fn.api_visibility == "public":
+            wanted = block_fn.inputs
+            if len(inputs) > len(wanted):
+                raise _said(f"/{block_fn.api_name} takes at most {len(wanted)} values; {len(inputs)} came.")
+            # what a program leaves out at the end takes its default
+            inputs = [*inputs, *(block.value for block in wanted[len(inputs) :])]
+            state = None  # its call has a session of its own, which would keep the inputs when all is over
+        try:
+            traverse(inputs, _refuse_address, is_file_obj_with_meta)
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except gr.Error:
+            raise
+        except Exception as error:
+            log.info("refused an input: %s", str(error).partition("\n")[0])
+            raise _said("What came cannot be read; a file must be uploaded to this server first.") from None
+
+
+def _refuse_address(file: dict) -> dict:
+    if is_http_url_like(str(file.get("path"))):
+        raise _said("This server fetches no addresses; upload the file, or send it as a data URI.")
+    return file
+
+
+def _said(sentence: str) -> gr.Error:
+    return gr.Error(sentence, print_exception=False)
+
+
+def _unfit(request: Request, error: Exception) -> JSONResponse:
+    """An answer to a call that names what there is not, which Gradio meets with an exception."""
+    if "/call/" not in request.url.path:
+        raise error
+    log.info("refused a call: %s", error)
+    if isinstance(error, TypeError):  # of arguments by name: its message says which
+        return JSONResponse({"error": str(error).split(". Please")[0]}, status_code=400)
+    return JSONResponse({"error": "There is no such endpoint."}, status_code=404)
+
+
+HANDLERS = {TypeError: _unfit, KeyError: _unfit, FnIndexInferError: _unfit}
