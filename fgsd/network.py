@@ -111,7 +111,10 @@ class NoiseEmbedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 2.0 ** torch.linspace(-3, 2, width // 2), persistent=False)
+        # on the CPU even where a checkpoint finds out its shapes on "meta": there, powers and linspace would
+        # import the compiler, which takes longer than all else of loading
+        octaves = torch.linspace(-3, 2, width // 2, device="cpu")
+        self.register_buffer("frequencies", 2.0**octaves, persistent=False)
         self.hidden = nn.Linear(2 * (width // 2), width)
         self.out = nn.Linear(width, width)
 
