@@ -20,6 +20,7 @@ from fgsd.feature_map import FeatureMap
 from fgsd.guidance import GuidedDenoiser
 from fgsd.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
+from fgsd.shipped import found
 
 Target = str | Weights | Centroid | None
 
@@ -101,7 +102,8 @@ class Pipeline:
         Parameters
         ----------
         source : str or Path
-            A folder, or a hub id such as "owner/name" if no folder has that name.
+            A folder; if there is none of that name, the one that comes with fgsd, "checkpoints/textures",
+            or else a hub id such as "owner/name".
         device : str, optional
             "cpu", "cuda", "mps"; by default the best there is.
 
@@ -110,7 +112,7 @@ class Pipeline:
         CheckpointError
             If there is no such checkpoint, or it is damaged or foreign. Nothing in it is executed.
         """
-        folder = Path(source)
+        folder = Path(found(source))
         if not folder.is_dir():
             folder = _download(str(source))
         checkpoint = load_checkpoint(folder)
