@@ -17,10 +17,10 @@ from fgsd.cli_options import (
     BadInput,
     Checkpoint,
     Data,
-    found,
     one_line_errors,
     pipeline,
 )
+from fgsd.shipped import found
 
 app = typer.Typer(
     add_completion=False,

@@ -100,7 +100,7 @@ class RunFolder:
         seconds: float,
     ) -> None:
         """Write the whole state as one file, atomically."""
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for prefix, module in (("model", model), ("average", average)):
             tensors |= {f"{prefix}/{k}": v for k, v in module.state_dict().items()}
         for index, optimizer in enumerate(optimizers):
@@ -161,11 +161,11 @@ def _below(tensors: Mapping[str, Tensor], prefix: str, separator: str = "/") -> 
 
 def flatten(tree, prefix: str = "") -> dict[str, object]:
     """Nested dicts as one dict with dotted keys."""
-    if is_dataclass(tree):
+    if is_dataclass(tree) and not isinstance(tree, type):
         tree = asdict(tree)
     if not isinstance(tree, Mapping):
         return {prefix: tree}
-    found = {}
+    found: dict[str, object] = {}
     for key, value in tree.items():
         found |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
     return found
