@@ -117,7 +117,7 @@ def test_it_serves_the_page_and_the_report_from_an_empty_folder(installed, tmp_p
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:  # without its checkpoint and its textures it would not have started
                 page = read(port, "")
