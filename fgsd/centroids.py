@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,8 +126,8 @@ class CentroidTable:
         rows = []
         for s, sigma in enumerate(self.sigmas.tolist()):
             now = checked_weights(weights(sigma) if callable(weights) else weights)
-            rows.append(sum(w * self.values[self.index(name), s] for name, w in now.items()))
-        colour = sum(w * self.colours[self.index(name)] for name, w in now.items())
+            rows.append(_sum(w * self.values[self.index(name), s] for name, w in now.items()))
+        colour = _sum(w * self.colours[self.index(name)] for name, w in now.items())
         return Centroid(self.sigmas, torch.stack(rows), colour)
 
     def distances(self, values: Tensor) -> Tensor:
@@ -166,7 +166,11 @@ def mean_centroid(parts: Sequence[tuple[Centroid, float]]) -> Centroid:
     first = parts[0][0]
     if any(not torch.equal(c.sigmas, first.sigmas) for c, _ in parts):
         raise ValueError("parts: the centroids must share their noise levels")
-    return Centroid(first.sigmas, sum(w * c.values for c, w in parts), sum(w * c.colour for c, w in parts))
+    return Centroid(first.sigmas, _sum(w * c.values for c, w in parts), _sum(w * c.colour for c, w in parts))
+
+
+def _sum(tensors: Iterable[Tensor]) -> Tensor:
+    return sum(tensors, start=torch.zeros(()))
 
 
 def coarse_fine(coarse: Mapping[str, float], fine: Mapping[str, float], switch: float) -> Weights:

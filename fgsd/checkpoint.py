@@ -11,9 +11,10 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -238,7 +239,7 @@ def _build(kind: type, values: object, name: str, folder: Path):
         raise CheckpointError(f"{path}: {name!r}: {error}") from None
 
 
-def _fits(value: object, hint: object) -> bool:
+def _fits(value: object, hint: Any) -> bool:
     if isinstance(hint, types.UnionType):
         return any(_fits(value, option) for option in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
@@ -250,7 +251,7 @@ def _fits(value: object, hint: object) -> bool:
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
-def _read_tensors(path: Path, shapes: dict[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
+def _read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
     """The tensors of a file as finite float32; names and shapes (None: any) must be those given."""
     tensors = _load(path)
     _check_names(path, tensors, shapes.keys())

@@ -12,10 +12,10 @@ from fgsd.cli_options import (
     DEFAULT_DATA,
     Checkpoint,
     Data,
-    found,
     one_line_errors,
     pipeline,
 )
+from fgsd.shipped import found
 
 
 @one_line_errors
@@ -119,7 +119,7 @@ def bench(
             str(found(data)),
             moves=moves,
             seed=seed,
-            screenshot=screenshot and str(screenshot),
+            screenshot=None if screenshot is None else str(screenshot),
             progress=tqdm,
         ),
     }

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).resolve().parent.parent
+from fgsd.shipped import found
+
 Checkpoint = Annotated[
     str, typer.Option("--checkpoint", "-c", help="Folder or Hugging Face hub id.", show_default=True)
 ]
@@ -36,12 +37,6 @@ def one_line_errors(command):
             raise BadInput(message) from None
 
     return wrapped
-
-
-def found(path: str | Path) -> Path | str:
-    """A default path as it is, or, when the command runs elsewhere, the one beside the installed package."""
-    beside = ROOT / path
-    return beside if not Path(path).exists() and beside.exists() else path
 
 
 def pipeline(checkpoint: str):

@@ -14,9 +14,9 @@ from fgsd.cli_options import (
     DEFAULT_DATA,
     DEFAULT_EVIDENCE,
     Data,
-    found,
     one_line_errors,
 )
+from fgsd.shipped import found
 
 DEFAULT_STUDY = Path("checkpoints/study")
 

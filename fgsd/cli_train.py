@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from fgsd.cli_options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, found, one_line_errors, pipeline
+from fgsd.cli_options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, one_line_errors, pipeline
+from fgsd.shipped import found
 
 
 @one_line_errors
@@ -56,7 +57,7 @@ def train(
     if images is None and hours is None:
         images = 1_000_000
     previous = None if init_from is None else pipeline(init_from)
-    settings = dict(
+    settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
         images=images,
         hours=hours,

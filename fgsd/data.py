@@ -37,15 +37,14 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
         with contextlib.ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: the limit below is ours
-            image = source
-            if not isinstance(source, Image.Image):
-                image = stack.enter_context(Image.open(source))  # closes the file, whatever is in it
-            if image.width * image.height > MAX_PIXELS:
+            # the context closes a file, whatever is in it
+            raw = source if isinstance(source, Image.Image) else stack.enter_context(Image.open(source))
+            if raw.width * raw.height > MAX_PIXELS:
                 raise ImageError(
-                    f"{name}: {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}; scale it down"
+                    f"{name}: {raw.width} x {raw.height} pixels, more than {MAX_PIXELS:,}; scale it down"
                 )
-            image.load()
-            image = ImageOps.exif_transpose(image)
+            raw.load()
+            image = ImageOps.exif_transpose(raw)
     except ImageError:
         raise
     except FileNotFoundError:
@@ -67,8 +66,8 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def to_tensor(image: Image.Image) -> Tensor:
-    """An RGB image as a float32 tensor (3, H, W) in [-1, 1]."""
+def to_tensor(image: Image.Image | np.ndarray) -> Tensor:
+    """An RGB image, or its pixels (H, W, 3), as a float32 tensor (3, H, W) in [-1, 1]."""
     return normalised(torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1))
 
 

@@ -10,6 +10,7 @@ from fgsd.centroids import compute_table, noise_levels
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.feature_map import fit_map
+from fgsd.gaussians import GaussianSource
 from fgsd.network import Denoiser
 from fgsd.pipeline import best_device
 from fgsd.run_state import RunFolder
@@ -18,7 +19,7 @@ from fgsd.training import TrainingConfig
 
 def export(
     run: str | Path,
-    data: TextureFolder,
+    data: TextureFolder | GaussianSource,
     config: TrainingConfig,
     out: str | Path,
     *,
@@ -39,7 +40,7 @@ def export(
     crops : int
         Training crops averaged for each centroid.
     map_crops : int
-        Training crops of each class on the map of features; with 0 none is made.
+        Training crops of each class on the map of features; with 0 none is made, nor of a `GaussianSource`.
     attribution, license : str
         Of the training images, for the model card; the license as the hub names it ("cc-by-sa-3.0").
     begun_from : CheckpointInfo, optional
@@ -73,7 +74,7 @@ def export(
         network, data, levels, crops=crops, seed=config.seed, tileable=config.tileable, progress=bar
     )
     found = None
-    if map_crops:
+    if map_crops and isinstance(data, TextureFolder):
         found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)
     checkpoint = Checkpoint(network, table, info, found)
     save_checkpoint(checkpoint, out, card=model_card(checkpoint))

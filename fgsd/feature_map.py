@@ -221,6 +221,7 @@ class FeatureMap:
 
     @cached_property
     def _by_umap(self) -> tuple[np.ndarray, np.ndarray]:
+        assert self.embedding is not None  # without one, `_check` has refused "umap"
         crops = self.embedding.numpy()
         rows = range(len(self.table.classes))
         return crops, np.stack([np.median(crops[:, self.labels == row], axis=1) for row in rows], axis=1)

@@ -36,14 +36,15 @@ class Finishing:
     def __init__(
         self, data, *, begins: float | None, sigma_min: float, sigma_max: float, seed: int, tileable: bool
     ) -> None:
-        self._data, self._begins, self._seed, self._tileable = data, begins, seed, tileable
+        self._data, self._seed, self._tileable = data, seed, tileable
+        self._begins = math.inf if begins is None else begins
         self.sigmas = noise_levels(sigma_min, sigma_max, LEVELS)
         self.values: Tensor | None = None  # (C, S, F)
         self.made = -1  # which of the refreshes they come from
 
     def holds(self, progress: float) -> bool:
         """Whether crops are matched to centroids when a share `progress` of the budget is used up."""
-        return self._begins is not None and progress >= self._begins
+        return progress >= self._begins
 
     def keep_fresh(self, network: Denoiser, progress: float) -> None:
         """Compute the centroids anew, with this network, if it is time to."""
@@ -60,6 +61,7 @@ class Finishing:
     def matching(self, rows: Tensor, sigma: Tensor, told: Tensor) -> CentroidMatching:
         """For crops of the classes `rows` (B,) at noise levels (B,); those where `told` (B,) is false go
         unguided."""
+        assert self.values is not None  # `keep_fresh` comes first
         values = interpolate(self.sigmas, self.values, sigma)  # (C, B, F)
         centroids = values[rows, torch.arange(len(rows), device=rows.device)]
         return CentroidMatching(centroids, told.to(values)[:, None])

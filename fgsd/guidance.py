@@ -43,7 +43,8 @@ class GuidedDenoiser:
         if not math.isfinite(strength):
             raise ValueError(f"strength={strength} must be a finite number, 0 (unguided) to about 2")
         self.network, self.strength, self.tileable = network, strength, tileable
-        self._sigmas = self._values = None
+        self._sigmas: Tensor | None = None
+        self._values: Tensor | None = None
         if target is None:
             return
         many = [target] if isinstance(target, Centroid) else list(target)
@@ -62,7 +63,7 @@ class GuidedDenoiser:
 
     def target(self, sigma: float | Tensor) -> Tensor | None:
         """Where the features are moved to at a noise level: (F,) or (B, F); None if unguided."""
-        if self._values is None:
+        if self._sigmas is None or self._values is None:
             return None
         if isinstance(sigma, Tensor) and sigma.ndim == 1 and self._values.ndim == 3:
             rows = [interpolate(self._sigmas, v, s) for v, s in zip(self._values, sigma, strict=True)]

@@ -118,5 +118,6 @@ def blend_images(images: Sequence[Image.Image], weights: Sequence[float] | Tenso
     if abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"weights sum to {sum(shares):.6g}; they must sum to 1")
     arrays = [np.asarray(image.convert("RGB"), dtype=np.float64) for image in images]
-    mean = sum(w * values for w, values in zip(shares, arrays, strict=True))
+    weighted = (w * values for w, values in zip(shares, arrays, strict=True))
+    mean = sum(weighted, start=np.zeros(()))
     return Image.fromarray(mean.round().clip(0, 255).astype(np.uint8))

@@ -76,7 +76,7 @@ class Conv3x3(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3)
 
-    def forward(self, x: Tensor, tileable: bool) -> Tensor:
+    def forward(self, x: Tensor, tileable: bool) -> Tensor:  # type: ignore[override]
         mode = "circular" if tileable else "reflect" if min(x.shape[-2:]) > 1 else "replicate"
         return super().forward(F.pad(x, (1, 1, 1, 1), mode=mode))
 
@@ -95,10 +95,8 @@ class ResidualBlock(nn.Module):
         self.conv_in = Conv3x3(channels, channels)
         self.conv_out = Conv3x3(channels, channels)
         self.modulation = nn.Linear(embedding, 2 * channels)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
+        for p in (*self.conv_out.parameters(), *self.modulation.parameters()):
+            nn.init.zeros_(p)
 
     def forward(self, x: Tensor, context: Tensor, tileable: bool) -> Tensor:
         gain, bias = self.modulation(context)[..., None, None].chunk(2, dim=1)
@@ -109,9 +107,14 @@ class ResidualBlock(nn.Module):
 class NoiseEmbedding(nn.Module):
     """Fourier features of log(sigma), then a two-layer perceptron, which a label joins half way."""
 
+    frequencies: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 2.0 ** torch.linspace(-3, 2, width // 2), persistent=False)
+        # on the CPU even where a checkpoint finds out its shapes on "meta": there, powers and linspace would
+        # import the compiler, which takes longer than all else of loading
+        octaves = torch.linspace(-3, 2, width // 2, device="cpu")
+        self.register_buffer("frequencies", 2.0**octaves, persistent=False)
         self.hidden = nn.Linear(2 * (width // 2), width)
         self.out = nn.Linear(width, width)
 
@@ -189,8 +192,8 @@ class Denoiser(nn.Module):
         self.unfold = nn.Conv2d(widths[0], 4 * config.head, 1)
         self.head_in = Conv3x3(config.head + (6 if config.own_colour else 3), config.head)
         self.head_out = Conv3x3(config.head, 3)
-        nn.init.zeros_(self.head_out.weight)
-        nn.init.zeros_(self.head_out.bias)
+        for p in self.head_out.parameters():
+            nn.init.zeros_(p)
 
     def forward(
         self,
@@ -252,7 +255,9 @@ class Denoiser(nn.Module):
         self, x: Tensor, log_sigma: Tensor, condition: Matching | Labels, tileable: bool
     ) -> tuple[Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
+        matching: Matching
         if isinstance(condition, Labels):
+            assert self.label is not None  # `denoise` has refused labels that are not of this network
             matching, context = None, self.embed(log_sigma, self.label(condition.weights.to(x)))
         else:
             matching, context = condition, self.embed(log_sigma)

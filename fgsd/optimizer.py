@@ -31,21 +31,21 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, momentum=momentum, steps=steps))
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[Tensor]] = {}  # kernels of one shape go through it together
+            by_shape: dict[torch.Size, list] = {}  # kernels of one shape go through it together
             for p in group["params"]:
                 if p.grad is not None:
                     by_shape.setdefault(p.shape, []).append(p)
             for shape, params in by_shape.items():
-                updates = []
+                along = []
                 for p in params:
                     if not self.state[p]:
                         self.state[p]["momentum"] = torch.zeros_like(p)
                     momentum = self.state[p]["momentum"]
                     momentum.lerp_(p.grad, 1 - group["momentum"])
-                    updates.append(p.grad.lerp(momentum, group["momentum"]).flatten(1))
-                updates = orthogonalised(torch.stack(updates), group["steps"])
+                    along.append(p.grad.lerp(momentum, group["momentum"]).flatten(1))
+                updates = orthogonalised(torch.stack(along), group["steps"])
                 scale = math.sqrt(max(1, updates.shape[1] / updates.shape[2]))
                 for p, update in zip(params, updates, strict=True):
                     p.add_(update.view(shape), alpha=-group["lr"] * scale)
@@ -74,7 +74,8 @@ def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
 
 def build_optimizers(model: nn.Module, *, muon_lr: float, adam_lr: float) -> list[torch.optim.Optimizer]:
     """Muon for inner kernels; Adam for the first and last layer, the gates, the embedding, the biases."""
-    kernels, rest = [], []
+    kernels: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, p in model.named_parameters():
         inner = p.ndim == 4 and not name.startswith(("stem", "head_out"))
         (kernels if inner else rest).append(p)

@@ -20,6 +20,7 @@ from fgsd.feature_map import FeatureMap
 from fgsd.guidance import GuidedDenoiser
 from fgsd.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
+from fgsd.shipped import found
 
 Target = str | Weights | Centroid | None
 
@@ -85,7 +86,8 @@ class Pipeline:
         map: FeatureMap | None = None,
     ) -> None:
         self.device = torch.device(device or best_device())
-        self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        network = network.eval().requires_grad_(False)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)  # without crops where the checkpoint has none
 
@@ -101,7 +103,8 @@ class Pipeline:
         Parameters
         ----------
         source : str or Path
-            A folder, or a hub id such as "owner/name" if no folder has that name.
+            A folder; if there is none of that name, the one that comes with fgsd, "checkpoints/textures",
+            or else a hub id such as "owner/name".
         device : str, optional
             "cpu", "cuda", "mps"; by default the best there is.
 
@@ -110,7 +113,7 @@ class Pipeline:
         CheckpointError
             If there is no such checkpoint, or it is damaged or foreign. Nothing in it is executed.
         """
-        folder = Path(source)
+        folder = Path(found(source))
         if not folder.is_dir():
             folder = _download(str(source))
         checkpoint = load_checkpoint(folder)
@@ -256,15 +259,16 @@ class Pipeline:
         seeds = _seeds(seed, n)
         if sampler not in SAMPLERS:
             raise ValueError(f"sampler={sampler!r} must be one of {', '.join(SAMPLERS)}")
+        centroid: Centroid | list[Centroid] | None
         if isinstance(target, (list, tuple)):
             if len(target) != n:
                 raise ValueError(f"target has {len(target)} entries for n={n} images")
-            many = [self.centroid(one) for one in target]
-            if any(one is None for one in many):
+            many = [given for one in target if (given := self.centroid(one)) is not None]
+            if len(many) < n:
                 raise ValueError("target: None (unguided) cannot be one of several; sample it on its own")
             centroid = many
         else:
-            centroid = self.centroid(target)
+            centroid = self.centroid(target)  # type: ignore[arg-type]  # which refuses other sequences
         guided = GuidedDenoiser(self.network, centroid, strength=strength, tileable=tileable)
         sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
         sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
@@ -295,7 +299,7 @@ class Pipeline:
             yield PipelineStep(step, distance)
 
     def sample(
-        self, target: Target, *, n: int = 1, seed: int | Sequence[int] = 0, **options
+        self, target: Target | Sequence[Target], *, n: int = 1, seed: int | Sequence[int] = 0, **options
     ) -> list[Image.Image]:
         """Sample `n` images; the parameters are those of `stream`, any `n` works.
 

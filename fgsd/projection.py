@@ -43,9 +43,11 @@ class JointPCA:
 
 
 def joint_pca(table: CentroidTable) -> JointPCA:
-    """The first two principal components of all centroids, no level deciding alone; see `JointPCA`."""
-    from sklearn.decomposition import PCA
+    """The first two principal components of all centroids, no level deciding alone; see `JointPCA`.
 
+    Each points to where its largest loading is positive, as those of scikit-learn do; to import that would
+    take a third of the page's start.
+    """
     values = table.values.double()  # (C, S, F)
     means = values.mean(dim=0)
     scales = (values - means).square().sum(dim=(0, 2)).sqrt()
@@ -54,9 +56,11 @@ def joint_pca(table: CentroidTable) -> JointPCA:
     loadings = np.zeros((flat.shape[1], 2))
     kept = min(2, len(flat) - 1, flat.shape[1])
     if kept > 0 and np.ptp(flat) > 0:
-        pca = PCA(kept, svd_solver="full").fit(flat)
-        real = pca.singular_values_ > SMALLEST * pca.singular_values_[0]
-        loadings[:, :kept] = pca.components_.T * real
+        _, singular, components = np.linalg.svd(flat, full_matrices=False)  # flat is centred
+        axes = components[:kept]
+        largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1, keepdims=True), axis=1)
+        real = singular[:kept] > SMALLEST * singular[0]
+        loadings[:, :kept] = (axes * np.sign(largest)).T * real
     return JointPCA(means, scales, torch.from_numpy(loadings).unflatten(0, means.shape))
 
 

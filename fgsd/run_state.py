@@ -101,7 +101,7 @@ class RunFolder:
         more: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write the whole state as one file, atomically; `more` are tensors that a run needs besides."""
-        tensors = {f"more/{k}": v for k, v in (more or {}).items()}
+        tensors: dict[str, Tensor] = {f"more/{k}": v for k, v in (more or {}).items()}
         for prefix, module in (("model", model), ("average", average)):
             tensors |= {f"{prefix}/{k}": v for k, v in module.state_dict().items()}
         for index, optimizer in enumerate(optimizers):
@@ -163,11 +163,11 @@ def _below(tensors: Mapping[str, Tensor], prefix: str, separator: str = "/") -> 
 
 def flatten(tree, prefix: str = "") -> dict[str, object]:
     """Nested dicts as one dict with dotted keys."""
-    if is_dataclass(tree):
+    if is_dataclass(tree) and not isinstance(tree, type):
         tree = asdict(tree)
     if not isinstance(tree, Mapping):
         return {prefix: tree}
-    found = {}
+    found: dict[str, object] = {}
     for key, value in tree.items():
         found |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
     return found

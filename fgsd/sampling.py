@@ -78,7 +78,7 @@ def dpm_solver_2m(
 ) -> Iterator[SamplingStep]:
     """DPM-Solver++ (2M): deterministic, second order, one network evaluation a step (Lu et al. 2022,
     algorithm 2, with alpha = 1 and lambda = -log sigma). `noise` is not used."""
-    levels, previous, previous_h = sigmas.tolist(), None, None
+    levels, previous, previous_h = sigmas.tolist(), None, 0.0
     for i, (sigma, following) in enumerate(pairwise(levels)):
         denoised, phi = denoiser(x, sigma)
         noisy = x
@@ -183,4 +183,9 @@ def stochastic_ascent(
     raise RuntimeError(f"the ascent did not reach sigma={last} in most_steps={most_steps} steps")
 
 
-SAMPLERS = {"dpm2m": dpm_solver_2m, "heun": heun, "ancestral": ancestral, "ascent": stochastic_ascent}
+SAMPLERS: dict[str, Callable[..., Iterator[SamplingStep]]] = {
+    "dpm2m": dpm_solver_2m,
+    "heun": heun,
+    "ancestral": ancestral,
+    "ascent": stochastic_ascent,
+}

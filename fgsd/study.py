@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.gaussians import GaussianSource, some_gaussians
@@ -34,7 +35,7 @@ DIMENSION_IMAGES = 40_000  # less of the budget each: there are seven of them
 
 # a network that matches nothing needs no groups: every crop has a class and a noise level of its own, which
 # is how such networks are usually trained
-SINGLE = dict(groups=36, group_size=1)
+SINGLE: dict[str, Any] = dict(groups=36, group_size=1)
 
 
 @dataclass(frozen=True)
@@ -105,5 +106,5 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
 
 def _with(config: TrainingConfig, *, groups=None, group_size=None, **network) -> TrainingConfig:
     """The configuration with other settings of the network, and perhaps of the batch."""
-    batch = {} if groups is None else {"groups": groups, "group_size": group_size}
+    batch: dict[str, Any] = {} if groups is None else {"groups": groups, "group_size": group_size}
     return replace(config, network=replace(config.network, **network), **batch)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -73,8 +74,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if (self.images is None) == (self.hours is None):
             raise ValueError(f"images={self.images} and hours={self.hours}: set exactly one of the two")
-        budget = self.images if self.images is not None else self.hours
-        if not budget > 0:
+        if not (self.images or self.hours or 0) > 0:
             raise ValueError(f"the budget must be positive, got images={self.images}, hours={self.hours}")
         least = 1 if self.network.labels or self.guided_share == 0 else 2
         if self.groups < 1 or self.group_size < least:
@@ -167,7 +167,7 @@ def train(
         model = Denoiser(config.network)
     if init_from is not None:
         model.load_state_dict(init_from.state_dict())
-    model.to(accelerator.device, memory_format=torch.channels_last)
+    model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(model, multi_avg_fn=_ema(config.ema))
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
     finishing = Finishing(
@@ -212,7 +212,7 @@ def train(
                 group["lr"] = rate * factor
         batch = batch or prepared(step, progress)
         if finishing.holds(progress):
-            finishing.keep_fresh(average.module, progress)
+            finishing.keep_fresh(cast(Denoiser, average.module), progress)
             batch = replace(batch, condition=finishing.matching(batch.rows, batch.sigma, batch.told))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
             loss = denoising_loss(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
@@ -238,7 +238,9 @@ def train(
         report = None
         if accelerator.is_main_process:
             if step % config.validate_every == 0 or progress >= 1:
-                report = validate(average.module, data, seed=config.seed, tileable=config.tileable)
+                report = validate(
+                    cast(Denoiser, average.module), data, seed=config.seed, tileable=config.tileable
+                )
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds, report)
             place.log(record)
             if step % config.save_every == 0 or progress >= 1:
@@ -299,6 +301,7 @@ def make_batch(
     sigma = sigmas[mine].repeat_interleave(n).to(device)
     x = x0 + sigma[:, None, None, None] * torch.cat(noise)
     rows, told = (values[mine].repeat_interleave(n).to(device) for values in (classes, guided))
+    condition: PeerMatching | Labels | None
     if config.network.labels:
         condition = Labels.of(rows, config.network.labels, told)
     elif n == 1:
@@ -333,8 +336,9 @@ def autocast_dtype(precision: str, device_type: str) -> torch.dtype:
 
 
 def _progress(config: TrainingConfig, images: int, seconds: float) -> float:
-    share = images / config.images if config.images is not None else seconds / 3600 / config.hours
-    return min(1.0, share)
+    if config.hours is not None:
+        return min(1.0, seconds / 3600 / config.hours)
+    return min(1.0, images / cast(int, config.images))  # exactly one of the two is set
 
 
 def _ema(decay: float):

@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 
 from fgsd.data import TextureFolder
+from fgsd.gaussians import GaussianSource
 from fgsd.labels import Labels
 from fgsd.matching import PeerMatching
 from fgsd.network import Denoiser
@@ -32,7 +33,7 @@ class Validation:
 @torch.no_grad()
 def validate(
     denoiser: Denoiser,
-    data: TextureFolder,
+    data: TextureFolder | GaussianSource,
     *,
     peers: int = 3,
     most_classes: int = 64,
@@ -68,11 +69,12 @@ def validate(
             groups = len(clean) // size
             for name in errors:
                 shift = int(name == "wrong")
+                condition: PeerMatching | Labels | None
                 if name == "unguided":
                     condition = None
                 elif denoiser.config.labels:
-                    rows = order[first:last].roll(-shift).repeat_interleave(size)
-                    condition = Labels.of(rows.to(device), denoiser.config.labels)
+                    told = order[first:last].roll(-shift).repeat_interleave(size)
+                    condition = Labels.of(told.to(device), denoiser.config.labels)
                 else:
                     condition = PeerMatching(_weights(groups, peers, shift=shift).to(device))
                 denoised = denoiser(x, sigma, condition, tileable=tileable)

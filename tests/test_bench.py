@@ -23,9 +23,11 @@ def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
     results = json.loads(found.read_text())
     assert printed.strip() == report_text(results).strip()
     parts = results["parts"]
-    assert list(parts) == ["page", "drag", "visitors", "release"]
+    assert list(parts) == ["start", "page", "drag", "visitors", "release"]
     values = [one["value"] for figures in parts.values() for one in figures["checks"]]
     assert all(value is not None and value > 0 for value in values)
+    first_sample = parts["page"]["checks"][1]["value"]  # of a later visitor, without the start of the server
+    assert parts["start"]["checks"][0]["value"] > first_sample / 1000
     assert len(parts["drag"]["milliseconds"]) == 4
     assert len(parts["visitors"]["milliseconds"]) == 4  # two visitors, half as many moves each
 

@@ -35,9 +35,12 @@ def check(
 
     A value of None or not a number means that nothing could be measured: it becomes None, and fails.
     """
-    if (at_least is None) == (at_most is None):
+    if at_least is not None and at_most is None:
+        relation, target = "at least", at_least
+    elif at_most is not None and at_least is None:
+        relation, target = "at most", at_most
+    else:
         raise ValueError(f"at_least={at_least} and at_most={at_most}: give exactly one of the two")
-    relation, target = ("at least", at_least) if at_least is not None else ("at most", at_most)
     if value is None or math.isnan(value):
         return asdict(Check(name, None, float(target), relation, False, None, unit))
     passed = value >= target if relation == "at least" else value <= target

@@ -85,13 +85,13 @@ def copying(
         mine.append(float(np.median(of_samples.numpy())))
         real.append(usual)
     table = np.stack(ratios)  # (C, n)
-    lowest = np.unravel_index(table.argmin(), table.shape)
+    row, column = (int(k) for k in np.unravel_index(table.argmin(), table.shape))
     return {
         "distance": float(np.median(mine)),
         "distance_held_out": float(np.median(real)),
         "per_class": {c: float(np.median(r)) for c, r in zip(classes, ratios, strict=True)},
         "copies": float((table < COPY).mean()),  # share of the samples
-        "lowest": {"class": classes[lowest[0]], "sample": int(lowest[1]), "ratio": float(table[lowest])},
+        "lowest": {"class": classes[row], "sample": column, "ratio": float(table[row, column])},
         "checks": [
             check(
                 "distance to nearest training crop / of held-out crops",

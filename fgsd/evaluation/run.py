@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -171,7 +172,7 @@ def evaluate(
         progress=progress or silent,
         reference=reference,
     )
-    results = {
+    results: dict[str, Any] = {
         "seed": seed,
         "steps": steps,
         "per_class": per_class,
