@@ -109,6 +109,7 @@ def test_it_samples_from_an_empty_folder(installed, tmp_path):
     assert names_in(tmp_path, "*") == {"lava.png"}
 
 
+@pytest.mark.slow
 def test_it_serves_the_page_and_the_report_from_an_empty_folder(installed, tmp_path):
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))

@@ -114,6 +114,7 @@ def test_python(workspace, recipe, capsys):
         assert "moss" in capsys.readouterr().out  # the nearest class of its own image
 
 
+@pytest.mark.slow
 def test_several_gpus(workspace):
     """On two processes of the CPU."""
     ((program, processes, *options),) = commands("Several GPUs")
