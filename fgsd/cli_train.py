@@ -30,8 +30,10 @@ def train(
     patch_size: Annotated[int, typer.Option(help="Side of the training crops, in pixels.")] = 64,
     test_share: Annotated[float, typer.Option(help="Share of each image's rows held out for testing.")] = 1
     / 3,
-    groups: Annotated[int, typer.Option(help="Groups in a batch, each of one class.")] = 18,
-    group_size: Annotated[int, typer.Option(help="Crops in a group.")] = 2,
+    groups: Annotated[int, typer.Option(help="Groups in a batch, each of one class.")] = 36,
+    group_size: Annotated[
+        int, typer.Option(help="Crops in a group; 1: matched to running centroids, not to each other.")
+    ] = 1,
     muon_lr: Annotated[float, typer.Option(help="Learning rate of the kernels (Muon).")] = 0.02,
     adam_lr: Annotated[float, typer.Option(help="Learning rate of all else (Adam).")] = 0.0015,
     seed: Annotated[int, typer.Option(help="Of weights, crops and noise.", min=0)] = 0,

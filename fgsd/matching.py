@@ -63,6 +63,9 @@ class CentroidMatching:
 
 Matching = PeerMatching | CentroidMatching | None
 
+FARTHEST = 3.0  # spreads of the classes beyond which all is as far, in what a standardised layer reads
+LEAST_SPREAD = 1e-3  # of a feature that no class differs in
+
 
 def leave_one_out(groups: int, size: int, guided: Tensor) -> Tensor:
     """Weights of `PeerMatching` for a batch of `groups` groups of `size` images, one after the other.
@@ -105,23 +108,38 @@ class MatchedLayer(nn.Module):
         Width of the gate's hidden layer.
     tells : bool
         Whether blocks follow that read the context; without them nothing is added to it.
+    standardised : bool
+        The gate reads the matched means in the units of `Standards` instead, in which classes are far apart
+        from the first step of training on, and beside them how far the image's own means were from them:
+        what matching takes from the image is then not lost. Values are softly limited to `FARTHEST`.
     """
 
     def __init__(
-        self, channels: int, embedding: int, features: slice, hidden: int, *, tells: bool = True
+        self,
+        channels: int,
+        embedding: int,
+        features: slice,
+        hidden: int,
+        *,
+        tells: bool = True,
+        standardised: bool = False,
     ) -> None:
         super().__init__()
         self.features, matched = features, features.stop - features.start
-        self.offset = nn.Linear(embedding, matched)
+        self.offset = None if standardised else nn.Linear(embedding, matched)
         self.read = nn.Linear(matched, hidden)
+        self.own = nn.Linear(matched, hidden, bias=False) if standardised else None
         self.gate = nn.Linear(hidden, 2 * channels)
         self.tell = nn.Linear(hidden, embedding) if tells else None
-        for layer in filter(None, (self.gate, self.tell)):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for layer in filter(None, (self.gate, self.tell, self.own)):
+            for p in layer.parameters():
+                nn.init.zeros_(p)
 
-    def forward(self, a: Tensor, context: Tensor, matching: Matching) -> tuple[Tensor, Tensor, Tensor]:
-        """Match an activation (B, C, H, W), in the light of a context (B, E).
+    def forward(
+        self, a: Tensor, context: Tensor, matching: Matching, standard: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Match an activation (B, C, H, W), in the light of a context (B, E); a layer that is standardised
+        needs mean and spread (B, F) of the concatenated feature vector.
 
         Returns
         -------
@@ -130,7 +148,7 @@ class MatchedLayer(nn.Module):
         """
         phi = spatial_mean(a[:, : self.features.stop - self.features.start])
         target = phi if matching is None else matching.target(phi, self.features)
-        hidden = nn.functional.silu(self.read(target.to(a.dtype) - self.offset(context)))
+        hidden = nn.functional.silu(self._read(phi, target, context, standard, a.dtype))
         gain, bias = self.gate(hidden).chunk(2, dim=1)
         gain = 1 + gain.tanh()
         # matched activation a + (target - phi), then gain and bias, in one pass over the pixels
@@ -139,3 +157,54 @@ class MatchedLayer(nn.Module):
         if self.tell is not None:
             context = context + self.tell(hidden)
         return a * gain[..., None, None] + shift[..., None, None], context, phi
+
+    def _read(self, phi, target, context, standard, dtype) -> Tensor:
+        if self.offset is not None:
+            return self.read(target.to(dtype) - self.offset(context))
+        assert self.own is not None and standard is not None
+        mean, spread = (values[:, self.features].to(phi) for values in standard)
+        where, own = (
+            (FARTHEST * torch.tanh(z / spread / FARTHEST)).to(dtype) for z in (target - mean, phi - target)
+        )
+        return self.read(where) + self.own(own)
+
+
+class Standards(nn.Module):
+    """Mean and spread of the classes' centroids by noise level, in which a layer reads its means.
+
+    They are no parameters: training copies them from its running centroids, and they stay as they are then.
+
+    Parameters
+    ----------
+    features : int
+        Length of the feature vector.
+    levels : int
+        Noise levels, evenly spaced in log(sigma).
+    """
+
+    logs: Tensor
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, features: int, levels: int) -> None:
+        super().__init__()
+        self.register_buffer("logs", torch.arange(float(levels)))
+        self.register_buffer("mean", torch.zeros(levels, features))
+        self.register_buffer("spread", torch.ones(levels, features))
+
+    @torch.no_grad()
+    def follow(self, sigmas: Tensor, mean: Tensor, spread: Tensor, enough: Tensor) -> None:
+        """Take over mean and spread (S, F) at the levels (S,) where there is `enough` (S,) to tell them."""
+        self.logs.copy_(sigmas.log())
+        self.mean.copy_(torch.where(enough[:, None], mean, self.mean))
+        self.spread.copy_(torch.where(enough[:, None], spread.clamp(min=LEAST_SPREAD), self.spread))
+
+    def forward(self, log_sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """Both at noise levels (B,), each (B, F): linear in log(sigma), constant beyond the ends."""
+        last = len(self.logs) - 1
+        place = (log_sigma.to(self.logs) - self.logs[0]) / (self.logs[1] - self.logs[0])
+        place = place.clamp(0, last)
+        lower = place.floor().clamp(max=last - 1).long()
+        share = (place - lower)[:, None]
+        mean, spread = (torch.lerp(v[lower], v[lower + 1], share) for v in (self.mean, self.spread))
+        return mean, spread

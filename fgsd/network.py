@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgsd.labels import Labels
-from fgsd.matching import MatchedLayer, Matching, spatial_mean
+from fgsd.matching import MatchedLayer, Matching, Standards, spatial_mean
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class NetworkConfig:
     # layers whose channel means form the feature vector, in the order in which the network computes them
     features: tuple[str, ...] = ("down0", "down1", "down2", "up1")
     feature_share: float = 1.0  # share of each such layer's channels that are matched, the first ones
+    # noise levels at which the classes' spread is known, in units of which matched means are read (see
+    # `MatchedLayer`); 0: they are read plainly
+    standards: int = 0
     own_colour: bool = False  # the last layer sees the noisy image's own mean colour, which matching erases
     labels: int = 0  # classes that a label can name; 0: features alone tell the class, as the method has it
     sigma_data: float = 0.5  # standard deviation of the images in [-1, 1]
@@ -43,6 +46,8 @@ class NetworkConfig:
             raise ValueError(f"features={self.features} must be distinct and in the order {', '.join(known)}")
         if not 0 < self.feature_share <= 1:
             raise ValueError(f"feature_share={self.feature_share} must be above 0 and at most 1")
+        if self.standards < 0 or self.standards == 1:
+            raise ValueError(f"standards={self.standards} must be 0, for none, or at least 2 noise levels")
         if self.labels < 0:
             raise ValueError(f"labels={self.labels} must be 0, for none, or the number of classes")
         if not 0 < self.sigma_data < math.inf:
@@ -137,17 +142,30 @@ class Level(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(channels, config.embedding) for _ in range(blocks))
         self.matched = None
         if features is not None:
-            self.matched = MatchedLayer(channels, config.embedding, features, config.gate, tells=not last)
+            self.matched = MatchedLayer(
+                channels,
+                config.embedding,
+                features,
+                config.gate,
+                tells=not last,
+                standardised=config.standards > 0,
+            )
 
     def forward(
-        self, x: Tensor, context: Tensor, matching: Matching, phi: list[Tensor], tileable: bool
+        self,
+        x: Tensor,
+        context: Tensor,
+        matching: Matching,
+        standard: tuple[Tensor, Tensor] | None,
+        phi: list[Tensor],
+        tileable: bool,
     ) -> tuple[Tensor, Tensor]:
         """Returns the activation and the context; appends the feature vector, if selected, to `phi`."""
         for block in self.blocks:
             x = block(x, context, tileable)
         x = rms_norm(x)
         if self.matched is not None:
-            x, context, phi_k = self.matched(x, context, matching)
+            x, context, phi_k = self.matched(x, context, matching, standard)
             phi.append(phi_k)
         return x, context
 
@@ -176,6 +194,9 @@ class Denoiser(nn.Module):
         if config.labels:
             self.label = nn.Linear(config.labels, config.embedding, bias=False)
             nn.init.normal_(self.label.weight, std=0.5)
+        self.standards = None
+        if config.standards and config.features:
+            self.standards = Standards(config.dimension, config.standards)
         self.stem = Conv3x3(3 * 4, widths[0])
         self.down = nn.ModuleList(
             Level(widths[k], config.blocks[k], config, slices.get(f"down{k}")) for k in range(levels)
@@ -202,9 +223,12 @@ class Denoiser(nn.Module):
         condition: Matching | Labels = None,
         *,
         tileable: bool = False,
-    ) -> Tensor:
-        """Denoise a batch; the parameters are those of `denoise`."""
-        return self.denoise(x, sigma, condition, tileable=tileable)[0]
+        features: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Denoise a batch, with `features` as `denoise` does, whose parameters these are; else the images
+        alone."""
+        denoised, phi = self.denoise(x, sigma, condition, tileable=tileable)
+        return (denoised, phi) if features else denoised
 
     def denoise(
         self,
@@ -261,18 +285,19 @@ class Denoiser(nn.Module):
             matching, context = None, self.embed(log_sigma, self.label(condition.weights.to(x)))
         else:
             matching, context = condition, self.embed(log_sigma)
+        standard = None if self.standards is None else self.standards(log_sigma)
         phi: list[Tensor] = []
         skips = []
         h = self.stem(F.pixel_unshuffle(x, 2), tileable)  # (B, 12, H/2, W/2) -> (B, widths[0], H/2, W/2)
         for k, level in enumerate(self.down):
-            h, context = level(h, context, matching, phi, tileable)
+            h, context = level(h, context, matching, standard, phi, tileable)
             if k < len(self.shrink):
                 skips.append(h)
                 h = self.shrink[k](h)
         for k in reversed(range(len(self.up))):
             h = F.interpolate(self.grow[k](h), scale_factor=2, mode="nearest")
             h = self.merge[k](torch.cat([h, skips[k]], dim=1))
-            h, context = self.up[k](h, context, matching, phi, tileable)
+            h, context = self.up[k](h, context, matching, standard, phi, tileable)
         h = F.pixel_shuffle(self.unfold(h), 2)  # (B, head, H, W)
         seen = [h, x.to(h.dtype)]
         if self.config.own_colour:

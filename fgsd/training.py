@@ -1,10 +1,11 @@
 """Learn score and features together, from the denoising loss alone.
 
-A batch holds groups of crops of one class at one noise level. Each crop is matched to the mean of the
-*other* crops of its group (leave-one-out), so the network learns to denoise an image by the features of
-its class; a share of the groups goes unmatched, so the unguided score is learned too. A network with
-labels, the baseline, is told the class of each crop instead, and it too goes without in a share of them.
-The last part of a run may go on with centroids instead of peers: see `fgsd.finishing`.
+Every crop of a batch has a class and a noise level of its own, and is matched to the centroid of its class
+at that level, a running mean of what the network has seen (see `fgsd.running`): so the network learns to
+denoise an image by the features of its class. Or, as the authors have it, a batch holds groups of crops of
+one class at one noise level, and each crop is matched to the mean of the *other* crops of its group. A share
+of the crops or groups goes unmatched, so the unguided score is learned too. A network with labels, the
+baseline, is told the class of each crop instead, and it too goes without in a share of them.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from fgsd.data import DataConfig, TextureFolder, normalised
-from fgsd.finishing import Finishing
 from fgsd.gaussians import GaussianSource
 from fgsd.labels import Labels
 from fgsd.matching import CentroidMatching, PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
 from fgsd.run_state import RunFolder
+from fgsd.running import LEVELS, RunningCentroids
 from fgsd.validation import Validation, validate
 
 
@@ -37,18 +38,17 @@ from fgsd.validation import Validation, validate
 class TrainingConfig:
     """Everything that decides the weights, besides the images."""
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(standards=LEVELS))
     data: DataConfig = field(default_factory=DataConfig)
     images: int | None = 1_000_000  # budget in training crops over all processes
     hours: float | None = None  # budget in hours of training; set one of the two, the other None
-    # groups in a batch, each of one class at one noise level, per process. Pairs, as the authors have it: at
-    # equal batches many classes and noise levels teach faster than many crops of one
-    groups: int = 18
-    group_size: int = 2  # crops in a group; 1 will do where nothing is matched
+    # groups in a batch, each of one class at one noise level, per process. At equal batches many classes and
+    # noise levels teach faster than many crops of one
+    groups: int = 36
+    # crops in a group; they are matched to each other, and those that are alone to the running centroid of
+    # their class
+    group_size: int = 1
     guided_share: float = 0.9  # share of groups that are matched or labelled; the rest is left unguided
-    # share of the budget from which crops are matched to the centroids of their classes and no longer to
-    # their peers, and every crop has a class and a noise level of its own; None is never
-    centroids_from: float | None = None
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
     crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
@@ -76,19 +76,12 @@ class TrainingConfig:
             raise ValueError(f"images={self.images} and hours={self.hours}: set exactly one of the two")
         if not (self.images or self.hours or 0) > 0:
             raise ValueError(f"the budget must be positive, got images={self.images}, hours={self.hours}")
-        least = 1 if self.network.labels or self.guided_share == 0 else 2
-        if self.groups < 1 or self.group_size < least:
-            raise ValueError(
-                f"groups={self.groups} must be at least 1 and group_size={self.group_size} at least {least}"
-            )
+        if self.groups < 1 or self.group_size < 1:
+            raise ValueError(f"groups={self.groups} and group_size={self.group_size} must be at least 1")
         if not self.clip > 0:
             raise ValueError(f"clip={self.clip} must be positive")
         if not 0 <= self.guided_share <= 1:
             raise ValueError(f"guided_share={self.guided_share} must be between 0 and 1")
-        if self.centroids_from is not None and not 0 < self.centroids_from < 1:
-            raise ValueError(f"centroids_from={self.centroids_from} must be between 0 and 1, or None")
-        if self.centroids_from is not None and (self.network.labels or self.guided_share == 0):
-            raise ValueError("centroids_from must be None where nothing is matched")
         if not 0 < self.sigma_min < self.sigma_max:
             raise ValueError(
                 f"sigma_min={self.sigma_min} must be positive and below sigma_max={self.sigma_max}"
@@ -102,6 +95,11 @@ class TrainingConfig:
             )
         if self.seed < 0:
             raise ValueError(f"seed={self.seed} must not be negative")
+
+    @property
+    def running(self) -> bool:
+        """Whether crops are matched to running centroids."""
+        return self.group_size == 1 and not self.network.labels and self.guided_share > 0
 
     def crop_size(self, progress: float) -> int:
         """Side of the training crops, in pixels, when a share `progress` of the budget is used up."""
@@ -170,16 +168,18 @@ def train(
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(model, multi_avg_fn=_ema(config.ema))
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
-    finishing = Finishing(
-        data,
-        begins=config.centroids_from,
-        sigma_min=config.sigma_min,
-        sigma_max=config.sigma_max,
-        seed=config.seed,
-        tileable=config.tileable,
-    )
+    running = None
+    if config.running:
+        running = RunningCentroids(
+            len(data.classes),
+            config.network.dimension,
+            sigma_min=config.sigma_min,
+            sigma_max=config.sigma_max,
+            device=accelerator.device,
+        )
     step, seconds, more = place.load(model, average, optimizers)
-    finishing.restore(more, accelerator.device)
+    if running is not None:
+        running.restore(more)
     if accelerator.is_main_process:
         place.begin(step)
     accelerator.wait_for_everyone()
@@ -201,7 +201,6 @@ def train(
             first=first,
             total_groups=total,
             device=accelerator.device,
-            alone=finishing.holds(progress),
         )
 
     batch = None
@@ -211,11 +210,15 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
         batch = batch or prepared(step, progress)
-        if finishing.holds(progress):
-            finishing.keep_fresh(cast(Denoiser, average.module), progress)
-            batch = replace(batch, condition=finishing.matching(batch.rows, batch.sigma, batch.told))
+        if running is not None:
+            batch = replace(batch, condition=running.matching(batch.rows, batch.sigma, batch.told))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            loss = denoising_loss(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
+            loss, phi = loss_and_features(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
+        if running is not None:
+            news = running.news(batch.rows, batch.sigma, batch.told, phi)
+            running.add(*(accelerator.reduce(part, "sum") for part in news))
+            if model.standards is not None:
+                model.standards.follow(running.sigmas, *running.standards())
         accelerator.backward(loss)
         # an accelerator still computes while the next batch is cut
         batch = prepared(step + 1, _progress(config, (step + 1) * per_step, time.monotonic() - began))
@@ -244,7 +247,7 @@ def train(
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds, report)
             place.log(record)
             if step % config.save_every == 0 or progress >= 1:
-                place.save(model, average, optimizers, step, seconds, finishing.state())
+                place.save(model, average, optimizers, step, seconds, running.state() if running else None)
         else:
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds)
         yield record
@@ -272,15 +275,12 @@ def make_batch(
     first: int = 0,
     total_groups: int | None = None,
     device: torch.device | str = "cpu",
-    alone: bool = False,
 ) -> Batch:
     """The groups `first` to `first + config.groups` of the `total_groups` of a step, with crops of `size`
     pixels (by default `data.config.patch_size`). Classes, crops and noise levels are the same on any
-    machine; the noise is drawn on the device, so it is the same on devices of one kind. With `alone` as many
-    crops make groups of one, and are told nothing yet."""
+    machine; the noise is drawn on the device, so it is the same on devices of one kind. Crops that are alone
+    in their group are told nothing yet, unless by a label."""
     groups, total, n = config.groups, total_groups or config.groups, config.group_size
-    if alone:
-        first, groups, total, n = first * n, groups * n, total * n, 1
     plan = torch.Generator().manual_seed(seed_of(config.seed, step))
     rounds = math.ceil(total / len(data.classes))
     classes = torch.cat([torch.randperm(len(data.classes), generator=plan) for _ in range(rounds)])
@@ -313,9 +313,16 @@ def make_batch(
 
 def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:
     """Mean squared error of the denoised image, weighted by 1 / c_out^2 (EDM, table 1)."""
-    denoised = denoiser(batch.x, batch.sigma, batch.condition, tileable=tileable)
+    return loss_and_features(denoiser, batch, sigma_data, tileable=tileable)[0]
+
+
+def loss_and_features(
+    denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The `denoising_loss`, and the feature vectors (B, F) that were met on the way."""
+    denoised, phi = denoiser(batch.x, batch.sigma, batch.condition, tileable=tileable, features=True)
     weight = (batch.sigma**2 + sigma_data**2) / (batch.sigma * sigma_data) ** 2
-    return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean()
+    return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean(), phi
 
 
 def seed_of(*numbers: int) -> int:

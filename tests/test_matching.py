@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgsd.matching import CentroidMatching, MatchedLayer, PeerMatching, leave_one_out, spatial_mean
+from fgsd.matching import (
+    FARTHEST,
+    LEAST_SPREAD,
+    CentroidMatching,
+    MatchedLayer,
+    PeerMatching,
+    Standards,
+    leave_one_out,
+    spatial_mean,
+)
 
 CHANNELS, FEATURES = 6, slice(2, 8)
 
@@ -126,6 +135,63 @@ def test_a_layer_matched_in_part_moves_its_first_channels_alone(activation, embe
     assert phi.shape == (4, 2) and torch.allclose(phi, spatial_mean(activation[:, :2]))
     assert torch.allclose(spatial_mean(matched[:, :2]), target.expand(4, 2))
     assert torch.equal(matched[:, 2:], activation[:, 2:])
+
+
+class TestStandardised:
+    @pytest.fixture
+    def standardised(self):
+        torch.manual_seed(5)
+        layer = MatchedLayer(CHANNELS, 7, FEATURES, 5, standardised=True).double().requires_grad_(False)
+        for p in layer.parameters():
+            p.normal_(generator=torch.Generator().manual_seed(6))
+        return layer
+
+    @pytest.fixture
+    def standard(self):
+        generator = torch.Generator().manual_seed(7)
+        mean = torch.randn(4, 10, generator=generator, dtype=torch.float64)
+        return mean, 0.1 + torch.rand(4, 10, generator=generator, dtype=torch.float64)
+
+    def test_other_units_change_nothing(self, standardised, activation, embedding, standard):
+        """Moved and scaled together, activation, target and standard read alike: so `tell` says the same."""
+        target, (mean, spread) = centroid(), standard
+        told = standardised(activation, embedding, CentroidMatching(target), standard)[1]
+        scaled = standardised(
+            2 * activation + 3, embedding, CentroidMatching(2 * target + 3), (2 * mean + 3, 2 * spread)
+        )[1]
+        assert torch.allclose(told, scaled, atol=1e-10)
+
+    def test_it_is_told_of_its_own_means_too(self, standardised, activation, embedding, standard):
+        first, second = (
+            standardised(a, embedding, CentroidMatching(centroid()), standard)[1]
+            for a in (activation, activation + 0.3)
+        )
+        assert not torch.allclose(first, second, atol=1e-3)
+
+    def test_the_means_are_still_matched(self, activation, embedding, standard):
+        fresh = MatchedLayer(CHANNELS, 7, FEATURES, 5, standardised=True).double()
+        matched, _, _ = fresh(activation, embedding, CentroidMatching(centroid()), standard)
+        assert torch.allclose(spatial_mean(matched), centroid()[FEATURES].expand(4, -1), atol=1e-12)
+
+    def test_what_is_far_is_softly_limited(self, standardised, activation, embedding, standard):
+        """Else an image of no class would lead the network where it has never been."""
+        far, farther = (
+            standardised(activation, embedding, CentroidMatching(size * centroid(), 1.0), standard)
+            for size in (1e5, 1e6)
+        )
+        assert torch.allclose(far[1], farther[1], atol=1e-6) and FARTHEST < 10
+
+
+class TestStandards:
+    def test_it_follows_what_is_known_and_no_more(self):
+        standards, sigmas = Standards(2, 3), torch.tensor([0.1, 1.0, 10.0])
+        mean, spread = torch.tensor([[1.0, 2], [3, 4], [5, 6]]), torch.tensor([[2.0, 2], [0, 3], [9, 9]])
+        standards.follow(sigmas, mean, spread, torch.tensor([True, True, False]))
+        found = standards(torch.tensor([0.01, 0.1, 1.0, 10**-0.5, 100.0]).log())
+        assert torch.allclose(found[0], torch.tensor([[1.0, 2], [1, 2], [3, 4], [2, 3], [0, 0]]), atol=1e-5)
+        least = LEAST_SPREAD
+        expected = torch.tensor([[2.0, 2], [2, 2], [least, 3], [1 + least / 2, 2.5], [1, 1]])
+        assert torch.allclose(found[1], expected, atol=1e-5)
 
 
 class TestLeaveOneOut:

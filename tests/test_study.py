@@ -23,20 +23,19 @@ def differences(one, other) -> set[str]:
 def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
-    # only matching erases an image's own mean colour, so only there it is given back
-    own = {"network.own_colour", "centroids_from", "groups", "group_size"}
-    assert differences(ours, labels) == {"network.labels", *own}
-    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", *own}
+    # what the classes' spread is known for has no meaning where nothing is matched
+    assert differences(ours, labels) == {"network.labels", "network.standards"}
+    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.standards"}
     gaussian = differences(all_of_them["gaussians-features"], all_of_them["gaussians-labels"])
-    assert gaussian == {"network.labels", *own}
-    assert differences(ours, all_of_them["plain"]) == {"centroids_from"}
-    both = differences(all_of_them["gaussians-features"], all_of_them["gaussians-plain"])
-    assert both == {"network.own_colour", "centroids_from"}
-    for one in (ours, labels):
+    assert gaussian == {"network.labels", "network.standards"}
+    pairs = {"network.standards", "groups", "group_size"}
+    assert differences(ours, all_of_them["plain"]) == {*pairs, "network.own_colour"}
+    assert differences(all_of_them["gaussians-features"], all_of_them["gaussians-plain"]) == pairs
+    for one in (ours, labels, all_of_them["plain"]):
         assert one.config.groups * one.config.group_size == 36
     assert labels.config.network.labels == 5
     sizes = [sum(p.numel() for p in Denoiser(s.config.network).parameters()) for s in (ours, labels)]
-    assert sizes[1] / sizes[0] == pytest.approx(1, abs=0.005)
+    assert sizes[1] / sizes[0] == pytest.approx(1, abs=0.02)
 
 
 def test_networks_of_other_dimensions_differ_in_their_features_alone():

@@ -54,7 +54,7 @@ class TestConfig:
             ({"images": 0}, "images=0"),
             ({"images": None, "hours": -1.0}, "hours=-1.0"),
             ({"groups": 0}, "groups=0"),
-            ({"group_size": 1}, "group_size=1"),
+            ({"group_size": 0}, "group_size=0"),
             ({"guided_share": 1.1}, "guided_share=1.1"),
             ({"sigma_min": 0.0}, "sigma_min=0.0"),
             ({"sigma_min": 21.0}, "sigma_max=20.0"),
@@ -165,20 +165,22 @@ class TestLoss:
         return make_batch(data, config, 0)
 
     def test_a_perfect_denoiser_has_none(self, batch):
-        assert denoising_loss(lambda x, sigma, matching, tileable: batch.x0, batch, 0.5) == 0
+        assert denoising_loss(lambda x, sigma, matching, **_: (batch.x0, None), batch, 0.5) == 0
 
     def test_the_target_of_the_bare_network_weighs_the_same_at_all_levels(self, batch):
         """EDM, equation 8: in terms of F, the loss is |F - (x0 - c_skip x) / c_out|^2."""
         output = torch.randn(batch.x.shape, generator=torch.Generator().manual_seed(0))
         sigma = batch.sigma[:, None, None, None]
         c_skip, c_out = 0.25 / (sigma**2 + 0.25), sigma * 0.5 / (sigma**2 + 0.25).sqrt()
-        found = denoising_loss(lambda x, sigma, matching, tileable: c_skip * x + c_out * output, batch, 0.5)
+        found = denoising_loss(
+            lambda x, sigma, matching, **_: (c_skip * x + c_out * output, None), batch, 0.5
+        )
         expected = (output - (batch.x0 - c_skip * batch.x) / c_out).square().mean()
         assert found.item() == pytest.approx(expected.item(), rel=1e-4)
 
     def test_crops_are_matched_to_their_peers(self, batch):
         seen = []
-        denoising_loss(lambda x, sigma, matching, tileable: seen.append(matching.weights) or x, batch, 0.5)
+        denoising_loss(lambda x, sigma, matching, **_: (seen.append(matching.weights) or x, None), batch, 0.5)
         assert torch.equal(seen[0], batch.condition.weights)
 
 
@@ -207,7 +209,12 @@ class TestRuns:
         x, sigma = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.ones(2)
         batch = Batch(x, x, sigma, torch.zeros(2, 2), torch.zeros(2), torch.ones(2))
         seen = []
-        denoising_loss(lambda x, s, matching, tileable: seen.append(tileable) or x, batch, 0.5, tileable=True)
+        denoising_loss(
+            lambda x, s, matching, tileable, **_: (seen.append(tileable) or x, None),
+            batch,
+            0.5,
+            tileable=True,
+        )
         assert seen == [True]
 
     def test_records_and_files(self, texture_folder, tmp_path, config):

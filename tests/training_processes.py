@@ -24,10 +24,11 @@ from fgsd import run_state
 from fgsd.data import DataConfig
 from fgsd.network import NetworkConfig
 from fgsd.run_state import RunFolder
+from fgsd.running import LEVELS
 from fgsd.training import TrainingConfig, train
 
 NETWORK = NetworkConfig(
-    widths=(8, 16), blocks=(1, 1), embedding=16, gate=8, head=8, features=("down0", "down1")
+    widths=(8, 16), blocks=(1, 1), embedding=16, gate=8, head=8, features=("down0", "down1"), standards=LEVELS
 )
 DATA = DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
 
@@ -37,8 +38,7 @@ def configuration(*, groups: int, steps: int, processes: int = 1) -> TrainingCon
         network=NETWORK,
         data=DATA,
         images=steps * groups * 3 * processes,
-        groups=groups,
-        group_size=3,
+        groups=3 * groups,
         warmup=3,
         precision="float32",
         save_every=3,
