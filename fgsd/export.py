@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fgsd.card import model_card
-from fgsd.centroids import compute_table, noise_levels
+from fgsd.centroids import compute_table, measure_standards, noise_levels
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.feature_map import fit_map
@@ -70,9 +71,9 @@ def export(
     )
     levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
     bar = partial(progress, desc="centroids") if progress else None
-    table = compute_table(
-        network, data, levels, crops=crops, seed=config.seed, tileable=config.tileable, progress=bar
-    )
+    same: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
+    measure_standards(network, data, **same)
+    table = compute_table(network, data, levels, crops=crops, **same)
     found = None
     if map_crops and isinstance(data, TextureFolder):
         found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)

@@ -166,7 +166,7 @@ def train(
     if init_from is not None:
         model.load_state_dict(init_from.state_dict())
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = AveragedModel(model, multi_avg_fn=_ema(config.ema))
+    average = AveragedModel(model, multi_avg_fn=_ema(config.ema), use_buffers=True)
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
     running = None
     if config.running:

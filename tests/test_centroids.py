@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from fgsd.centroids import (
     features_by_level,
     interpolate,
     mean_centroid,
+    measure_standards,
     noise_levels,
 )
 from fgsd.matching import CentroidMatching
@@ -232,3 +234,23 @@ class TestFeatures:
         crops = data.crops("slate", 4, torch.Generator().manual_seed(5))
         assert torch.equal(table.values[2], features_by_level(network, crops, levels, seed=5)[0])
         assert torch.equal(table.colours[2], crops.mean(dim=(0, 2, 3)))
+
+
+class TestStandards:
+    def test_they_are_those_of_the_classes_by_these_weights(self, lively, tiny, data):
+        """In the first layer that is matched, whose features no standard has touched yet, to rounding."""
+        network = lively(replace(tiny, standards=3))
+        sigmas = torch.tensor([0.1, 0.5, 2.5])
+        network.standards.logs.copy_(sigmas.log())
+        measure_standards(network, data, crops=4, seed=1)
+        values = compute_table(network, data, sigmas, crops=4, seed=1).values
+        first = slice(0, next(iter(network.config.feature_widths().values())))
+        mean, spread = network.standards(sigmas.log())
+        assert torch.allclose(mean[:, first], values.mean(dim=0)[:, first], atol=1e-4)
+        assert torch.allclose(spread[:, first], values.std(dim=0, correction=0)[:, first], atol=1e-3)
+
+    def test_a_network_without_them_is_left_alone(self, lively, data):
+        network = lively()
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        measure_standards(network, data)
+        assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
