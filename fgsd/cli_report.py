@@ -58,6 +58,7 @@ def study(
             one.data(folder),
             one.config,
             out / name,
+            crops=one.crops,
             map_crops=0,
             progress=functools.partial(tqdm, file=sys.stderr),
             attribution="" if one.gaussian else attribution_of(folder),

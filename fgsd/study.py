@@ -45,6 +45,7 @@ class Study:
     name: str
     config: TrainingConfig
     gaussian: bool = False  # trained on `GAUSSIAN_SOURCE` instead of on images
+    crops: int = 48  # averaged for each centroid of its checkpoint
 
     def data(self, folder: str | Path) -> TextureFolder | GaussianSource:
         """What it is trained on."""
@@ -93,7 +94,8 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         ("eighth-of-the-channels", TEXTURES.network.features, 1 / 8),
         ("32nd-of-the-channels", TEXTURES.network.features, 1 / 32),
     ):
-        found.append(Study(f"dimension-{name}", _with(shorter, features=features, feature_share=share)))
+        config = _with(shorter, features=features, feature_share=share)
+        found.append(Study(f"dimension-{name}", config, crops=16))
     if images is not None:
         found = [replace(one, config=replace(one.config, images=images)) for one in found]
     return {one.name: one for one in found}
