@@ -276,7 +276,9 @@ class Pipeline:
             centroid = many
         else:
             centroid = self.centroid(target)  # type: ignore[arg-type]  # which refuses other sequences
-        guided = GuidedDenoiser(self.network, centroid, strength=strength, tileable=tileable, evaluate=self._evaluate)
+        guided = GuidedDenoiser(
+            self.network, centroid, strength=strength, tileable=tileable, evaluate=self._evaluate
+        )
         sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
         sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
         if start is not None and tuple(start.shape) != (n, 3, height, width):

@@ -299,7 +299,9 @@ class Scheduler:
             denoised, phi = denoise(x, sigma, _matching(batch), tileable=first.tileable)
             answers = list(zip(denoised.split(sizes), phi.split(sizes), strict=True))
         if self.pipe.device.type == "cuda":
-            torch.cuda.synchronize(self.pipe.device)  # for times that are true, and errors of this batch alone
+            torch.cuda.synchronize(
+                self.pipe.device
+            )  # for times that are true, and errors of this batch alone
         return answers
 
     def _recently(self, visitor: Hashable, now: float) -> float:
