@@ -1,9 +1,9 @@
 """One scheduler for the samplers of many visitors: who is evaluated next, and together with whom.
 
 Samplers stay as they are, each in a thread of its own; only their calls of the network come here. One worker
-evaluates them, and calls that fit together share a batch, each image with its own noise level and centroid. So
-a new request joins at the next step by itself (continuous batching; Yu et al. 2022, Orca), and a request that
-is alone goes through precisely the computation of `Pipeline.sample`.
+evaluates them, and calls that fit together share a batch, each image with its own noise level and centroid.
+So a new request joins at the next step by itself (continuous batching; Yu et al. 2022, Orca), and a request
+that is alone goes through precisely the computation of `Pipeline.sample`.
 
 - Previews, the pictures that follow a hand, go before all others.
 - Among the rest, whoever has had least network time of late goes first, in units of one small request; among
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 
 MOST = 64  # requests that are under way at once; each holds a thread
 MOST_EACH = 8  # of one visitor: a page has four at most, and programs of one address count as one
-# Pixels of a batch that is shared. One thread of an AMD EPYC takes, in ms an image of 64 pixels, 25 alone, 19 of
-# two, 16 of eight, 15 of sixteen; of 96 pixels 38 alone, 34 of two; of 128 pixels 65 and 61; of 192 pixels and
-# more, company gains nothing. Eight images of 64 pixels have most of the gain at half of the wait. On a GPU the
-# limit was not measured: it is that of a pass, which fills it.
+# Pixels of a batch that is shared. One thread of an AMD EPYC takes, in ms an image of 64 pixels, 25 alone,
+# 19 of two, 16 of eight, 15 of sixteen; of 96 pixels 38 alone, 34 of two; of 128 pixels 65 and 61; of 192
+# pixels and more, company gains nothing. Eight images of 64 pixels have most of the gain at half of the wait.
+# On a GPU the limit was not measured: it is that of a pass.
 MOST_SHARED = {"cpu": 8 * 64 * 64}
 TURN_OF_THE_LONGEST = 4  # every so many turns
 SLICE = 16 * 64 * 64  # pixels that a visitor may be ahead of the others: an image of 64 pixels in 16 steps

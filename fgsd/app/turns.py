@@ -95,11 +95,10 @@ def still_there() -> Callable[[], bool]:
     agent went away, whose tools the server itself calls.
     """
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    queue = getattr(blocks, "_queue", None)
-    event = None if queue is None else queue.event_ids_to_events.get(event_id)
-    if event is None:  # it came past the queue, as what follows the pin does
+    if blocks is None or event_id is None:  # it came past the queue, as what follows the pin does
         return lambda: True
-    return lambda: event.alive and event_id in queue.event_ids_to_events
+    events = blocks._queue.event_ids_to_events
+    return lambda: (event := events.get(event_id)) is not None and event.alive
 
 
 def program() -> str:
