@@ -23,7 +23,7 @@ from fgsd.bench import served
 
 VISITORS = (1, 2, 4, 8, 16, 32)
 REQUEST: dict[str, Any] = {"n": 1, "size": 64, "steps": 16, "sampler": "dpm2m"}
-FEWEST = 3  # requests of each visitor
+FEWEST = 2  # requests of each visitor
 PATIENCE = 300.0  # seconds that an answer may take before the measurement is given up
 SHARING = {"shared": "--share", "alone": "--no-share"}  # how the page is started
 CONTROLS = {"count": "n", "size": "size", "steps": "steps", "sampler": "sampler"}  # of the page, by element
@@ -35,7 +35,7 @@ def bench_serve(
     data: str,
     *,
     visitors: Sequence[int] = VISITORS,
-    requests: int = 40,
+    requests: int = 32,
     progress: Callable | None = None,
 ) -> dict:
     """Measure throughput and latency by number of visitors, with shared batches and without.
@@ -47,7 +47,7 @@ def bench_serve(
     visitors : sequence of int
         How many at once, each in turn.
     requests : int
-        Of all visitors together at each number of visitors; each visitor has three at least, after one that
+        Of all visitors together at each number of visitors; each visitor has two at least, after one that
         warms up and is not timed.
     progress : callable, optional
         Wraps what is iterated over, called as `tqdm` is.

@@ -101,7 +101,7 @@ def bench(
     ] = None,
     requests: Annotated[
         int, typer.Option(help="serve: of all visitors together, at each number of them.", min=1)
-    ] = 40,
+    ] = 32,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="app: PNG or JPEG file for a picture of the first screen.")
