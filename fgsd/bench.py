@@ -96,7 +96,7 @@ def bench_app(
     parts = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        with closing(browser), _served(checkpoint, data) as (url, began):
+        with closing(browser), served(checkpoint, data) as (url, began):
             pages = [_visit(browser, url)]
             parts["start"] = _start(time.monotonic() - began)
             pages.append(_visit(browser, url))
@@ -228,15 +228,16 @@ def _visit(browser, url: str):
 
 
 @contextmanager
-def _served(checkpoint: str, data: str) -> Iterator[tuple[str, float]]:
-    """The page's address, and when (`time.monotonic`) the command that serves it was given."""
+def served(checkpoint: str, data: str, *options: str) -> Iterator[tuple[str, float]]:
+    """The page's address, and when (`time.monotonic`) the command that serves it was given; `options` are
+    further ones of `fgsd app`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "fgsd.cli", "app", "--no-browser", "--port", str(port)]
     began = time.monotonic()
     process = subprocess.Popen(
-        [*command, "--checkpoint", checkpoint, "--data", data], stdout=subprocess.DEVNULL
+        [*command, "--checkpoint", checkpoint, "--data", data, *options], stdout=subprocess.DEVNULL
     )
     try:
         deadline = began + START_SECONDS

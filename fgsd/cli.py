@@ -38,6 +38,9 @@ def open_app(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 7860,
     browser: Annotated[bool, typer.Option(help="Open the page in the web browser.")] = True,
+    share: Annotated[
+        bool, typer.Option(help="Evaluate requests of several visitors together where that is faster.")
+    ] = True,
 ) -> None:
     """Open the web page on a checkpoint."""
     gc.disable()  # searching for garbage takes a fifth of the imports' time, and finds none
@@ -52,6 +55,7 @@ def open_app(
         port=port,
         evidence=found(DEFAULT_REPORT),
         open_browser=browser,
+        share=share,
     )
 
 

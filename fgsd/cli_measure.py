@@ -87,27 +87,53 @@ def sheet(
 
 @one_line_errors
 def bench(
-    what: Annotated[Literal["app"], typer.Argument(help="What to measure: the page.")] = "app",
-    moves: Annotated[int, typer.Option(help="Of the pin, each of which waits for its picture.", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="Of the places that the pin goes to.", min=0)] = 0,
+    what: Annotated[
+        Literal["app", "serve"],
+        typer.Argument(help="What to measure: the page in a browser, or how it serves many visitors."),
+    ] = "app",
+    moves: Annotated[
+        int, typer.Option(help="app: of the pin, each of which waits for its picture.", min=1)
+    ] = 200,
+    seed: Annotated[int, typer.Option(help="app: of the places that the pin goes to.", min=0)] = 0,
+    visitors: Annotated[
+        list[int] | None,
+        typer.Option(help="serve: how many at once; may be repeated [default: 1, 2, 4, 8, 16, 32].", min=1),
+    ] = None,
+    requests: Annotated[
+        int, typer.Option(help="serve: of all visitors together, at each number of them.", min=1)
+    ] = 32,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
     screenshot: Annotated[
-        Path | None, typer.Option(help="PNG or JPEG file for a picture of the first screen.")
+        Path | None, typer.Option(help="app: PNG or JPEG file for a picture of the first screen.")
     ] = None,
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure in a real browser how quickly the page follows the hand."""
-    import json
-
+    """Measure how quickly the page follows the hand, or how it serves many visitors at once."""
+    import gradio
     from tqdm import tqdm
 
     from fgsd.bench import bench_app
+    from fgsd.bench_serve import VISITORS, bench_serve, serve_text
     from fgsd.evaluation import report_text
     from fgsd.evaluation.run import checkpoint_facts, machine
-    from fgsd.run_state import write_atomically
 
     pipe = pipeline(checkpoint)
+    if what == "serve":
+        results = {
+            "machine": machine(pipe.device) | {"gradio": gradio.__version__},
+            "checkpoint": checkpoint_facts(pipe),
+            **bench_serve(
+                str(found(checkpoint)),
+                str(found(data)),
+                visitors=visitors or VISITORS,
+                requests=requests,
+                progress=tqdm,
+            ),
+        }
+        _write(results, output)
+        typer.echo(serve_text(results))
+        return
     results = {
         "seed": seed,
         "moves": moves,
@@ -123,7 +149,15 @@ def bench(
             progress=tqdm,
         ),
     }
+    _write(results, output)
+    typer.echo(report_text(results))
+
+
+def _write(results: dict, output: Path | None) -> None:
+    import json
+
+    from fgsd.run_state import write_atomically
+
     if output is not None:
         text = json.dumps(results, indent=2) + "\n"
         write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
-    typer.echo(report_text(results))

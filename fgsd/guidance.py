@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,10 @@ from torch import Tensor
 from fgsd.centroids import Centroid, interpolate
 from fgsd.matching import CentroidMatching
 from fgsd.network import Denoiser
+
+PASS_PIXELS = 32 * 64 * 64  # that go through the network at once: more need more memory, and are no faster
+
+Evaluate = Callable[..., tuple[Tensor, Tensor]]  # as `Denoiser.denoise`, whose arguments it takes
 
 
 class GuidedDenoiser:
@@ -25,6 +29,9 @@ class GuidedDenoiser:
         Share of the way to the centroid: 0 unguided, 1 all the way, up to 2 beyond it.
     tileable : bool
         Images wrap round at the edges.
+    evaluate : callable, optional
+        Evaluates the network in the place of `network.denoise`; see `fgsd.scheduler`. A large batch comes to
+        it in passes of at most `PASS_PIXELS` pixels, or of one image.
 
     Raises
     ------
@@ -39,10 +46,12 @@ class GuidedDenoiser:
         *,
         strength: float = 1.0,
         tileable: bool = False,
+        evaluate: Evaluate | None = None,
     ) -> None:
         if not math.isfinite(strength):
             raise ValueError(f"strength={strength} must be a finite number, 0 (unguided) to about 2")
         self.network, self.strength, self.tileable = network, strength, tileable
+        self._evaluate = evaluate or network.denoise
         self._sigmas: Tensor | None = None
         self._values: Tensor | None = None
         if target is None:
@@ -73,6 +82,19 @@ class GuidedDenoiser:
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
         """`denoised` (B, 3, H, W) and `phi` (B, F) of a noisy batch; see `Denoiser.denoise`."""
-        target = self.target(sigma)
+        target, most = self.target(sigma), max(1, PASS_PIXELS // (x.shape[-2] * x.shape[-1]))
+        parts = [self._pass(x, sigma, target, slice(k, k + most)) for k in range(0, len(x), most)]
+        if len(parts) == 1:
+            return parts[0]
+        denoised, phi = zip(*parts, strict=True)
+        return torch.cat(denoised), torch.cat(phi)
+
+    def _pass(
+        self, x: Tensor, sigma: float | Tensor, target: Tensor | None, part: slice
+    ) -> tuple[Tensor, Tensor]:
+        if isinstance(sigma, Tensor) and sigma.ndim == 1:
+            sigma = sigma[part]
+        if target is not None and target.ndim == 2:
+            target = target[part]
         matching = None if target is None else CentroidMatching(target, self.strength)
-        return self.network.denoise(x, sigma, matching, tileable=self.tileable)
+        return self._evaluate(x[part], sigma, matching, tileable=self.tileable)

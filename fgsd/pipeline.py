@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level, 
 from fgsd.checkpoint import Checkpoint, CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from fgsd.data import ImageError, load_image, to_images, to_tensor
 from fgsd.feature_map import FeatureMap
-from fgsd.guidance import GuidedDenoiser
+from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
 from fgsd.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
 from fgsd.shipped import found
@@ -25,7 +26,6 @@ from fgsd.shipped import found
 Target = str | Weights | Centroid | None
 
 MOST_SIDE = 2048  # pixels; a larger image is refused rather than exhausting the memory
-PASS_PIXELS = 32 * 64 * 64  # pixels that `sample` denoises in one pass of the network
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class Pipeline:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)  # without crops where the checkpoint has none
+        self._evaluate: Evaluate | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -143,6 +144,12 @@ class Pipeline:
                 repo_id=repo_id, folder_path=folder, commit_message="Upload fgsd checkpoint"
             )
         return str(commit)
+
+    def through(self, evaluate: Evaluate) -> Pipeline:
+        """The same pipeline, but its samplers ask `evaluate` instead of the network; see `fgsd.scheduler`."""
+        other = copy.copy(self)
+        other._evaluate = evaluate
+        return other
 
     def centroid(self, target: Target) -> Centroid | None:
         """What to sample, as a centroid: a class name, weights of classes, a centroid, or None (unguided)."""
@@ -269,7 +276,9 @@ class Pipeline:
             centroid = many
         else:
             centroid = self.centroid(target)  # type: ignore[arg-type]  # which refuses other sequences
-        guided = GuidedDenoiser(self.network, centroid, strength=strength, tileable=tileable)
+        guided = GuidedDenoiser(
+            self.network, centroid, strength=strength, tileable=tileable, evaluate=self._evaluate
+        )
         sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
         sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
         if start is not None and tuple(start.shape) != (n, 3, height, width):

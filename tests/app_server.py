@@ -35,7 +35,8 @@ class AppServer:
             )
 
     def lines(self) -> list[str]:
-        """`step K of N` for each step, `end` for each run that ended, whether finished, stopped or left."""
+        """`step K of N` for each step, `end` for each run that ended after one, whether finished, stopped or
+        left."""
         return self.journal.read_text().splitlines()
 
     def settled(self) -> None:
@@ -63,12 +64,15 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
 
     def journaled(self, *args, **options):
         with open(journal, "a", buffering=1) as file:
+            begun = False  # a run may be given up before its first step
             try:
                 for step in stream(self, *args, **options):
                     file.write(f"step {step.index} of {step.steps}\n")
+                    begun = True
                     yield step
             finally:
-                file.write("end\n")
+                if begun:
+                    file.write("end\n")
 
     Pipeline.stream = journaled
     page = launch(checkpoint, data, port=None, evidence=evidence, device="cpu", block=False, quiet=True)

@@ -19,7 +19,9 @@ from fgsd.app.newest import Newest
 from fgsd.app.pictures import data_uri, grid
 from fgsd.app.request import SETTINGS, RequestError, SampleRequest, parse_request
 from fgsd.app.thumbnails import MISSING, thumbnails, training_images
+from fgsd.app.turns import Turns
 from fgsd.checkpoint import CheckpointInfo
+from fgsd.scheduler import Scheduler
 
 CLASSES = ["brick", "moss", "slate"]
 
@@ -232,7 +234,7 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
 
 class TestLive:
     def test_its_picture_is_the_sample_at_the_pin(self, pipe):
-        follow = follower(pipe, multiple=4)
+        follow = follower(Turns(Scheduler(pipe)), multiple=4)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 3}]
         settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
         settings[SETTINGS.index("view")] = "noise"
@@ -243,11 +245,13 @@ class TestLive:
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
     def test_before_the_settings_are_known_their_defaults_count(self, pipe):
-        answer = follower(pipe, multiple=4)({"target": [{"name": "moss", "weight": 1}], "settings": None})
+        answer = follower(Turns(Scheduler(pipe)), multiple=4)(
+            {"target": [{"name": "moss", "weight": 1}], "settings": None}
+        )
         shown, sample = opened(answer["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
         assert np.array_equal(np.asarray(shown), np.asarray(sample))
 
     @pytest.mark.parametrize("asked", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
     def test_what_is_forged_is_answered_with_a_sentence(self, pipe, asked):
-        answer = follower(pipe, multiple=4)(asked)
+        answer = follower(Turns(Scheduler(pipe)), multiple=4)(asked)
         assert set(answer) == {"error"} and answer["error"].endswith(".")

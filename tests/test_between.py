@@ -14,8 +14,10 @@ from fgsd.app.between import between_frames, filled, missing, strip_places, swit
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
 from fgsd.app.request import RequestError, SampleRequest, parse_request
+from fgsd.app.turns import Turns
 from fgsd.centroids import Centroid, coarse_fine
 from fgsd.interpolation import blend_images, switch_stops
+from fgsd.scheduler import Scheduler
 
 CLASSES = ["brick", "moss", "slate"]
 
@@ -332,7 +334,7 @@ class TestCoarseFine:
             assert np.array_equal(pictures(last(pipe, request))[0], sampled(pipe, name, request))
 
     def test_what_follows_the_slider_is_small_and_has_no_files(self, pipe):
-        follow = follower(pipe, multiple=4, make=switch_frame)
+        follow = follower(Turns(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]
         settings = [9, 128, 3, 50, 1.0, "heun", "noise", False]
         asked = {
@@ -358,7 +360,7 @@ class TestCoarseFine:
         ],
     )
     def test_what_is_forged_is_answered_with_a_sentence(self, pipe, changes):
-        follow = follower(pipe, multiple=4, make=switch_frame)
+        follow = follower(Turns(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]
         asked = {"target": target, "between": {"mode": "coarse-fine"}} | changes
         assert list(follow(asked)) == ["error"]

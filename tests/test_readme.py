@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from fgsd.bench_serve import NOT_MEASURED, serve_text
 from fgsd.data import load_image
 from fgsd.evaluation import report_text
 from fgsd.evidence.files import PAGE, read_report
@@ -15,6 +16,7 @@ from fgsd.evidence.text import readme_section
 
 ROOT = Path(__file__).parent.parent
 EVIDENCE = ROOT / "assets" / "evidence"
+MARKED = ("report.json", "serve.json")  # which stand between marks of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -51,7 +53,7 @@ def test_programs_can_do_what_it_says(server, tmp_path, monkeypatch):
 
 
 def test_the_figures_are_those_of_the_evidence():
-    evidence = sorted(path for path in EVIDENCE.glob("*.json") if path.name != "report.json")
+    evidence = sorted(path for path in EVIDENCE.glob("*.json") if path.name not in MARKED)
     reports = [report_text(json.loads(path.read_text(encoding="utf-8"))).strip() for path in evidence]
     assert reports == [block.strip() for block in blocks("text")]
 
@@ -59,6 +61,13 @@ def test_the_figures_are_those_of_the_evidence():
 def test_what_stands_between_the_marks_is_the_report():
     [section] = re.findall(r"<!-- evidence -->\n(.*?)<!-- /evidence -->", README, flags=re.DOTALL)
     assert section.strip() == readme_section(read_report(EVIDENCE)).strip()
+
+
+def test_the_table_of_visitors_is_what_was_measured():
+    [section] = re.findall(r"<!-- serve -->\n(.*?)<!-- /serve -->", README, flags=re.DOTALL)
+    file = EVIDENCE / "serve.json"
+    measured = serve_text(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else NOT_MEASURED
+    assert section.strip() == measured
 
 
 def test_the_report_lies_there_in_full_but_for_parts_that_it_names_as_skipped():

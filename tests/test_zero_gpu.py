@@ -15,7 +15,9 @@ from fgsd.app.api import samples, strip
 from fgsd.app.between import between_frames
 from fgsd.app.frames import frames
 from fgsd.app.request import SampleRequest, parse_request
+from fgsd.app.turns import RUNS_ON_ZERO_GPU, BusyError, Turns
 from fgsd.app.zero_gpu import LONGEST, START, on_gpu, on_zero_gpu, seconds
+from fgsd.scheduler import Scheduler
 
 
 class Spaces(types.ModuleType):
@@ -99,6 +101,17 @@ def test_a_run_that_nobody_wants_ends_after_the_step(pipe, spaces):
     wishes = iter([True, False])
     made = list(on_gpu(partial(frames, interval=0), pipe)(request(), wanted=lambda: next(wishes)))
     assert len(made) == 1 and len(spaces.steps) == 2
+
+
+def test_there_the_scheduler_only_counts_who_is_under_way(pipe, spaces):
+    turns = Turns(Scheduler(pipe, most_each=1))
+    assert turns.at_once == RUNS_ON_ZERO_GPU
+    run = turns.loop(frames)("a", request())
+    next(run)
+    with pytest.raises(BusyError):
+        turns.call(samples)("a", request())
+    assert list(run)[-1][-1]["last"] and len(turns.call(samples)("a", request())) == 2
+    assert len(spaces.steps) == 8 and all(spaces.steps) and turns.scheduler.evaluations == 0
 
 
 def test_the_seconds_follow_the_inputs():

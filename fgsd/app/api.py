@@ -22,7 +22,7 @@ from fgsd.app.frames import file_name
 from fgsd.app.link import to_link
 from fgsd.app.own import make_texture
 from fgsd.app.request import RequestError, SampleRequest
-from fgsd.app.zero_gpu import on_gpu
+from fgsd.app.turns import Turns, program
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 Sampler = Literal["dpm2m", "ancestral", "heun"]
 
 
-def create_api(pipe: Pipeline, *, sampling: Mapping[str, Any], reading: Mapping[str, Any]) -> None:
+def create_api(turns: Turns, *, sampling: Mapping[str, Any], reading: Mapping[str, Any]) -> None:
     """Register the endpoints with the blocks that are being built.
 
     Parameters
@@ -41,8 +41,9 @@ def create_api(pipe: Pipeline, *, sampling: Mapping[str, Any], reading: Mapping[
         Whose places in the queue they share: `concurrency_id` and `concurrency_limit`, of those who sample
         and of those who read an image.
     """
+    pipe = turns.scheduler.pipe
     known = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
-    sampled, stripped = on_gpu(samples, pipe), on_gpu(strip, pipe)
+    sampled, stripped = turns.call(samples), turns.call(strip)
     folder = Path(gr.utils.get_upload_folder())
 
     def sample(
@@ -81,7 +82,8 @@ def create_api(pipe: Pipeline, *, sampling: Mapping[str, Any], reading: Mapping[
             tileable=tileable,
         )
         name = file_name(request)
-        files = [picture_file(image, f"{name}-{k}", folder) for k, image in enumerate(sampled(request))]
+        images = _waited_for(sampled(program(), request))
+        files = [picture_file(image, f"{name}-{k}", folder) for k, image in enumerate(images)]
         return files, to_link(request)
 
     def interpolate(
@@ -122,7 +124,7 @@ def create_api(pipe: Pipeline, *, sampling: Mapping[str, Any], reading: Mapping[
             sampler=sampler,
             tileable=tileable,
         )
-        images = stripped(request)
+        images = _waited_for(stripped(program(), request))
         row = image_grid(images, columns=len(images), gap=0)
         return picture_file(row, f"{file_name(request)}-strip", folder), to_link(request)
 
@@ -173,6 +175,12 @@ def strip(
     centroids = [aim(pipe, request, own, weights=weights) for weights in weights_of(request)]
     n = len(centroids)
     return pipe.sample(centroids, **request.options() | {"n": n, "seed": [request.seed] * n})
+
+
+def _waited_for(images: list[Image.Image] | None) -> list[Image.Image]:
+    if images is None:  # nobody will read this
+        raise RequestError("The call was cancelled.")
+    return images
 
 
 def _in_a_sentence(function: Callable) -> Callable:

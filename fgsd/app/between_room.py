@@ -18,16 +18,14 @@ from fgsd.app.live import follower
 from fgsd.app.newest import Newest
 from fgsd.app.own import Shelves, centroids
 from fgsd.app.request import MODES, RequestError, SampleRequest, parse_request
-from fgsd.app.zero_gpu import on_gpu
+from fgsd.app.turns import Turns
 from fgsd.interpolation import switch_stops
-from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 FILES = ("lanczos", "between", "between_show")  # parts of one function
 SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
-RUNS_AT_ONCE = 2  # of all visitors together; the others wait in line
 # presses the button as a hand does, so that all that a press does is done
 SAMPLE = "() => document.querySelector('#sample').click()"
 
@@ -90,17 +88,18 @@ def create_modes() -> gr.HTML:
     )
 
 
-def create_between_picture(pipe: Pipeline, shelves: Shelves) -> gr.HTML:
+def create_between_picture(turns: Turns, shelves: Shelves) -> gr.HTML:
     """The room. Its value: {"run"} with "frame" (see `fgsd.app.between`), "need", "error" or "stopped"; runs
     are numbered as those of the picture room. Fires `select` with the weights of a picture that was clicked,
     `input` when missing textures shall be added, and `release` when the two textures shall be swapped.
     """
+    pipe = turns.scheduler.pipe
     stops = json.dumps(switch_stops(pipe.table.sigmas))
     return gr.HTML(
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
         js_on_load=SCRIPT,
-        server_functions=[follower(pipe, shelves, multiple=pipe.network.config.multiple, make=switch_frame)],
+        server_functions=[follower(turns, shelves, multiple=pipe.network.config.multiple, make=switch_frame)],
         apply_default_css=False,
         elem_id="between-room",
     )
@@ -113,7 +112,7 @@ def is_between(value: Any) -> bool:
 
 
 def wire_between(
-    pipe: Pipeline,
+    turns: Turns,
     room: BetweenRoom,
     *,
     newest: Newest,
@@ -123,9 +122,10 @@ def wire_between(
     triggers: Sequence[Callable],
 ) -> None:
     """Let the triggers run whatever the switch stands on; "Sample" is left to the page."""
+    pipe = turns.scheduler.pipe
     names = [*controls.settings(), "between"]
     inputs = [target_room, *controls.settings().values(), room.modes]
-    multiple, sampled = pipe.network.config.multiple, on_gpu(between_frames, pipe)
+    multiple, sampled = pipe.network.config.multiple, turns.loop(between_frames)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
     def known(visitor: gr.Request) -> list[str]:
@@ -150,7 +150,7 @@ def wire_between(
                 return
             wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
             own = centroids(shelves.of(visitor.session_hash))
-            for frame in sampled(request, own=own, wanted=wanted):
+            for frame in sampled(visitor.session_hash, request, own=own, wanted=wanted):
                 shown = {"run": ticket, "frame": frame, "link": link}
                 yield shown, gr.update(interactive=not frame["last"])
         except RequestError as error:
@@ -201,7 +201,7 @@ def wire_between(
         inputs,
         [room.picture, controls.stop],
         trigger_mode="multiple",
-        concurrency_limit=RUNS_AT_ONCE,
+        concurrency_limit=turns.at_once,
         **quiet,
     )
     again = {"fn": None, "js": SAMPLE, **quiet}

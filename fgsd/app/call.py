@@ -11,7 +11,7 @@ from fgsd.app.request import LABELS, MOST_SIDE, RequestError, SampleRequest, num
 
 NAMES = {name: name for name in LABELS} | {"places": "points"}
 # Of one call together, in steps of one image of 64 pixels: what the page's largest setting (16 images of
-# 256 pixels) takes in 16 steps. A visitor can press Stop; a program that went away cannot.
+# 256 pixels) takes in 16 steps. That a program has gone is seen only if it had opened its stream.
 MOST_WORK = 16 * (MOST_SIDE / 64) ** 2 * 16
 
 

@@ -1,27 +1,27 @@
 """The picture that follows the pin while it is in the visitor's hand.
 
 It goes past the page's queue, whose turns would take longer than the sampling: the page asks for one picture
-at a time, always for the newest place of the pin, and nothing waits in line behind it.
+at a time, always for the newest place of the pin, and nothing waits in line behind it. The scheduler lets it
+go before all full renders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import BoundedSemaphore
 from typing import Any
+
+import gradio as gr
 
 from fgsd.app.frames import last_frame
 from fgsd.app.own import Shelves, centroids
 from fgsd.app.request import SETTINGS, RequestError, parse_request, sizes
-from fgsd.pipeline import Pipeline
+from fgsd.app.turns import BusyError, Turns, hand
 
 STEPS = 5  # the first that look like all sixteen; with the same noise, the picture changes smoothly
-AT_ONCE = 2  # of all visitors together
-PATIENCE = 5.0  # seconds that a visitor waits for the others at most
 
 
 def follower(
-    pipe: Pipeline,
+    turns: Turns,
     shelves: Shelves | None = None,
     *,
     multiple: int,
@@ -47,9 +47,9 @@ def follower(
         Its answer is {"frame": ...} (see `fgsd.app.frames`), or {"error": sentence}; {} if too many others
         are waiting.
     """
-    turns = BoundedSemaphore(AT_ONCE)
+    pipe = turns.scheduler.pipe
 
-    def follow(asked: Any) -> dict[str, Any]:
+    def follow(asked: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
         asked = asked if isinstance(asked, Mapping) else {}
         values = asked.get("settings")
         known = isinstance(values, list) and len(values) == len(SETTINGS)
@@ -62,13 +62,12 @@ def follower(
             request = parse_request(asked.get("target"), classes=known, multiple=multiple, **settings)
         except RequestError as error:
             return {"error": str(error)}
-        if not turns.acquire(timeout=PATIENCE):
-            return {}
         try:
-            return {"frame": make(pipe, request, own=own)}
+            with turns.place(hand(visitor), preview=True) as lent:
+                return {"frame": make(lent, request, own=own)}
+        except BusyError:
+            return {}
         except RequestError as error:
             return {"error": str(error)}
-        finally:
-            turns.release()
 
     return follow

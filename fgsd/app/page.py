@@ -34,14 +34,13 @@ from fgsd.app.request import RequestError, parse_request
 from fgsd.app.save_room import create_save_room, python_lines, wire_save
 from fgsd.app.target_room import create_target_room
 from fgsd.app.thumbnails import thumbnails, training_images
-from fgsd.app.zero_gpu import on_gpu
+from fgsd.app.turns import Turns
 from fgsd.pipeline import Pipeline
+from fgsd.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
-RUNS_AT_ONCE = 2  # of all visitors and programs together; the others wait in line
-SAMPLING = {"concurrency_limit": RUNS_AT_ONCE, "concurrency_id": "sampling"}
 READING = {"concurrency_limit": 1, "concurrency_id": "own"}  # shared with the room of own textures
 
 TELL_SETTINGS = """
@@ -55,6 +54,7 @@ def build_page(
     *,
     checkpoint: str = "checkpoints/textures",
     evidence: bool = False,
+    share: bool = True,
 ) -> gr.Blocks:
     """Assemble the page for a checkpoint.
 
@@ -67,6 +67,8 @@ def build_page(
         What the lines of Python that a visitor takes home load.
     evidence : bool
         Whether there is a report to open; see `fgsd.app.server.launch`.
+    share : bool
+        Whether requests of several visitors share a batch; see `fgsd.scheduler`.
 
     Raises
     ------
@@ -76,7 +78,9 @@ def build_page(
     multiple = pipe.network.config.multiple
     target = [{"name": first_choice(pipe.classes), "weight": 50}]
     newest, shelves = Newest(), Shelves()
-    sampled = on_gpu(frames, pipe)
+    turns = Turns(Scheduler(pipe, share=share))
+    sampled = turns.loop(frames)
+    sampling = {"concurrency_limit": turns.at_once, "concurrency_id": "sampling"}
 
     with Blocks(title="fgsd", analytics_enabled=False, fill_width=True, delete_cache=SWEEP) as page:
         with gr.Row(elem_id="top") as top:
@@ -93,8 +97,8 @@ def build_page(
                     modes = create_modes()
                     save_room = create_save_room(python_lines(pipe, checkpoint))
                 view = create_view()
-                picture_room = create_picture_room(follower(pipe, shelves, multiple=multiple))
-                between = BetweenRoom(modes, create_between_picture(pipe, shelves))
+                picture_room = create_picture_room(follower(turns, shelves, multiple=multiple))
+                between = BetweenRoom(modes, create_between_picture(turns, shelves))
                 controls = create_controls_room(multiple, view)
 
         settings = {**controls.settings(), "between": modes}
@@ -124,7 +128,7 @@ def build_page(
                 link, own = to_link(request), centroids(shelves.of(visitor.session_hash))
                 wanted = functools.partial(newest.holds, visitor.session_hash, ticket)
                 made: dict[str, dict] = {}
-                for several in sampled(request, own=own, wanted=wanted):
+                for several in sampled(visitor.session_hash, request, own=own, wanted=wanted):
                     made |= {str(frame["index"]): frame for frame in several}
                     last = several[-1]["last"]
                     shown = {"run": ticket, "frames": to_send(made, last=last), "link": link}
@@ -145,6 +149,7 @@ def build_page(
             newest.renew(visitor.session_hash)
 
         def leave(visitor: gr.Request) -> None:
+            newest.renew(visitor.session_hash)  # which ends what still runs
             shelves.forget(visitor.session_hash)
 
         def opened(query: object, visitor: gr.Request) -> tuple:
@@ -183,7 +188,7 @@ def build_page(
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
         gr.on(ways, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
-        started = gr.on(triggers, run, inputs, outputs, trigger_mode="multiple", **SAMPLING, **quiet)
+        started = gr.on(triggers, run, inputs, outputs, trigger_mode="multiple", **sampling, **quiet)
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
@@ -194,7 +199,7 @@ def build_page(
             opens = event(function, None, everything, trigger_mode="multiple", **quiet)
             opens.then(None, js=again, **quiet)
         wire_between(
-            pipe,
+            turns,
             between,
             newest=newest,
             shelves=shelves,
@@ -204,11 +209,11 @@ def build_page(
         )
         wire_own(own_room, shelves, target_room, controls, modes, pipe)
         page.unload(leave)
-        create_api(pipe, sampling=SAMPLING, reading=READING)
+        create_api(turns, sampling=sampling, reading=READING)
         # the browser keeps the settings at hand for the picture that follows the pin
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
-        wire_save(save_room, pipe, newest, lambda visitor: centroids(shelves.of(visitor.session_hash)))
+        wire_save(save_room, turns, newest, lambda visitor: centroids(shelves.of(visitor.session_hash)))
         controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
     return page
 

@@ -15,11 +15,13 @@ from fgsd.app.link import from_link
 from fgsd.app.newest import Newest
 from fgsd.app.python_lines import to_python
 from fgsd.app.request import VIEWS, RequestError, SampleRequest, parse_request
+from fgsd.app.turns import Turns
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
+AT_ONCE = 4  # files in the making: all steps of one take some 100 MB
 
 MARKUP = """
 <div class="save">
@@ -102,7 +104,7 @@ def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, s
 
 def wire_save(
     room: gr.HTML,
-    pipe: Pipeline,
+    turns: Turns,
     newest: Newest,
     own_of: Callable[[gr.Request], Mapping[str, Centroid]] = lambda visitor: {},
 ) -> None:
@@ -118,7 +120,7 @@ def wire_save(
     own_of : callable
         Textures of a visitor's own.
     """
-    wishes = Newest()
+    wishes, pipe = Newest(), turns.scheduler.pipe
 
     def make_way(visitor: gr.Request) -> None:
         wishes.renew(visitor.session_hash)
@@ -133,14 +135,11 @@ def wire_save(
                 raise RequestError("There is no such kind of file.")
             own = own_of(visitor)
             request = request_of(asked.get("query"), asked.get("view"), pipe=pipe, own=own)
-            for made in exported(
-                pipe,
-                request,
-                asked["kind"],
-                own=own,
-                wanted=lambda: wishes.holds(who, ticket) and newest.holds(who, run),
-            ):
-                yield {"wish": wish, **_shown(made)}
+            made = None
+            wanted = lambda: wishes.holds(who, ticket) and newest.holds(who, run)  # noqa: E731
+            with turns.place(who, wanted=wanted) as lent:
+                for made in exported(lent, request, asked["kind"], own=own, wanted=wanted):
+                    yield {"wish": wish, **_shown(made)}
             if not isinstance(made, ExportedFile):
                 yield {"wish": wish, "ended": True}
         except RequestError as error:
@@ -151,7 +150,7 @@ def wire_save(
 
     quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
     room.submit(make_way, None, None, queue=False, **quiet)
-    room.submit(save, None, room, concurrency_limit=1, **quiet)
+    room.submit(save, None, room, concurrency_limit=AT_ONCE, **quiet)
 
 
 def _shown(made: float | ExportedFile) -> dict:

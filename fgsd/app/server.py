@@ -13,6 +13,7 @@ from fgsd.app.agents import has_mcp, show_every_file
 from fgsd.app.blocks import HANDLERS
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
+from fgsd.app.turns import THREADS
 from fgsd.app.zero_gpu import on_zero_gpu
 from fgsd.pipeline import Pipeline
 
@@ -35,6 +36,7 @@ def launch(
     device: str | None = None,
     block: bool = True,
     quiet: bool = False,
+    share: bool = True,
 ) -> gr.Blocks:
     """Load a checkpoint and serve its page.
 
@@ -58,6 +60,8 @@ def launch(
         Return only when the server ends; with False, the caller ends it by `page.close()`.
     quiet : bool
         Print no address.
+    share : bool
+        Whether requests of several visitors share a batch where that is faster; see `fgsd.scheduler`.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def launch(
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
-    page = build_page(pipe, data, checkpoint=name, evidence=report is not None)
+    page = build_page(pipe, data, checkpoint=name, evidence=report is not None, share=share)
     page.queue(max_size=64)
     with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
         page.launch(
@@ -92,6 +96,7 @@ def launch(
                 "exception_handlers": HANDLERS,
             },
             state_session_capacity=1000,  # some 100 kB each, and every call of a program is one
+            max_threads=THREADS,
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)

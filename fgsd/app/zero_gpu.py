@@ -33,6 +33,15 @@ def on_zero_gpu() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
+def lends_gpu() -> bool:
+    """Whether the package `spaces` is there, so that `on_gpu` takes runs to a process of their own."""
+    try:
+        import spaces  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def seconds(request: SampleRequest) -> int:
     """For how long a run needs a GPU, generously: one that goes over is ended; a longer one waits longer."""
     images = request.n if request.mode in ("sample", "coarse-fine") else len(weights_of(request))
@@ -55,10 +64,9 @@ def on_gpu(run: Callable[..., Any], pipe: Pipeline) -> Callable[..., Any]:
     callable
         `(request, own=...)`, and `wanted` for a generator, which is then asked after each yield.
     """
-    try:
-        import spaces
-    except ImportError:
+    if not lends_gpu():
         return functools.partial(run, pipe)
+    import spaces
 
     def lent(request: SampleRequest, own: Mapping[str, Centroid] | None) -> int:
         return seconds(request)

@@ -15,7 +15,8 @@ from fgsd.evaluation.classifier import class_accuracies
 from fgsd.evaluation.diversity import pairwise_distance
 from fgsd.evaluation.material import Material, silent
 from fgsd.evaluation.memorisation import copying
-from fgsd.pipeline import PASS_PIXELS, Pipeline
+from fgsd.guidance import PASS_PIXELS
+from fgsd.pipeline import Pipeline
 
 DEFAULT, COMPARED, REFERENCE = "dpm2m", "ancestral", "ascent"
 # with the authors' beta of 0.01 a sample takes ten times as many evaluations, hours for a few on a CPU

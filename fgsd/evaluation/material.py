@@ -13,7 +13,8 @@ from torch import Tensor
 
 from fgsd.data import TextureFolder, to_tensor
 from fgsd.evaluation.classifier import Judge
-from fgsd.pipeline import PASS_PIXELS, Pipeline, Target
+from fgsd.guidance import PASS_PIXELS
+from fgsd.pipeline import Pipeline, Target
 from fgsd.training import seed_of
 
 FeatureFunction = Callable[[Tensor], np.ndarray]  # (N, 3, H, W) in [-1, 1] to (N, F)
