@@ -11,8 +11,10 @@ import gradio as gr
 
 from fgsd.app.agents import has_mcp, show_every_file
 from fgsd.app.blocks import HANDLERS
+from fgsd.app.ending import Ending
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
+from fgsd.app.temporary import own_folder
 from fgsd.app.zero_gpu import on_zero_gpu
 from fgsd.pipeline import Pipeline
 
@@ -55,7 +57,8 @@ def launch(
     device : str, optional
         "cpu", "cuda", "mps"; by default the best there is. A ZeroGPU Space borrows one: see `zero_gpu`.
     block : bool
-        Return only when the server ends; with False, the caller ends it by `page.close()`.
+        Serve until SIGTERM or Ctrl+C, and then end the process with status 0, within five seconds; with
+        False, return at once, and the caller ends the server by `page.close()`.
     quiet : bool
         Print no address.
 
@@ -68,7 +71,9 @@ def launch(
     OSError
         If the port is taken.
     """
+    ending = Ending() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    own_folder()
     # visitors learn the name of the checkpoint, not where this machine keeps it
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
@@ -95,8 +100,8 @@ def launch(
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
-    if block:
-        page.block_thread()
+    if ending is not None:
+        ending.serve(page)
     return page
 
 
