@@ -87,42 +87,57 @@ def sheet(
 
 @one_line_errors
 def bench(
-    what: Annotated[Literal["app"], typer.Argument(help="What to measure: the page.")] = "app",
-    moves: Annotated[int, typer.Option(help="Of the pin, each of which waits for its picture.", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="Of the places that the pin goes to.", min=0)] = 0,
+    what: Annotated[
+        Literal["app", "soak"],
+        typer.Argument(help="What to measure: the page under a hand, or the page over a long time."),
+    ] = "app",
+    moves: Annotated[
+        int, typer.Option(help="app: of the pin, each of which waits for its picture.", min=1)
+    ] = 200,
+    minutes: Annotated[float, typer.Option(help="soak: how long visitors come and go.")] = 30.0,
+    visitors: Annotated[int, typer.Option(help="soak: how many are there at once.")] = 8,
+    browsers: Annotated[
+        int, typer.Option(help="soak: how many of them come in a browser; the others are programs.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(help="Of what visitors do.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
     screenshot: Annotated[
-        Path | None, typer.Option(help="PNG or JPEG file for a picture of the first screen.")
+        Path | None, typer.Option(help="app: PNG or JPEG file for a picture of the first screen.")
     ] = None,
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure in a real browser how quickly the page follows the hand."""
+    """Measure the page in real browsers: how quickly it follows the hand, or whether it lasts."""
     import json
 
     from tqdm import tqdm
 
-    from fgsd.bench import bench_app
     from fgsd.evaluation import report_text
     from fgsd.evaluation.run import checkpoint_facts, machine
     from fgsd.run_state import write_atomically
 
     pipe = pipeline(checkpoint)
+    folders = str(found(checkpoint)), str(found(data))
     results = {
         "seed": seed,
-        "moves": moves,
         "classes": len(pipe.classes),
         "machine": machine(pipe.device),
         "checkpoint": checkpoint_facts(pipe),
-        "parts": bench_app(
-            str(found(checkpoint)),
-            str(found(data)),
-            moves=moves,
-            seed=seed,
-            screenshot=None if screenshot is None else str(screenshot),
-            progress=tqdm,
-        ),
     }
+    if what == "soak":
+        from fgsd.soak import bench_soak
+
+        results |= {"minutes": minutes, "visitors": visitors, "browsers": browsers}
+        parts = bench_soak(
+            *folders, minutes=minutes, visitors=visitors, browsers=browsers, seed=seed, progress=tqdm
+        )
+    else:
+        from fgsd.bench import bench_app
+
+        picture = None if screenshot is None else str(screenshot)
+        parts = bench_app(*folders, moves=moves, seed=seed, screenshot=picture, progress=tqdm)
+        results |= {"moves": moves}
+    results |= {"parts": parts}
     if output is not None:
         text = json.dumps(results, indent=2) + "\n"
         write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
