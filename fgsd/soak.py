@@ -145,7 +145,7 @@ def verdicts(
         last = [value for at, value in values if seconds - window <= at]
         enough = min(len(first), len(last)) >= FEWEST
         ratios.append(check(f"{kind}, last / first", _ratio(last, first) if enough else None, at_most=1.2))
-        medians = [_median(first), _median(last)]
+        medians = [round(_median(part), 4) if part else None for part in (first, last)]
         latency["medians"][kind] = {"first": medians[0], "last": medians[1], "values": len(values)}
     return {
         "errors": {

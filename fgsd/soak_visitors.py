@@ -24,8 +24,8 @@ from fgsd.bench import DESKTOP, RECORDER
 PATIENCE = 60.0  # seconds that a visitor waits for anything
 MOVE_PATIENCE = 10.0  # seconds that a picture which follows the pin may take: past that, the hand moves on
 MOVES = 6  # of the pin in one drag
-PAUSE = (0.2, 1.5)  # seconds between two things that a visitor does
-GONE = (0.5, 4.0)  # seconds that one who has left stays away
+PAUSE = (0.5, 4.0)  # seconds between two things that a visitor does
+GONE = (1.0, 10.0)  # seconds that one who has left stays away
 TEXTURE_SIDE = 160  # pixels of an image that a visitor brings
 
 

@@ -96,7 +96,9 @@ def launch(
                 "routes": [] if report is None else [evidence_route(report)],
                 "exception_handlers": HANDLERS,
             },
-            state_session_capacity=1000,  # some 100 kB each, and every call of a program is one
+            # 90 kB each, and every call of a program is one; who has lost theirs notices nothing: what is
+            # kept of visitors lies elsewhere (`Shelves`, `Newest`)
+            state_session_capacity=100,
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
