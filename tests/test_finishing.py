@@ -95,12 +95,12 @@ def test_a_run_matches_peers_first_and_then_centroids_and_resumes_to_the_bit(
     )
     whole = list(train(data.folder, tmp_path / "whole", config, device="cpu"))
     assert seen == ["PeerMatching"] * 8 + ["CentroidMatching"] * 8
-    for stop in (5, 13):  # with peers, and in between two makings of centroids
-        for record in train(data.folder, tmp_path / f"left{stop}", config, device="cpu"):
-            if record.step == stop:
-                break
-        rest = list(train(data.folder, tmp_path / f"left{stop}", config, device="cpu"))
-        assert [r.loss for r in rest] == [r.loss for r in whole[stop:]]
+    stop = 13  # in between two makings of centroids
+    for record in train(data.folder, tmp_path / "left", config, device="cpu"):
+        if record.step == stop:
+            break
+    rest = list(train(data.folder, tmp_path / "left", config, device="cpu"))
+    assert [r.loss for r in rest] == [r.loss for r in whole[stop:]]
 
 
 @pytest.mark.parametrize(
