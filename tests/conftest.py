@@ -181,9 +181,9 @@ def visit(browser, server, rested) -> Iterator[Callable]:
 
     pages, special, complaints = [], [], []
 
-    # Gradio asks to cancel an event that has ended, or has no name yet, if Stop meets it at that instant
+    # Gradio asks to cancel and reset an event that has ended, or has no name yet, if Stop meets it then
     def harmless(message) -> bool:
-        return "status of 422" in message.text and message.location["url"].endswith("/cancel")
+        return "status of 422" in message.text and message.location["url"].endswith(("/cancel", "/reset"))
 
     def new_page(**options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
