@@ -88,20 +88,26 @@ def sheet(
 @one_line_errors
 def bench(
     what: Annotated[
-        Literal["app", "serve"],
-        typer.Argument(help="What to measure: the page in a browser, or how it serves many visitors."),
+        Literal["app", "serve", "soak"],
+        typer.Argument(help="The page under a hand, how it serves many visitors, or whether it lasts."),
     ] = "app",
     moves: Annotated[
         int, typer.Option(help="app: of the pin, each of which waits for its picture.", min=1)
     ] = 200,
-    seed: Annotated[int, typer.Option(help="app: of the places that the pin goes to.", min=0)] = 0,
     visitors: Annotated[
         list[int] | None,
-        typer.Option(help="serve: how many at once; may be repeated [default: 1, 2, 4, 8, 16, 32].", min=1),
+        typer.Option(
+            help="How many at once; may be repeated for serve [default: 1, 2, 4, 8, 16, 32; soak: 8].", min=1
+        ),
     ] = None,
     requests: Annotated[
         int, typer.Option(help="serve: of all visitors together, at each number of them.", min=1)
     ] = 32,
+    minutes: Annotated[float, typer.Option(help="soak: how long visitors come and go.")] = 30.0,
+    browsers: Annotated[
+        int, typer.Option(help="soak: how many of them come in a browser; the others are programs.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(help="app, soak: of what visitors do.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="app: PNG or JPEG file for a picture of the first screen.")
@@ -109,55 +115,45 @@ def bench(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure how quickly the page follows the hand, or how it serves many visitors at once."""
+    """Measure the page: how quickly it follows the hand, serves many visitors at once, or whether it lasts."""
+    import json
+
     import gradio
     from tqdm import tqdm
 
-    from fgsd.bench import bench_app
-    from fgsd.bench_serve import VISITORS, bench_serve, serve_text
     from fgsd.evaluation import report_text
     from fgsd.evaluation.run import checkpoint_facts, machine
-
-    pipe = pipeline(checkpoint)
-    if what == "serve":
-        results = {
-            "machine": machine(pipe.device) | {"gradio": gradio.__version__},
-            "checkpoint": checkpoint_facts(pipe),
-            **bench_serve(
-                str(found(checkpoint)),
-                str(found(data)),
-                visitors=visitors or VISITORS,
-                requests=requests,
-                progress=tqdm,
-            ),
-        }
-        _write(results, output)
-        typer.echo(serve_text(results))
-        return
-    results = {
-        "seed": seed,
-        "moves": moves,
-        "classes": len(pipe.classes),
-        "machine": machine(pipe.device),
-        "checkpoint": checkpoint_facts(pipe),
-        "parts": bench_app(
-            str(found(checkpoint)),
-            str(found(data)),
-            moves=moves,
-            seed=seed,
-            screenshot=None if screenshot is None else str(screenshot),
-            progress=tqdm,
-        ),
-    }
-    _write(results, output)
-    typer.echo(report_text(results))
-
-
-def _write(results: dict, output: Path | None) -> None:
-    import json
-
     from fgsd.run_state import write_atomically
 
+    if what == "soak" and len(visitors or []) > 1:
+        raise ValueError(f"visitors={visitors}: a soak has one number of visitors")
+    pipe = pipeline(checkpoint)
+    folders = str(found(checkpoint)), str(found(data))
+    results = {"machine": machine(pipe.device), "checkpoint": checkpoint_facts(pipe)}
+    text = report_text
+    if what == "serve":
+        from fgsd.bench_serve import VISITORS, bench_serve, serve_text
+
+        results["machine"] |= {"gradio": gradio.__version__}
+        counts = visitors or VISITORS
+        results |= bench_serve(*folders, visitors=counts, requests=requests, progress=tqdm)
+        text = serve_text
+    elif what == "soak":
+        from fgsd.soak import bench_soak
+
+        count = visitors[0] if visitors else 8
+        results |= {"seed": seed, "classes": len(pipe.classes)}
+        results |= {"minutes": minutes, "visitors": count, "browsers": browsers}
+        results["parts"] = bench_soak(
+            *folders, minutes=minutes, visitors=count, browsers=browsers, seed=seed, progress=tqdm
+        )
+    else:
+        from fgsd.bench import bench_app
+
+        results |= {"seed": seed, "moves": moves, "classes": len(pipe.classes)}
+        picture = None if screenshot is None else str(screenshot)
+        results["parts"] = bench_app(*folders, moves=moves, seed=seed, screenshot=picture, progress=tqdm)
     if output is not None:
-        text = json.dumps(results, indent=2) + "\n"
-        write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
+        lines = json.dumps(results, indent=2) + "\n"
+        write_atomically(output, lambda p: p.write_text(lines, encoding="utf-8"))
+    typer.echo(text(results))

@@ -52,11 +52,14 @@ class AppServer:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
+        status = self._process.wait(timeout=30)
         self._process.stdout.close()
+        if status != 0:
+            raise RuntimeError(f"the page did not end well: exit status {status}")
 
 
 def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
+    from fgsd.app.ending import Ending
     from fgsd.app.server import launch
     from fgsd.pipeline import Pipeline
 
@@ -75,9 +78,10 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
                     file.write("end\n")
 
     Pipeline.stream = journaled
+    ending = Ending()
     page = launch(checkpoint, data, port=None, evidence=evidence, device="cpu", block=False, quiet=True)
     print(page.local_url, flush=True)
-    page.block_thread()
+    ending.serve(page)
 
 
 if __name__ == "__main__":

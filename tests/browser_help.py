@@ -145,11 +145,10 @@ def under_way(page: Page) -> None:
 
 
 def slow_run(page: Page) -> None:
-    """Set a run that takes many seconds; what was sampled on the way is stopped, and has ended."""
-    page.get_by_role("button", name="More").click()
-    set_steps(page, 100)
-    page.locator("#count label", has_text="16").click()
-    choose_size(page, 256)
+    """Set a run that takes many seconds; the one that this has begun is stopped, and has ended."""
+    link = "?mix=brick:1.0&images=16&size=256&steps=100"
+    # as a favourite is opened: each control by itself would begin a run
+    page.evaluate("link => document.dispatchEvent(new CustomEvent('fgsd:open', { detail: link }))", link)
     shows(page, "images=16", "size=256", "steps=100", done=False)
     page.locator("#stop").click()
     expect(page.locator(".spoken")).to_have_text("Stopped.")

@@ -164,38 +164,61 @@ def server(checkpoint_folder, texture_folder, tmp_path_factory):
     server.close()
 
 
+@pytest.fixture(scope="session")
+def rested() -> list:
+    """Tabs that tests have left. What they have loaded is there: a page opens in half the time."""
+    return []
+
+
 @pytest.fixture
-def visit(browser, server) -> Iterator[Callable]:
+def visit(browser, server, rested) -> Iterator[Callable]:
     """A function that opens the page as a new visitor; the page must have said nothing on its console.
 
-    The visitor has asked for reduced motion, which saves time; tests of motion pass `reduced_motion`.
+    The visitor has asked for reduced motion, which saves time; tests of motion pass `reduced_motion`. Without
+    options a visitor may come in the tab of one who has left, which keeps nothing of theirs.
     """
     from browser_help import DESKTOP, PATIENCE, finished
 
-    contexts, complaints = [], []
+    pages, special, complaints = [], [], []
 
-    # Gradio asks to cancel an event that has ended, or has no name yet, if Stop meets it at that instant
+    # Gradio asks to cancel and reset an event that has ended, or has no name yet, if Stop meets it then
     def harmless(message) -> bool:
-        return "status of 422" in message.text and message.location["url"].endswith("/cancel")
+        return "status of 422" in message.text and message.location["url"].endswith(("/cancel", "/reset"))
 
-    def hear(message) -> None:
-        if message.type == "error" and not harmless(message):
-            complaints.append(message.text)
-
-    def open_page(path: str = "", **options):
+    def new_page(**options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         context.set_default_timeout(PATIENCE)
-        contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", hear)
-        page.server, page.asked, page.complaints = server, [], complaints
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                page.complaints.append(said.text) if said.type == "error" and not harmless(said) else None
+            ),
+        )
         page.on("request", lambda request: page.asked.append(request.url))
+        return page
+
+    def open_page(path: str = "", **options):
+        page = new_page(**options) if options or not rested else rested.pop()
+        (special if options else pages).append(page)
+        page.server, page.asked, page.complaints = server, [], complaints
         page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
         finished(page)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints
+    said = [*complaints]  # what follows cuts requests off, and is no test
+    for page in pages:
+        if page.is_closed():
+            special.append(page)
+            continue
+        page.unroute_all(behavior="ignoreErrors")
+        page.mouse.move(0, 0)
+        page.mouse.up()
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        page.goto("about:blank")
+        rested.append(page)
+    for page in special:
+        page.context.close()
+    assert not said

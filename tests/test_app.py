@@ -177,6 +177,7 @@ def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():
     assert newest.holds("a", second) and newest.holds("b", other)
     newest.renew("c")  # "b" was quiet longest and is forgotten, which ends none of its runs
     assert newest.holds("b", other) and newest.holds("a", second)
+    assert Newest().renew("a") > first  # of a server that starts again, while the visitor's page stayed open
 
 
 def test_grid_and_data_uri_keep_every_pixel():

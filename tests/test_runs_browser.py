@@ -96,6 +96,7 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     time.sleep(1)
     assert len(server.lines()) == begun + len(ran)
     # and now something small
+    page.get_by_role("button", name="More").click()
     page.locator("#count label").first.click()
     choose_size(page, 64)
     set_steps(page, 16)

@@ -38,6 +38,8 @@ function tell(kind, changes) {
   document.dispatchEvent(new CustomEvent("fgsd:between", { detail: { kind, changes } }));
 }
 
+const gone = () => document.dispatchEvent(new CustomEvent("fgsd:lost")) && {};
+
 // ---- what arrives ----
 
 async function cellsOf(sheet) {
@@ -214,7 +216,7 @@ async function follow(now) {
     while (newest && holding && frame) {
       const asked = { target: frame.chosen, settings, visitor, between: { mode, ...newest } };
       newest = null;
-      const { frame: live, error } = await server.follow(asked);
+      const { frame: live, error } = await server.follow(asked).catch(gone);
       // between two runs: what the run before still sends is ignored, the next one counts on
       const run = Math.floor(Number(room.dataset.run)) + 0.5;
       if (live || error) receive({ run, live: true, frame: live, error });

@@ -8,7 +8,8 @@ from pathlib import Path
 import gradio as gr
 
 HERE = Path(__file__).parent
-SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("header.js", "favourites.js"))
+FILES = ("header.js", "favourites.js", "away.js")
+SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in FILES)
 
 TITLE = """
 <header class="title">
@@ -26,6 +27,7 @@ TOOLS = """
   <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
   <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
   <p class="heard" role="status"></p>
+  <p class="away" role="status" hidden></p>
 </nav>
 """
 

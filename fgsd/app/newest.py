@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from threading import Lock
 
@@ -13,7 +14,8 @@ class Newest:
 
     def __init__(self, most: int = MOST_VISITORS) -> None:
         self._tickets: OrderedDict[str, int] = OrderedDict()
-        self._most, self._last, self._lock = most, 0, Lock()
+        # a page takes only what is newer than what it has: also of the server that comes after this one
+        self._most, self._last, self._lock = most, time.time_ns() // 1_000_000, Lock()
 
     def renew(self, visitor: str) -> int:
         """Make all earlier tickets of a visitor void, and return the one that now counts."""

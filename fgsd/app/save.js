@@ -51,7 +51,7 @@ async function copy(text, words) {
 }
 
 async function showLines() {
-  const { lines, error } = await server.lines(shown.query);
+  const { lines, error } = await server.lines(shown.query).catch(() => ({ error: "The server is away." }));
   tell("fgsd:error", error ?? "");
   if (!lines) return;
   dialog.querySelector("pre").textContent = lines;

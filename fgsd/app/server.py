@@ -11,8 +11,10 @@ import gradio as gr
 
 from fgsd.app.agents import has_mcp, show_every_file
 from fgsd.app.blocks import HANDLERS
+from fgsd.app.ending import Ending
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
+from fgsd.app.temporary import own_folder
 from fgsd.app.turns import THREADS
 from fgsd.app.zero_gpu import on_zero_gpu
 from fgsd.pipeline import Pipeline
@@ -57,7 +59,8 @@ def launch(
     device : str, optional
         "cpu", "cuda", "mps"; by default the best there is. A ZeroGPU Space borrows one: see `zero_gpu`.
     block : bool
-        Return only when the server ends; with False, the caller ends it by `page.close()`.
+        Serve until SIGTERM or Ctrl+C, and then end the process with status 0, within five seconds; with
+        False, return at once, and the caller ends the server by `page.close()`.
     quiet : bool
         Print no address.
     share : bool
@@ -72,7 +75,9 @@ def launch(
     OSError
         If the port is taken.
     """
+    ending = Ending() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    own_folder()
     # visitors learn the name of the checkpoint, not where this machine keeps it
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
@@ -95,13 +100,15 @@ def launch(
                 "routes": [] if report is None else [evidence_route(report)],
                 "exception_handlers": HANDLERS,
             },
-            state_session_capacity=1000,  # some 100 kB each, and every call of a program is one
             max_threads=THREADS,
+            # 90 kB each, and every call of a program is one; who has lost theirs notices nothing: what is
+            # kept of visitors lies elsewhere (`Shelves`, `Newest`)
+            state_session_capacity=100,
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
-    if block:
-        page.block_thread()
+    if ending is not None:
+        ending.serve(page)
     return page
 
 

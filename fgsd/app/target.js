@@ -44,6 +44,7 @@ function pick(name, adding) {
 function draw() {
   const chosen = new Set(target().map((entry) => entry.name));
   for (const [name, dot] of dots) dot.setAttribute("aria-pressed", chosen.has(name));
+  room.dataset.target = JSON.stringify(target()); // what opens again if the server goes away: see away.js
   drawMap();
   drawChips();
   measure();
@@ -141,12 +142,17 @@ let visitor = null; // by whom the server finds the visitor's own textures
 let measured = null; // the target that was asked for last, as text
 let measuring = false;
 
+function lost() {
+  document.dispatchEvent(new CustomEvent("fgsd:lost"));
+  return null;
+}
+
 async function measure() {
   const wanted = JSON.stringify(target());
   if (measuring || wanted === measured) return;
   measuring = true;
   measured = wanted;
-  const found = target().length ? await server.map_truth({ target: target(), visitor }).catch(() => null) : null;
+  const found = target().length ? await server.map_truth({ target: target(), visitor }).catch(lost) : null;
   measuring = false;
   showTruth(found?.name ? found : null);
   measure(); // what has changed meanwhile

@@ -51,6 +51,11 @@ def check_lines(parts: dict) -> list[str]:
 
 
 def _settings(results: dict) -> str:
+    if "visitors" in results:
+        return (
+            f"{results['classes']} classes, {results['visitors']} visitors ({results['browsers']} of them in "
+            f"a browser) for {results['minutes']:g} minutes, seed {results['seed']}"
+        )
     if "moves" in results:
         return f"{results['classes']} classes, {results['moves']} moves of the pin, seed {results['seed']}"
     return (
