@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -115,7 +115,7 @@ def bench(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure the page: how quickly it follows the hand, serves many visitors at once, or whether it lasts."""
+    """Measure the page: how it follows the hand, how it serves many visitors at once, or whether it lasts."""
     import json
 
     import gradio
@@ -129,7 +129,7 @@ def bench(
         raise ValueError(f"visitors={visitors}: a soak has one number of visitors")
     pipe = pipeline(checkpoint)
     folders = str(found(checkpoint)), str(found(data))
-    results = {"machine": machine(pipe.device), "checkpoint": checkpoint_facts(pipe)}
+    results: dict[str, Any] = {"machine": machine(pipe.device), "checkpoint": checkpoint_facts(pipe)}
     text = report_text
     if what == "serve":
         from fgsd.bench_serve import VISITORS, bench_serve, serve_text

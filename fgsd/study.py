@@ -32,7 +32,7 @@ GAUSSIANS = TrainingConfig(
     crop_sizes=((0.0, 1.0),),
     tileable=True,
 )
-DIMENSION_IMAGES = 40_000  # less of the budget each: there are seven of them
+DIMENSION_IMAGES = 24_000  # less of the budget each: there are seven of them
 
 # crops that are matched to each other: what training does without running centroids
 PAIRS: dict[str, Any] = dict(groups=18, group_size=2)
