@@ -8,9 +8,11 @@ import os
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from fgsd.app.agents import has_mcp, show_every_file
-from fgsd.app.blocks import HANDLERS
+from fgsd.app.answers import HANDLERS
+from fgsd.app.door import Door
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
 from fgsd.app.zero_gpu import on_zero_gpu
@@ -89,9 +91,10 @@ def launch(
             mcp_server=has_mcp(),
             app_kwargs={
                 "routes": [] if report is None else [evidence_route(report)],
+                "middleware": [Middleware(Door)],
                 "exception_handlers": HANDLERS,
             },
-            state_session_capacity=1000,  # some 100 kB each, and every call of a program is one
+            state_session_capacity=200,  # some 100 kB each: Gradio's own notes, which nobody would miss
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
