@@ -196,8 +196,15 @@ class Attacks:
         }
         if self.random.random() < 0.15:
             body = self.spoiled(body)
+        same = isinstance(body, dict) and body.get("session_hash") == session
         return Attack(
-            "queue/join", "POST", f"{API}/queue/join", encoded(body), json_headers(), "queue", session
+            "queue/join",
+            "POST",
+            f"{API}/queue/join",
+            encoded(body),
+            json_headers(),
+            "queue" if same else "",
+            session,
         )
 
     def direct(self) -> Attack:

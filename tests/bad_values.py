@@ -166,6 +166,6 @@ RAW = (
     b"POST /gradio_api/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\nx",
     b"POST /gradio_api/upload HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
     b"POST /gradio_api/reset HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
-    b"POST /gradio_api/reset HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    b"POST /gradio_api/reset HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0",
     b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n{",
 )

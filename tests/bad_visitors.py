@@ -40,7 +40,7 @@ from PIL import Image
 SECRET = "the words that nobody may read"
 TOLD = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
 PATIENCE = 30.0  # seconds for any answer
-SETTLE = 3.0  # seconds until what was asked for last has ended
+SETTLE = 1.0  # seconds until what was asked for last has ended
 
 
 @dataclass

@@ -49,7 +49,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=120,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 bad = settings.get_profile("bad")
@@ -326,11 +326,11 @@ asked = st.fixed_dictionaries(
 
 @bad
 @given(anything | asked)
-def test_what_the_page_calls_directly_answers_with_plain_values(mapped_pipe, data, asked):
+def test_what_the_page_calls_directly_answers_with_plain_values(pipe, data, asked):
     functions = [
-        *MapData(mapped_pipe, data).server_functions(),
-        follower(mapped_pipe, multiple=MULTIPLE, make=lambda pipe, request, own: {"label": request.label}),
-        python_lines(mapped_pipe, "name"),
+        *MapData(pipe, data).server_functions(),
+        follower(pipe, multiple=MULTIPLE, make=lambda pipe, request, own: {"label": request.label}),
+        python_lines(pipe, "name"),
     ]
     for function in functions:
         answer = function(asked)

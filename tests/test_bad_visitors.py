@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import httpx
 import numpy as np
 import pytest
-from app_server import AppServer
 from bad_values import API, CLOSED, CLOSED_POSTS
-from bad_visitors import Outcome, assault, good_picture
-
-
-@pytest.fixture(scope="module")
-def server(checkpoint_folder, texture_folder, tmp_path_factory):
-    """A page of its own: what other tests do there would count as memory."""
-    folder: Path = tmp_path_factory.mktemp("bad")
-    with (folder / "log.txt").open("w") as log:
-        server = AppServer(checkpoint_folder, texture_folder, folder / "journal.txt", stderr=log)
-        yield server
-        server.close()
+from bad_visitors import Outcome, assault, good_picture, spoken
 
 
 def check(outcome: Outcome, inputs: int, growth: float) -> None:
@@ -50,11 +37,37 @@ def test_nor_does_it_take_anything(server, path):
 
 
 def test_a_refused_call_past_the_queue_has_words_and_no_status_500(server):
-    answer = httpx.post(f"{server.url}{API}/run/sample", json={"data": ["gold"]})
+    answer = httpx.post(f"{server.url.rstrip('/')}{API}/run/classes", json={"data": [1]})
     assert answer.status_code == 400
-    assert answer.json()["error"] == (
-        "target: there is no class named 'gold'; the endpoint classes has the names."
+    assert answer.json()["error"] == "/classes takes at most 0 values; 1 came."
+
+
+def test_an_event_for_the_browser_alone_says_so(server):
+    url = server.url.rstrip("/") + API
+    config = httpx.get(f"{server.url}config").json()
+    number = next(d["id"] for d in config["dependencies"] if not d["backend_fn"] and d["api_name"] != "")
+    answer = httpx.post(f"{url}/run/x", json={"data": [], "fn_index": number, "session_hash": "a"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "This event is for the browser alone.")
+
+
+def test_a_request_without_a_host_from_another_page_is_answered(server):
+    from urllib.parse import urlsplit
+
+    status, words = spoken(urlsplit(server.url).port, b"GET / HTTP/1.0\r\nOrigin: http://a\r\n\r\n")
+    assert status == "400" and "What came cannot be read." in words
+
+
+def test_values_that_gradio_would_keep_are_bounded(server):
+    url = server.url.rstrip("/") + API
+    long = [[{"name": "x" * 30_000, "weight": 1}]]
+    config = httpx.get(f"{server.url}config").json()
+    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "choose")
+    joined = httpx.post(
+        f"{url}/queue/join", json={"data": long, "fn_index": number, "session_hash": "bounded"}
     )
+    assert joined.status_code == 200
+    told = httpx.get(f"{url}/queue/data?session_hash=bounded", timeout=30).text
+    assert "may take 20,000 characters at most" in told
 
 
 @pytest.mark.slow

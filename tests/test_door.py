@@ -99,6 +99,7 @@ def test_of_all_that_gradio_serves_only_this_is_open(pipe):
         "/gradio_api/user",
     }
     del page, app
+    asyncio.set_event_loop(None)  # Gradio has set one
     gc.collect()  # now, not within another test
 
 
@@ -128,6 +129,8 @@ def test_other_addresses_are_closed(path):
         (b'{"data":[],"session_hash":"' + b"a" * 65 + b'"}', 400, "session_hash must be up to 64"),
         (b'{"data":[],"event_id":"../x"}', 400, "event_id must be up to 64"),
         (b'{"data":[],"batched":true}', 400, "batched must be false"),
+        (b'{"data":[],"event_data":{"wish":' + b"9" * 400 + b"}}", 400, "at most 64 bits"),
+        (b'{"data":["\\ud800"]}', 400, "no halves of letters"),
     ],
 )
 def test_a_bad_body_is_refused_in_a_sentence(body, status, words):
@@ -137,9 +140,12 @@ def test_a_bad_body_is_refused_in_a_sentence(body, status, words):
 
 
 def test_a_good_body_goes_on_as_it_came():
-    body = json.dumps({"data": [float("nan"), "\ud800", "x" * 3_000_000], "session_hash": "a-b_9"}).encode()
+    body = json.dumps({"data": [float("nan"), 2**63, "x" * 3_000_000], "session_hash": "a-b_9"}).encode()
     answer = asked(echo, "POST", JOIN + "?mix=moss:1.0", content=body, headers=JSON)
     assert answer.json() == [JOIN, "mix=moss:1.0", len(body)]
+    # what is only read, and said in other words, may be anything
+    body = json.dumps({"data": [10**400, "\ud800"]}).encode()
+    assert asked(echo, "POST", "/gradio_api/call/sample", content=body, headers=JSON).json()[2] == len(body)
 
 
 def test_other_bodies_than_json_have_one_address():

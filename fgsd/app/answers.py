@@ -31,8 +31,8 @@ class Answer:
         if message["type"] == "http.response.start":
             self._failed = message["status"] == 500
             if not self._failed:
-                self._begun = True
                 await self._send(self._guarded(message))
+                self._begun = True
             return
         if not self._failed:
             self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -51,7 +51,6 @@ class Answer:
         if self._begun:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        self._begun = True
         await _said(status, sentence)(self._scope, _nothing, self._send)
 
     def _guarded(self, message: dict) -> dict:

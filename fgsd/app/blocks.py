@@ -36,7 +36,8 @@ class Blocks(gr.Blocks):
         try:
             traverse(inputs, _refuse_address, is_file_obj_with_meta)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except gr.Error:
+        except gr.Error as error:
+            error.print_exception = False  # it has a sentence; the log needs no traceback
             raise
         except Exception as error:
             log.info("refused an input: %s", str(error).partition("\n")[0])

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson  # comes with Gradio, which writes its answers with it
 from starlette.datastructures import Headers
 
 from fgsd.app.answers import Answer, meaning
@@ -127,7 +128,8 @@ async def _admitted(scope: dict, receive: Callable, uploads: Uploads) -> tuple[d
         return scope, receive
     body = await _body(headers, receive)
     if TAKES_JSON.fullmatch(path):
-        _check(headers, body)
+        # Gradio's stream of answers breaks on a value of the visitor's own that it cannot write
+        _check(headers, body, said_again="/call/" not in path)
     if TAKES_FILES.fullmatch(path):
         uploads.take(len(body))
         scope = scope | {"query_string": b""}  # upload_id, which Gradio would remember for ever
@@ -172,7 +174,7 @@ def _again(body: bytes, receive: Callable) -> Callable:
     return again
 
 
-def _check(headers: Headers, body: bytes) -> None:
+def _check(headers: Headers, body: bytes, said_again: bool) -> None:
     """`Refusal` if a body is not what these routes take: an object, bounded, with names for who sends it."""
     kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -188,6 +190,13 @@ def _check(headers: Headers, body: bytes) -> None:
         raise Refusal(400, "The body must be a JSON object.")
     if not _shallow(content):
         raise Refusal(400, f"Lists and objects may lie in one another {MOST_DEPTH} deep at most.")
+    if said_again:
+        try:
+            orjson.dumps(content)
+        except TypeError:
+            raise Refusal(
+                400, "Whole numbers must have at most 64 bits, and text no halves of letters."
+            ) from None
     for key in ("session_hash", "event_id"):
         if (value := content.get(key)) is not None and not (isinstance(value, str) and NAME.fullmatch(value)):
             raise Refusal(400, NO_SESSION.replace("session_hash", key))
