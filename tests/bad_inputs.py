@@ -72,7 +72,7 @@ class Attacks:
             (14, self.component),
             (8, self.upload),
             (6, self.file),
-            (4, self.tool),
+            (8, self.tool),
             (4, self.address),
             (3, self.closed),
             (6, self.body),

@@ -51,7 +51,7 @@ class Outcome:
     counts: Counter = field(default_factory=Counter)  # (route, status) to number
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    memory: list[float] = field(default_factory=list)  # MB, after warm-up and at the end
+    memory: list[float] = field(default_factory=list)  # MB, after warm-up, half-way and at the end
     fetched: int = 0  # requests that the server made for a visitor
 
     @property
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def growth(self) -> float:
-        return self.memory[1] / self.memory[0] - 1
+        return self.memory[-1] / self.memory[0] - 1
 
     def summary(self) -> dict:
         """As plain values, for JSON."""
@@ -131,7 +131,8 @@ def assault(
         config, classes = web.get("/config").json(), good_call(web, "classes", [])[0]
         before = good_picture(web, classes[0])
         # every route before the first measurement: what is loaded once is no leak
-        plan = [("warm", int(inputs * warm_up)), ("main", inputs - int(inputs * warm_up))]
+        warm, rest = int(inputs * warm_up), inputs - int(inputs * warm_up)
+        plan = [("warm", warm), ("first", rest // 2), ("second", rest - rest // 2)]
         for part, count in plan:
             shares = [count // visitors + (k < count % visitors) for k in range(visitors)]
             with ThreadPoolExecutor(visitors) as pool:

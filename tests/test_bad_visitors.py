@@ -16,7 +16,7 @@ def check(outcome: Outcome, inputs: int, growth: float) -> None:
     assert outcome.growth < growth
     # it would be no assault if all of it were refused at the door
     routes = {route for route, status in outcome.counts if status.startswith("200")}
-    assert {"queue/join", "run", "call", "component_server", "upload", "mcp"} <= routes
+    assert {"queue/join", "run", "call", "component_server", "upload"} <= routes
 
 
 def test_bad_visitors_get_sentences_and_leave_nothing_behind(server, pipe):

@@ -228,6 +228,12 @@ def test_an_odd_host_is_refused(name):
     assert asked(echo, "GET", "/", headers={name: "[::1]:7860"}).status_code == 200
 
 
+def test_an_odd_server_is_refused():
+    assert asked(echo, "GET", "/", headers={"host": "a:99999999"}).status_code == 400
+    for value, status in (("http://[::", 400), ("nothing", 400), ("https://a.hf.space/x", 200)):
+        assert asked(echo, "GET", "/", headers={"x-gradio-server": value}).status_code == status
+
+
 def test_a_session_must_have_a_name():
     assert asked(echo, "GET", "/gradio_api/queue/data?session_hash=a%00").status_code == 400
     assert asked(echo, "GET", "/gradio_api/heartbeat/..%2fx").status_code in (400, 404)

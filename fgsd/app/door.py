@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson  # comes with Gradio, which writes its answers with it
+from httpx import URL, InvalidURL
 from starlette.datastructures import Headers
 
 from fgsd.app.answers import Answer, meaning
@@ -59,7 +60,7 @@ MOST_DEPTH = 24  # of lists and objects in one another: a page needs six
 MOST_UPLOADED = 500_000_000  # bytes of files on the disk
 PATIENCE = 60.0  # seconds until a body is there
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a session, an event, a job: Gradio makes them itself
-HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}(\s*,.*)?")
+HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 
 
 class Refusal(Exception):
@@ -114,9 +115,7 @@ async def _admitted(scope: dict, receive: Callable, uploads: Uploads) -> tuple[d
     path = path.removeprefix(scope.get("root_path", ""))
     if len(path) + len(query) > MOST_ADDRESS:
         raise Refusal(414, f"This address is too long; at most {MOST_ADDRESS:,} characters can be read.")
-    for name in ("host", "x-forwarded-host"):
-        if not HOST.fullmatch(headers.get(name, "none")):
-            raise Refusal(400, f"The header {name} must be the name of a host.")
+    _check_origin(headers)
     if not OPEN.fullmatch(path) or "\0" in path or "://" in path:
         raise Refusal(404, "There is nothing at this address.")
     for key, value in parse_qsl(query):
@@ -134,6 +133,18 @@ async def _admitted(scope: dict, receive: Callable, uploads: Uploads) -> tuple[d
         uploads.take(len(body))
         scope = scope | {"query_string": b""}  # upload_id, which Gradio would remember for ever
     return scope, _again(body, receive)
+
+
+def _check_origin(headers: Headers) -> None:
+    """Where the page is, as proxies tell it: an event whose root Gradio cannot tell is never answered."""
+    for name, form in (("host", "http://{}"), ("x-forwarded-host", "http://{}"), ("x-gradio-server", "{}")):
+        value = headers.get(name, "page" if form != "{}" else "http://page").split(",")[0].strip()
+        try:
+            fits = HOST.fullmatch(URL(form.format(value)).netloc.decode()) is not None
+        except (InvalidURL, ValueError):
+            fits = False
+        if not fits:
+            raise Refusal(400, f"The header {name} must name a server.")
 
 
 NO_SESSION = "session_hash must be up to 64 letters, digits, hyphens and underscores."
