@@ -108,7 +108,7 @@ def assault(
     inputs: int,
     seed: int = 0,
     visitors: int = 4,
-    warm_up: float = 0.3,
+    warm_up: float = 0.4,
     say: Callable = print,
 ) -> Outcome:
     """Send forged requests to a page, and good ones before and after.

@@ -57,6 +57,15 @@ def test_a_request_without_a_host_from_another_page_is_answered(server):
     assert status == "400" and "What came cannot be read." in words
 
 
+def test_a_value_that_is_no_choice_is_not_repeated_in_full(server):
+    url = server.url.rstrip("/") + API
+    dependencies = httpx.get(f"{server.url}config").json()["dependencies"]
+    event = next(d for d in dependencies if d["api_name"] == "run")
+    data = [[], "x" * 10_000, *[None] * (len(event["inputs"]) - 2)]
+    answer = httpx.post(f"{url}/run/run", json={"data": data, "session_hash": "long"})
+    assert answer.status_code == 400 and len(answer.json()["error"]) <= 200
+
+
 def test_values_that_gradio_would_keep_are_bounded(server):
     url = server.url.rstrip("/") + API
     long = [[{"name": "x" * 30_000, "weight": 1}]]

@@ -229,7 +229,6 @@ def test_an_odd_host_is_refused(name):
 
 
 def test_an_odd_server_is_refused():
-    assert asked(echo, "GET", "/", headers={"host": "a:99999999"}).status_code == 400
     for value, status in (("http://[::", 400), ("nothing", 400), ("https://a.hf.space/x", 200)):
         assert asked(echo, "GET", "/", headers={"x-gradio-server": value}).status_code == status
 

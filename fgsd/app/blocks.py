@@ -11,6 +11,7 @@ from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, travers
 
 log = logging.getLogger(__name__)
 
+MOST_WORDS = 200  # characters of a refusal
 MOST_CHARACTERS = 20_000  # of what an event of the page brings; Gradio keeps a copy for each visitor
 
 
@@ -37,8 +38,8 @@ class Blocks(gr.Blocks):
             traverse(inputs, _refuse_address, is_file_obj_with_meta)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:
-            error.print_exception = False  # it has a sentence; the log needs no traceback
-            raise
+            # Gradio repeats the whole value, and prints a traceback for what already has a sentence
+            raise _said(str(error.message)[:MOST_WORDS]) from None
         except Exception as error:
             log.info("refused an input: %s", str(error).partition("\n")[0])
             raise _said("What came cannot be read; a file must be uploaded to this server first.") from None
