@@ -12,12 +12,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 class AppServer:
     """A page served from a checkpoint: `url`, and what it has done so far."""
 
-    def __init__(self, checkpoint: Path, data: Path, journal: Path, evidence: Path | None = None) -> None:
+    def __init__(
+        self, checkpoint: Path, data: Path, journal: Path, evidence: Path | None = None, stderr: Any = None
+    ) -> None:
         journal.touch()
         self.journal = journal
         root = Path(__file__).parents[1]
@@ -25,6 +28,7 @@ class AppServer:
         self._process = subprocess.Popen(
             [sys.executable, __file__, *map(str, filter(None, (checkpoint, data, journal, evidence)))],
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         )
@@ -49,6 +53,11 @@ class AppServer:
             if time.monotonic() > deadline:
                 raise RuntimeError("a run does not end")
             time.sleep(0.1)
+
+    def memory(self) -> float:
+        """Megabytes that the server holds."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
     def close(self) -> None:
         self._process.terminate()

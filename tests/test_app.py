@@ -108,8 +108,19 @@ class TestRequest:
         with pytest.raises(RequestError, match=words):
             parse(target)
 
+    def test_what_lies_in_itself_a_thousand_times_is_refused_too(self):
+        deep: list = []
+        for _ in range(5_000):
+            deep = [deep]
+        with pytest.raises(RequestError, match="Seed must be"):
+            parse(seed=deep)
+
 
 class TestLink:
+    def test_only_words_are_read(self):
+        assert from_link({"mix": ["moss:1"]}) is None
+        assert from_link({"mix": "moss:1", "size": {"a": 1}}) == from_link("?mix=moss:1")
+
     @pytest.mark.parametrize(
         "weights", [{"moss": 1}, {"moss": 1, "brick": 2}, {"moss": 0.1, "brick": 0.2, "slate": 0.3}]
     )

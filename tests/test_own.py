@@ -75,6 +75,16 @@ class TestMakeTexture:
 
 
 class TestReadImage:
+    def test_a_jpeg_that_is_made_to_take_minutes(self):
+        buffer = io.BytesIO()
+        picture().save(buffer, "JPEG", progressive=True)
+        content = buffer.getvalue()
+        scan = content[content.rindex(b"\xff\xda") : -2]
+        slow = content[:-2] + scan * 200 + content[-2:]
+        with pytest.raises(RequestError, match="cannot be read"):
+            read_image(f"data:image/jpeg;base64,{base64.b64encode(slow).decode()}")
+        assert read_image(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}").size == (48, 48)
+
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
     def test_what_browsers_write(self, kind):
         assert read_image(uri(picture(40, 30), kind)).size == (40, 30)

@@ -1,17 +1,18 @@
-"""Gradio's blocks, with an answer for every input that does not fit."""
+"""Gradio's blocks, with an answer for every input of an event that does not fit."""
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
 import gradio as gr
-from fastapi import Request
-from fastapi.responses import JSONResponse
-from gradio.route_utils import FnIndexInferError
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
 log = logging.getLogger(__name__)
+
+MOST_WORDS = 200  # characters of a refusal
+MOST_CHARACTERS = 20_000  # of what an event of the page brings; Gradio keeps a copy for each visitor
 
 
 class Blocks(gr.Blocks):
@@ -22,6 +23,8 @@ class Blocks(gr.Blocks):
     """
 
     async def preprocess_data(self, block_fn, inputs, state, explicit_call: bool = False) -> Any:
+        if block_fn.fn is None:
+            raise _said("This event is for the browser alone.")
         if block_fn.api_visibility == "public":
             wanted = block_fn.inputs
             if len(inputs) > len(wanted):
@@ -29,11 +32,14 @@ class Blocks(gr.Blocks):
             # what a program leaves out at the end takes its default
             inputs = [*inputs, *(block.value for block in wanted[len(inputs) :])]
             state = None  # its call has a session of its own, which would keep the inputs when all is over
+        elif len(json.dumps(inputs)) > MOST_CHARACTERS:
+            raise _said(f"The values of an event may take {MOST_CHARACTERS:,} characters at most.")
         try:
             traverse(inputs, _refuse_address, is_file_obj_with_meta)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except gr.Error:
-            raise
+        except gr.Error as error:
+            # Gradio repeats the whole value, and prints a traceback for what already has a sentence
+            raise _said(str(error.message)[:MOST_WORDS]) from None
         except Exception as error:
             log.info("refused an input: %s", str(error).partition("\n")[0])
             raise _said("What came cannot be read; a file must be uploaded to this server first.") from None
@@ -47,16 +53,3 @@ def _refuse_address(file: dict) -> dict:
 
 def _said(sentence: str) -> gr.Error:
     return gr.Error(sentence, print_exception=False)
-
-
-def _unfit(request: Request, error: Exception) -> JSONResponse:
-    """An answer to a call that names what there is not, which Gradio meets with an exception."""
-    if "/call/" not in request.url.path:
-        raise error
-    log.info("refused a call: %s", error)
-    if isinstance(error, TypeError):  # of arguments by name: its message says which
-        return JSONResponse({"error": str(error).split(". Please")[0]}, status_code=400)
-    return JSONResponse({"error": "There is no such endpoint."}, status_code=404)
-
-
-HANDLERS = {TypeError: _unfit, KeyError: _unfit, FnIndexInferError: _unfit}

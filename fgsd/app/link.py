@@ -56,7 +56,7 @@ def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
     Settings that are missing or cannot be read are left out.
     """
     if isinstance(query, Mapping):
-        values = {str(key): str(value) for key, value in query.items()}
+        values = {key: value for key, value in query.items() if isinstance(value, str)}
     elif isinstance(query, str) and len(query) <= MOST_CHARACTERS:
         values = {key: several[-1] for key, several in parse_qs(query.removeprefix("?")).items()}
     else:

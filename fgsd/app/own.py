@@ -27,6 +27,7 @@ NEAREST = 3  # classes that are named
 THUMBNAIL = 64  # pixels
 LONGEST_NAME = 24
 PLAIN_NAME = "my texture"
+MOST_SCANS = 100  # of a JPEG: some ten in a photograph, 100,000 in one that is made to take minutes
 FORMATS = ("PNG", "JPEG", "WEBP")  # what browsers write; no other decoder is let near foreign bytes
 
 
@@ -126,7 +127,11 @@ def read_image(uri: object) -> Image.Image:
             f"This image takes {len(uri):,} characters; at most {MOST_CHARACTERS:,} can be taken."
         )
     try:
-        image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=FORMATS)
+        content = base64.b64decode(body, validate=True)
+        # the mark at which one begins: in a JPEG no pixels look like it
+        if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > MOST_SCANS:
+            raise ImageError("too many scans")
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
         small = max(image.size) <= MOST_IMAGE_SIDE  # told from the head, before anything is decoded
         image = load_image(image) if small else image
     except Exception:  # ValueError, OSError, SyntaxError, struct.error: decoders have their ways to fail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +46,8 @@ MODES = {
 }
 FEWEST_PLACES, MOST_PLACES = 5, 11  # of a strip
 LEAST_SWITCH, MOST_SWITCH = 1e-3, 1e3  # noise levels
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxlong, SHORT.maxstring, SHORT.maxother = 3, 60, 60, 60
 
 
 def sizes(multiple: int) -> list[int]:
@@ -225,6 +228,8 @@ def _one_of(value: Any, name: str, known: Iterable[Any]) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A forged value may be long: the first 40 characters of it."""
-    text = "nothing" if value is None else repr(value)
+    """A forged value may be long, or lie in itself many times: the first 40 characters of it."""
+    if value is None:
+        return "nothing"
+    text = repr(value[:40]) if isinstance(value, str) else SHORT.repr(value)
     return text if len(text) <= 40 else text[:39] + "…"

@@ -8,9 +8,11 @@ import os
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from fgsd.app.agents import has_mcp, show_every_file
-from fgsd.app.blocks import HANDLERS
+from fgsd.app.answers import HANDLERS
+from fgsd.app.door import Door
 from fgsd.app.ending import Ending
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
@@ -98,6 +100,7 @@ def launch(
             mcp_server=has_mcp(),
             app_kwargs={
                 "routes": [] if report is None else [evidence_route(report)],
+                "middleware": [Middleware(Door)],
                 "exception_handlers": HANDLERS,
             },
             max_threads=THREADS,
