@@ -33,14 +33,18 @@ from typing import Any
 import httpx
 import numpy as np
 from app_server import AppServer
+from bad_files import saved, uri
 from bad_inputs import Attack, Attacks
 from bad_values import API
 from PIL import Image
 
+from fgsd.app.own import MOST_IMAGE_SIDE
+from fgsd.app.request import MOST_IMAGES, MOST_SIDE
+
 SECRET = "the words that nobody may read"
 TOLD = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
 PATIENCE = 30.0  # seconds for any answer
-SETTLE = 1.0  # seconds until what was asked for last has ended
+SETTLE = 0.5  # seconds until what was asked for last has ended
 
 
 @dataclass
@@ -109,6 +113,7 @@ def assault(
     seed: int = 0,
     visitors: int = 4,
     warm_up: float = 0.4,
+    fill: bool = True,
     say: Callable = print,
 ) -> Outcome:
     """Send forged requests to a page, and good ones before and after.
@@ -121,6 +126,9 @@ def assault(
         That send them, side by side.
     warm_up : float
         Share of the inputs after which memory is measured for the first time.
+    fill : bool
+        Ask for the largest of what is allowed before that, several times at once: what this takes, the
+        allocator keeps, and inputs that happen to ask for as much would count as growth.
     say : callable
         Is told how it goes.
     """
@@ -130,6 +138,9 @@ def assault(
         secret.write_text(SECRET)
         config, classes = web.get("/config").json(), good_call(web, "classes", [])[0]
         before = good_picture(web, classes[0])
+        if fill:
+            with ThreadPoolExecutor(visitors) as pool:
+                list(pool.map(largest_calls, [server.url] * visitors, [classes[0]] * visitors))
         # every route before the first measurement: what is loaded once is no leak
         warm, rest = int(inputs * warm_up), inputs - int(inputs * warm_up)
         plan = [("warm", warm), ("first", rest // 2), ("second", rest - rest // 2)]
@@ -240,6 +251,13 @@ def good_call(web: httpx.Client, name: str, data: list) -> Any:
 def good_picture(web: httpx.Client, name: str) -> np.ndarray:
     [file], _ = good_call(web, "sample", [name, 1, 4])
     return np.asarray(Image.open(io.BytesIO(web.get(file["url"]).content)))
+
+
+def largest_calls(url: str, name: str) -> None:
+    image = Image.effect_noise((MOST_IMAGE_SIDE, MOST_IMAGE_SIDE), 3).quantize(16)
+    with httpx.Client(base_url=url, timeout=10 * PATIENCE) as web:
+        good_call(web, "sample", [name, MOST_IMAGES, 2, MOST_SIDE])
+        good_call(web, "embed", [uri(saved(image, "PNG"))])
 
 
 def settled_memory(server: AppServer) -> float:
