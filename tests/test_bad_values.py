@@ -40,6 +40,8 @@ from fgsd.app.request import (
     parse_request,
 )
 from fgsd.app.save_room import python_lines
+from fgsd.app.turns import Turns
+from fgsd.scheduler import Scheduler
 
 CLASSES = ["brick", "moss", "slate", "50 %", "a,b:c&d"]
 MULTIPLE = 4
@@ -327,9 +329,16 @@ asked = st.fixed_dictionaries(
 @bad
 @given(anything | asked)
 def test_what_the_page_calls_directly_answers_with_plain_values(pipe, data, asked):
+    def frame(pipe, request, own):
+        return {"label": request.label}
+
     functions = [
         *MapData(pipe, data).server_functions(),
-        follower(pipe, multiple=MULTIPLE, make=lambda pipe, request, own: {"label": request.label}),
+        follower(
+            Turns(Scheduler(pipe)),
+            multiple=MULTIPLE,
+            make=lambda pipe, request, own: {"label": request.label},
+        ),
         python_lines(pipe, "name"),
     ]
     for function in functions:
