@@ -40,6 +40,7 @@ from PIL import Image
 
 from fgsd.app.own import MOST_IMAGE_SIDE
 from fgsd.app.request import MOST_IMAGES, MOST_SIDE
+from fgsd.evaluation.run import machine
 
 SECRET = "the words that nobody may read"
 TOLD = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
@@ -267,6 +268,27 @@ def settled_memory(server: AppServer) -> float:
     return server.memory()
 
 
+def assault_text(facts: dict) -> str:
+    """What came of an assault, in a few lines for a README."""
+    statuses: Counter = Counter()
+    for counts in facts["routes"].values():
+        statuses.update(counts)
+    of = facts["machine"]
+    first, *_, last = facts["memory_mb"]
+    return "\n".join(
+        (
+            f"{facts['inputs']:,} bad inputs from {facts['visitors']} visitors at once on "
+            f"{len(facts['routes'])} routes in {facts['seconds']:.0f} s, seed {facts['seed']}",
+            f"machine: {of['cpu']}, {of['cores']} cores, torch {of['torch']}",
+            "answers by status: " + ", ".join(f"{name} {n:,}" for name, n in sorted(statuses.items())),
+            f"failures {len(facts['failures'])}, status 500 {facts['status_500']}, "
+            f"requests made for a visitor {facts['requests_made_for_visitors']}",
+            f"memory of the server: {first:.0f} MB after warm-up, {last:.0f} MB at the end "
+            f"({facts['memory_growth']:+.1%})",
+        )
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     root = Path(__file__).parents[1]
@@ -288,14 +310,10 @@ def main() -> None:
                 outcome = assault(server, inputs=options.inputs, seed=options.seed, visitors=options.visitors)
             finally:
                 server.close()
+    facts = {"machine": machine("cpu"), "visitors": options.visitors, **outcome.summary()}
     if options.output is not None:
-        from fgsd.evaluation.run import machine
-        from fgsd.pipeline import Pipeline
-
-        pipe = Pipeline.from_pretrained(options.checkpoint, device="cpu")
-        facts = {"machine": machine(pipe.device), "visitors": options.visitors, **outcome.summary()}
         options.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(outcome.summary(), indent=2))
+    print(assault_text(facts), *outcome.failures, sep="\n")
     sys.exit(bool(outcome.failures))
 
 
