@@ -27,7 +27,6 @@ FEWEST = 2  # requests of each visitor
 PATIENCE = 300.0  # seconds that an answer may take before the measurement is given up
 SHARING = {"shared": "--share", "alone": "--no-share"}  # how the page is started
 CONTROLS = {"count": "n", "size": "size", "steps": "steps", "sampler": "sampler"}  # of the page, by element
-NOT_MEASURED = "*Not measured yet on a machine at rest.*"
 
 
 def bench_serve(

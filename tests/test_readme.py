@@ -8,7 +8,7 @@ from pathlib import Path
 from bad_visitors import assault_text
 from PIL import Image
 
-from fgsd.bench_serve import NOT_MEASURED, serve_text
+from fgsd.bench_serve import serve_text
 from fgsd.checkpoint import load_checkpoint
 from fgsd.data import load_image
 from fgsd.evaluation import report_text
@@ -75,9 +75,8 @@ def test_what_stands_between_the_marks_is_the_report():
 
 def test_the_table_of_visitors_is_what_was_measured():
     [section] = re.findall(r"<!-- serve -->\n(.*?)<!-- /serve -->", README, flags=re.DOTALL)
-    file = EVIDENCE / "serve.json"
-    measured = serve_text(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else NOT_MEASURED
-    assert section.strip() == measured
+    measured = json.loads((EVIDENCE / "serve.json").read_text(encoding="utf-8"))
+    assert section.strip() == serve_text(measured)
 
 
 def test_the_report_lies_there_in_full_but_for_parts_that_it_names_as_skipped():
