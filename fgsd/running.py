@@ -14,7 +14,7 @@ from torch import Tensor
 from fgsd.centroids import noise_levels
 from fgsd.matching import CentroidMatching
 
-LEVELS = 12  # noise levels
+LEVELS = 12  # noise levels, unless the network has standards at others
 MEMORY = 10  # crops of a class at a noise level, about, that its centroid is a mean of
 
 
@@ -27,6 +27,8 @@ class RunningCentroids:
         How many there are.
     sigma_min, sigma_max : float
         Noise levels of training, in [-1, 1] units.
+    levels : int
+        At how many of them, evenly spaced in log(sigma), at least 2.
     """
 
     def __init__(
@@ -36,11 +38,12 @@ class RunningCentroids:
         *,
         sigma_min: float,
         sigma_max: float,
+        levels: int = LEVELS,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.sigmas = noise_levels(sigma_min, sigma_max, LEVELS)
-        self.values = torch.zeros(classes, LEVELS, features, device=device)
-        self.counts = torch.zeros(classes, LEVELS, device=device)  # crops seen; 0: there is no centroid yet
+        self.sigmas = noise_levels(sigma_min, sigma_max, levels)
+        self.values = torch.zeros(classes, levels, features, device=device)
+        self.counts = torch.zeros(classes, levels, device=device)  # crops seen; 0: there is no centroid yet
         self._first = self.sigmas[0].log().item()
         self._step = (self.sigmas[1] / self.sigmas[0]).log().item()
 
@@ -83,8 +86,8 @@ class RunningCentroids:
 
     def _shares(self, rows: Tensor, sigma: Tensor) -> Tensor:
         """By how much each crop belongs to each class and level (B, C S): linear in log(sigma)."""
-        place = ((sigma.to(self.values).log() - self._first) / self._step).clamp(0, LEVELS - 1)
-        levels = torch.arange(LEVELS, device=place.device)
+        place = ((sigma.to(self.values).log() - self._first) / self._step).clamp(0, len(self.sigmas) - 1)
+        levels = torch.arange(len(self.sigmas), device=place.device)
         near = (1 - (place[:, None] - levels).abs()).clamp(min=0)  # (B, S)
         mine = torch.nn.functional.one_hot(rows, len(self.values)).to(near)
         return (mine[:, :, None] * near[:, None, :]).flatten(1)

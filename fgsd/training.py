@@ -175,6 +175,7 @@ def train(
             config.network.dimension,
             sigma_min=config.sigma_min,
             sigma_max=config.sigma_max,
+            levels=config.network.standards or LEVELS,
             device=accelerator.device,
         )
     step, seconds, more = place.load(model, average, optimizers)

@@ -135,12 +135,14 @@ def test_a_run_matches_to_what_it_has_seen_and_resumes_to_the_bit(data, config, 
     assert [r.loss for r in rest] == [r.loss for r in whole[7:]]
 
 
-def test_the_network_reads_in_the_units_that_its_run_has_found(data, config, tmp_path):
+@pytest.mark.parametrize("levels", [3, LEVELS])
+def test_the_network_reads_in_the_units_that_its_run_has_found(data, config, tmp_path, levels):
     from fgsd.network import Denoiser
     from fgsd.run_state import RunFolder
 
+    config = replace(config, network=replace(config.network, standards=levels))
     list(train(data.folder, tmp_path / "run", config, device="cpu"))
     place, network = RunFolder(tmp_path / "run", config, data.classes), Denoiser(config.network)
     place.load_average(network)
     known = (network.standards.spread != 1).any(dim=1)
-    assert known.sum() >= LEVELS / 3 and network.standards.mean[known].abs().sum() > 0
+    assert known.sum() >= levels / 3 and network.standards.mean[known].abs().sum() > 0
