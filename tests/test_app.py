@@ -193,6 +193,18 @@ def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():
     assert Newest().renew("a") > first  # of a server that starts again, while the visitor's page stayed open
 
 
+def test_a_wish_that_is_met_late_does_not_end_the_one_that_overtook_it():
+    newest = Newest(most=2)
+    run = newest.renew("a", wish=2)
+    assert newest.renew("a", wish=1) == 0
+    assert newest.renew("a", wish=2) == run
+    assert newest.holds("a", run) and not newest.holds("a", 0)
+    assert newest.renew("b", wish=1)  # each visitor's page counts for itself
+    assert newest.renew("a", wish=3) and not newest.holds("a", run)
+    newest.renew("c"), newest.renew("d")
+    assert newest.renew("a", wish=1)  # of a visitor who was forgotten nothing is left
+
+
 def test_grid_and_data_uri_keep_every_pixel():
     rng = np.random.default_rng(1)
     images = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(5)]

@@ -95,6 +95,46 @@ def test_the_pin_goes_where_the_map_is_clicked_and_by_keyboard(visit, pipe):
     assert same_picture(pixels(page), expected(pipe, weights(page)))
 
 
+def test_nothing_lies_over_the_map_while_the_page_opens(visit):
+    watch = """
+    window.over = [];
+    new MutationObserver(() => {
+      const map = document.querySelector('.room[data-target] .map');
+      if (!map) return;
+      const { x, y, width, height } = map.getBoundingClientRect();
+      const top = document.elementFromPoint(x + width / 2, y + height / 2);
+      window.over.push(map.contains(top) ? '' : top?.className ?? 'nothing');
+    }).observe(document, { childList: true, subtree: true, attributes: true });
+    """
+    page = visit(color_scheme="light")  # in a tab of its own
+    page.add_init_script(watch)
+    page.reload()
+    finished(page)
+    page.mouse.click(*middle(page.locator(".map")))
+    finished(page, "0")
+    over = page.evaluate("window.over")
+    assert over and not any(over)
+
+
+def test_a_press_that_is_met_after_its_release_does_not_end_the_run(visit):
+    page = visit()
+    slow_run(page)
+    held, box = [], page.locator(".map").bounding_box()
+
+    def hold_the_first(route):
+        held.append(route) if not held else route.continue_()
+
+    page.route("**/run/*", hold_the_first)  # what makes way, past the queue
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    under_way(page)
+    with page.expect_response("**/run/*"):
+        held[0].continue_()
+    step = "Number(document.querySelector('.picture').dataset.index)"
+    page.wait_for_function(f"met => {step} > met + 4", arg=page.evaluate(step))
+    page.locator("#stop").click()
+    expect(page.locator("#stop")).to_be_disabled()
+
+
 def test_weights_are_continuous_and_a_texture_has_all_of_it_on_its_thumbnail(visit):
     page = visit()
     x, y = middle(page.locator(".room .mark"))

@@ -12,10 +12,11 @@ from typing import Any
 import gradio as gr
 
 from fgsd.app.between import between_frames, filled, missing, switch_frame
+from fgsd.app.blocks import told_by
 from fgsd.app.controls_room import Controls
 from fgsd.app.link import to_link
 from fgsd.app.live import follower
-from fgsd.app.newest import Newest
+from fgsd.app.newest import COUNT_WISH, Newest
 from fgsd.app.own import Shelves, centroids
 from fgsd.app.request import MODES, RequestError, SampleRequest, parse_request
 from fgsd.app.turns import Turns
@@ -116,12 +117,16 @@ def wire_between(
     room: BetweenRoom,
     *,
     newest: Newest,
+    wish: gr.Number,
     shelves: Shelves,
     target_room: gr.HTML,
     controls: Controls,
     triggers: Sequence[Callable],
 ) -> None:
-    """Let the triggers run whatever the switch stands on; "Sample" is left to the page."""
+    """Let the triggers run whatever the switch stands on; "Sample" is left to the page.
+
+    `wish` is where the browser counts what its visitor wishes, see `COUNT_WISH`.
+    """
     pipe = turns.scheduler.pipe
     names = [*controls.settings(), "between"]
     inputs = [target_room, *controls.settings().values(), room.modes]
@@ -136,10 +141,11 @@ def wire_between(
         return parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
 
     def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
-        if not is_between(values[-1]):
+        *values, wish = values
+        # it is the page's, or has been overtaken
+        if not is_between(values[-1]) or not (ticket := newest.renew(visitor.session_hash, wish)):
             yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
             return
-        ticket = newest.renew(visitor.session_hash)
         yield {"run": ticket}, gr.update(interactive=True)
         try:
             request = parsed(visitor, chosen, values)
@@ -162,7 +168,7 @@ def wire_between(
 
     def take(visitor: gr.Request, event: gr.EventData, chosen) -> tuple:
         """The mixture of a picture becomes the target; all that was chosen stays chosen."""
-        weights = event._data.get("weights") if isinstance(event._data, Mapping) else None
+        weights = told_by(event).get("weights")
         try:
             picked = [{"name": name, "weight": weight} for name, weight in dict(weights).items()]
             shares = parse_request(picked, classes=known(visitor), multiple=multiple).weights
@@ -188,21 +194,21 @@ def wire_between(
             return gr.skip()
         return [*chosen[1::-1], *chosen[2:]]
 
-    def make_way(visitor: gr.Request) -> None:
-        newest.renew(visitor.session_hash)
+    def make_way(visitor: gr.Request, wish: float | None) -> None:
+        newest.renew(visitor.session_hash, wish)
 
     def stop(visitor: gr.Request) -> dict:
         return {"run": newest.current(visitor.session_hash), "stopped": True}
 
-    gr.on([room.modes.select], make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
+    counted = {"js": COUNT_WISH, "trigger_mode": "multiple", **quiet}
+    gr.on([room.modes.select], make_way, wish, None, queue=False, **counted)
     started = gr.on(
         list(triggers),
         run,
-        inputs,
+        [*inputs, wish],
         [room.picture, controls.stop],
-        trigger_mode="multiple",
         concurrency_limit=turns.at_once,
-        **quiet,
+        **counted,
     )
     again = {"fn": None, "js": SAMPLE, **quiet}
     room.picture.select(take, [target_room], [target_room, room.modes], **quiet).then(**again)

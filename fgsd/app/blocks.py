@@ -45,6 +45,11 @@ class Blocks(gr.Blocks):
             raise _said("What came cannot be read; a file must be uploaded to this server first.") from None
 
 
+def told_by(event: gr.EventData) -> dict:
+    """What an event of a page brings; {} if what was forged is no object."""
+    return event._data if isinstance(event._data, dict) else {}
+
+
 def _refuse_address(file: dict) -> dict:
     if is_http_url_like(str(file.get("path"))):
         raise _said("This server fetches no addresses; upload the file, or send it as a data URI.")

@@ -8,23 +8,42 @@ from threading import Lock
 
 MOST_VISITORS = 10_000  # that are remembered; the one who was quiet longest is forgotten first
 
+# The page numbers what its visitor wishes, in the last input of each event: two requests that leave it one
+# after the other may be met in the other order, and the older one must then not end the newer.
+COUNT_WISH = "(...values) => [...values.slice(0, -1), (window.fgsdWish = (window.fgsdWish ?? 0) + 1)]"
+
 
 class Newest:
     """Counts each visitor's wishes; safe to call from several threads."""
 
     def __init__(self, most: int = MOST_VISITORS) -> None:
         self._tickets: OrderedDict[str, int] = OrderedDict()
+        self._wishes: dict[str, float] = {}  # of those visitors, the latest seen
         # a page takes only what is newer than what it has: also of the server that comes after this one
         self._most, self._last, self._lock = most, time.time_ns() // 1_000_000, Lock()
 
-    def renew(self, visitor: str) -> int:
-        """Make all earlier tickets of a visitor void, and return the one that now counts."""
+    def renew(self, visitor: str, wish: float | None = None) -> int:
+        """Make all earlier tickets of a visitor void, and return the one that now counts.
+
+        Parameters
+        ----------
+        visitor : str
+        wish : float, optional
+            Which of the visitor's wishes this is, see `COUNT_WISH`. If a later one has been met already, this
+            one changes nothing, and gets a ticket that never counts: 0. One that is met again gets its ticket
+            again.
+        """
         with self._lock:
+            if wish is not None:
+                latest = self._wishes.get(visitor)
+                if latest is not None and wish <= latest:
+                    return self._tickets[visitor] if wish == latest else 0
+                self._wishes[visitor] = wish
             self._last += 1
             self._tickets[visitor] = self._last
             self._tickets.move_to_end(visitor)
             while len(self._tickets) > self._most:
-                self._tickets.popitem(last=False)
+                self._wishes.pop(self._tickets.popitem(last=False)[0], None)
             return self._last
 
     def current(self, visitor: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from fgsd.app.blocks import told_by
 from fgsd.app.controls_room import Controls
 from fgsd.app.frames import file_name
 from fgsd.app.link import from_link
@@ -101,13 +102,13 @@ def wire_own(
         return answer(mine, visitor=visitor.session_hash, **more)
 
     def add(visitor: gr.Request, event: gr.EventData) -> tuple:
-        said, mine = _said(event), shelves.of(visitor.session_hash)
+        said, mine = told_by(event), shelves.of(visitor.session_hash)
         texture = make_texture(pipe, said.get("image"), said.get("name"), [*pipe.classes, *mine])
         mine = with_textures(mine, texture)
         return kept(visitor, mine, chosen=texture.name, sample=True), _only(texture.name)
 
     def choose(visitor: gr.Request, target, event: gr.EventData) -> tuple:
-        said, mine = _said(event), shelves.of(visitor.session_hash)
+        said, mine = told_by(event), shelves.of(visitor.session_hash)
         name = said.get("name")
         if not isinstance(name, str) or name not in mine:
             raise RequestError("There is no such texture of your own any more.")
@@ -120,7 +121,7 @@ def wire_own(
         return answer(mine, chosen=name, sample=True), new
 
     def remove(visitor: gr.Request, target, event: gr.EventData) -> tuple:
-        name, mine = _said(event).get("name"), shelves.of(visitor.session_hash)
+        name, mine = told_by(event).get("name"), shelves.of(visitor.session_hash)
         gone = mine.get(name) if isinstance(name, str) else None
         if gone is None:
             return answer(mine), gr.skip()
@@ -132,7 +133,7 @@ def wire_own(
         return kept(visitor, mine, sample=changed), new if changed else gr.skip()
 
     def save(visitor: gr.Request, event: gr.EventData) -> dict:
-        found, mine = from_link(_said(event).get("query")), shelves.of(visitor.session_hash)
+        found, mine = from_link(told_by(event).get("query")), shelves.of(visitor.session_hash)
         if found is None:
             raise RequestError("There is nothing to save yet.")
         target, values = found
@@ -142,7 +143,7 @@ def wire_own(
 
     def open_file(visitor: gr.Request, event: gr.EventData) -> tuple:
         mine = shelves.of(visitor.session_hash)
-        recipe = from_recipe(_said(event).get("text"), pipe, mark, [*pipe.classes, *mine])
+        recipe = from_recipe(told_by(event).get("text"), pipe, mark, [*pipe.classes, *mine])
         names = [*pipe.classes, *(name for name, _, _ in recipe.own)]
         parse_request(recipe.target, classes=names, multiple=multiple, **recipe.settings)
         controls.check_choices(recipe.settings)
@@ -188,7 +189,3 @@ def _in_a_sentence(function: Callable, shelves: Shelves, outputs: int) -> Callab
 
 def _only(name: str) -> list[dict]:
     return [{"name": name, "weight": WEIGHT}]
-
-
-def _said(event: gr.EventData) -> dict:
-    return event._data if isinstance(event._data, dict) else {}

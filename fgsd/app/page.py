@@ -17,7 +17,7 @@ from fgsd.app.between_room import (
     is_between,
     wire_between,
 )
-from fgsd.app.blocks import Blocks
+from fgsd.app.blocks import Blocks, told_by
 from fgsd.app.controls_room import create_controls_room, create_view
 from fgsd.app.evidence_room import create_evidence
 from fgsd.app.files import SWEEP
@@ -26,7 +26,7 @@ from fgsd.app.header_room import create_title, create_tools
 from fgsd.app.link import from_link, to_link
 from fgsd.app.live import follower
 from fgsd.app.map_data import MapData
-from fgsd.app.newest import Newest
+from fgsd.app.newest import COUNT_WISH, Newest
 from fgsd.app.own import Shelves, centroids
 from fgsd.app.own_room import create_own_room, wire_own
 from fgsd.app.picture_room import create_picture_room
@@ -117,10 +117,11 @@ def build_page(
             return [*pipe.classes, *shelves.of(visitor.session_hash)]
 
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
-            if is_between(values[-1]):
-                yield gr.skip(), gr.skip()  # it is the other room's; without a yield, Gradio would empty both
+            *values, wish = values
+            # it is the other room's, or has been overtaken
+            if is_between(values[-1]) or not (ticket := newest.renew(visitor.session_hash, wish)):
+                yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
                 return
-            ticket = newest.renew(visitor.session_hash)
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
             try:
                 asked = dict(zip(settings, values, strict=True))
@@ -141,12 +142,13 @@ def build_page(
                 sentence = "Sampling failed on the server; try fewer or smaller images."
                 yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
 
-        def stop(visitor: gr.Request) -> tuple:
-            ticket = newest.renew(visitor.session_hash)
+        def stop(visitor: gr.Request, wish: float | None) -> tuple:
+            if not (ticket := newest.renew(visitor.session_hash, wish)):
+                return gr.skip(), gr.skip()
             return {"run": ticket, "stopped": True}, gr.update(interactive=False)
 
-        def make_way(visitor: gr.Request) -> None:
-            newest.renew(visitor.session_hash)
+        def make_way(visitor: gr.Request, wish: float | None) -> None:
+            newest.renew(visitor.session_hash, wish)
 
         def leave(visitor: gr.Request) -> None:
             newest.renew(visitor.session_hash)  # which ends what still runs
@@ -171,10 +173,10 @@ def build_page(
             return opened(dict(visitor.query_params), visitor)
 
         def go_back(visitor: gr.Request, event: gr.EventData) -> tuple:
-            query = event._data.get("query") if isinstance(event._data, dict) else None
-            return opened(query, visitor)
+            return opened(told_by(event).get("query"), visitor)
 
         inputs = [target_room, *settings.values()]
+        wish = gr.Number(None, visible=False)  # the browser fills it in: see `COUNT_WISH`
         outputs = [picture_room, controls.stop]
         # what else a visitor sets presses the button by itself: see header.js
         triggers = [
@@ -187,8 +189,9 @@ def build_page(
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
         ways = [*triggers, target_room.select]
-        gr.on(ways, make_way, None, None, queue=False, trigger_mode="multiple", **quiet)
-        started = gr.on(triggers, run, inputs, outputs, trigger_mode="multiple", **sampling, **quiet)
+        counted = {"js": COUNT_WISH, "trigger_mode": "multiple", **quiet}
+        gr.on(ways, make_way, wish, None, queue=False, **counted)
+        started = gr.on(triggers, run, [*inputs, wish], outputs, **sampling, **counted)
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
@@ -202,6 +205,7 @@ def build_page(
             turns,
             between,
             newest=newest,
+            wish=wish,
             shelves=shelves,
             target_room=target_room,
             controls=controls,
@@ -214,7 +218,7 @@ def build_page(
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
         wire_save(save_room, turns, newest, lambda visitor: centroids(shelves.of(visitor.session_hash)))
-        controls.stop.click(stop, None, outputs, queue=False, cancels=[started], **quiet)
+        controls.stop.click(stop, wish, outputs, queue=False, cancels=[started], **counted)
     return page
 
 

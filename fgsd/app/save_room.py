@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from fgsd.app.blocks import told_by
 from fgsd.app.exports import KINDS, ExportedFile, exported
 from fgsd.app.link import from_link
 from fgsd.app.newest import Newest
@@ -122,14 +123,16 @@ def wire_save(
     """
     wishes, pipe = Newest(), turns.scheduler.pipe
 
-    def make_way(visitor: gr.Request) -> None:
-        wishes.renew(visitor.session_hash)
+    def wish_of(asked: dict) -> int:
+        return asked.get("wish") if isinstance(asked.get("wish"), int) else 0
+
+    def make_way(visitor: gr.Request, event: gr.EventData) -> None:
+        wishes.renew(visitor.session_hash, wish_of(told_by(event)))
 
     def save(visitor: gr.Request, event: gr.EventData) -> Iterator[dict]:
-        asked = event._data if isinstance(event._data, dict) else {}
-        wish = asked.get("wish") if isinstance(asked.get("wish"), int) else 0
-        who = visitor.session_hash
-        ticket, run = wishes.current(who), newest.current(who)
+        asked, who = told_by(event), visitor.session_hash
+        wish = wish_of(asked)
+        ticket, run = wishes.renew(who, wish), newest.current(who)
         try:
             if asked.get("kind") not in KINDS:
                 raise RequestError("There is no such kind of file.")
