@@ -16,6 +16,7 @@ from fgsd.app.door import Door
 from fgsd.app.ending import Ending
 from fgsd.app.evidence_room import evidence_route
 from fgsd.app.page import build_page
+from fgsd.app.spare_memory import return_spare_memory
 from fgsd.app.temporary import own_folder
 from fgsd.app.turns import THREADS
 from fgsd.app.zero_gpu import on_zero_gpu
@@ -110,6 +111,7 @@ def launch(
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
+    return_spare_memory()
     if ending is not None:
         ending.serve(page)
     return page
