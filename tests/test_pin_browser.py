@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from browser_help import (
+    DESKTOP,
     dot,
     expected,
     finished,
@@ -106,7 +107,7 @@ def test_nothing_lies_over_the_map_while_the_page_opens(visit):
       window.over.push(map.contains(top) ? '' : top?.className ?? 'nothing');
     }).observe(document, { childList: true, subtree: true, attributes: true });
     """
-    page = visit(color_scheme="light")  # in a tab of its own
+    page = visit(viewport=DESKTOP)  # in a tab of its own
     page.add_init_script(watch)
     page.reload()
     finished(page)

@@ -143,7 +143,7 @@ def wire_between(
     def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
         *values, wish = values
         # it is the page's, or has been overtaken
-        if not is_between(values[-1]) or not (ticket := newest.renew(visitor.session_hash, wish)):
+        if not is_between(values[-1]) or (ticket := newest.renew(visitor.session_hash, wish)) is None:
             yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
             return
         yield {"run": ticket}, gr.update(interactive=True)
@@ -194,21 +194,18 @@ def wire_between(
             return gr.skip()
         return [*chosen[1::-1], *chosen[2:]]
 
-    def make_way(visitor: gr.Request, wish: float | None) -> None:
-        newest.renew(visitor.session_hash, wish)
-
     def stop(visitor: gr.Request) -> dict:
         return {"run": newest.current(visitor.session_hash), "stopped": True}
 
-    counted = {"js": COUNT_WISH, "trigger_mode": "multiple", **quiet}
-    gr.on([room.modes.select], make_way, wish, None, queue=False, **counted)
     started = gr.on(
         list(triggers),
         run,
         [*inputs, wish],
         [room.picture, controls.stop],
+        js=COUNT_WISH,
+        trigger_mode="multiple",
         concurrency_limit=turns.at_once,
-        **counted,
+        **quiet,
     )
     again = {"fn": None, "js": SAMPLE, **quiet}
     room.picture.select(take, [target_room], [target_room, room.modes], **quiet).then(**again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from threading import Lock
@@ -18,26 +19,30 @@ class Newest:
 
     def __init__(self, most: int = MOST_VISITORS) -> None:
         self._tickets: OrderedDict[str, int] = OrderedDict()
-        self._wishes: dict[str, float] = {}  # of those visitors, the latest seen
+        self._wishes: dict[str, float] = {}  # of those visitors whose page counts, the latest that was met
         # a page takes only what is newer than what it has: also of the server that comes after this one
         self._most, self._last, self._lock = most, time.time_ns() // 1_000_000, Lock()
 
-    def renew(self, visitor: str, wish: float | None = None) -> int:
+    def renew(self, visitor: str, wish: float | None = None) -> int | None:
         """Make all earlier tickets of a visitor void, and return the one that now counts.
 
         Parameters
         ----------
         visitor : str
         wish : float, optional
-            Which of the visitor's wishes this is, see `COUNT_WISH`. If a later one has been met already, this
-            one changes nothing, and gets a ticket that never counts: 0. One that is met again gets its ticket
-            again.
+            Which of the visitor's wishes this is, see `COUNT_WISH`; by default the newest.
+
+        Returns
+        -------
+        int or None
+            None if a later wish has been met already: then nothing has changed. A wish that is met again gets
+            its ticket again.
         """
         with self._lock:
             if wish is not None:
-                latest = self._wishes.get(visitor)
-                if latest is not None and wish <= latest:
-                    return self._tickets[visitor] if wish == latest else 0
+                latest = self._wishes.get(visitor, -math.inf)
+                if wish <= latest:
+                    return self._tickets[visitor] if wish == latest else None
                 self._wishes[visitor] = wish
             self._last += 1
             self._tickets[visitor] = self._last

@@ -119,7 +119,7 @@ def build_page(
         def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
             *values, wish = values
             # it is the other room's, or has been overtaken
-            if is_between(values[-1]) or not (ticket := newest.renew(visitor.session_hash, wish)):
+            if is_between(values[-1]) or (ticket := newest.renew(visitor.session_hash, wish)) is None:
                 yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
                 return
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
@@ -143,7 +143,7 @@ def build_page(
                 yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
 
         def stop(visitor: gr.Request, wish: float | None) -> tuple:
-            if not (ticket := newest.renew(visitor.session_hash, wish)):
+            if (ticket := newest.renew(visitor.session_hash, wish)) is None:
                 return gr.skip(), gr.skip()
             return {"run": ticket, "stopped": True}, gr.update(interactive=False)
 
@@ -188,7 +188,7 @@ def build_page(
         ]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         # past the queue, and first: a run under way would else hold the place that the new one waits for
-        ways = [*triggers, target_room.select]
+        ways = [*triggers, target_room.select, modes.select]
         counted = {"js": COUNT_WISH, "trigger_mode": "multiple", **quiet}
         gr.on(ways, make_way, wish, None, queue=False, **counted)
         started = gr.on(triggers, run, [*inputs, wish], outputs, **sampling, **counted)

@@ -133,6 +133,9 @@ def wire_save(
         asked, who = told_by(event), visitor.session_hash
         wish = wish_of(asked)
         ticket, run = wishes.renew(who, wish), newest.current(who)
+        if ticket is None:
+            yield {"wish": wish, "ended": True}
+            return
         try:
             if asked.get("kind") not in KINDS:
                 raise RequestError("There is no such kind of file.")

@@ -7,33 +7,24 @@ at the end: a server that has had many visitors at once would hold what they nee
 from __future__ import annotations
 
 import ctypes
-import sys
+import functools
 import threading
-from contextlib import suppress
+import time
 
-EVERY = 20.0  # seconds; a call takes some milliseconds, and other threads go on meanwhile
+EVERY = 20.0  # seconds
 
 
-def return_spare_memory(every: float = EVERY) -> bool:
-    """Do so now and then, in a thread that ends with the process.
-
-    Returns
-    -------
-    bool
-        Whether this system has glibc; nothing is done elsewhere.
-    """
-    trim = None
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library
-            trim = ctypes.CDLL(None).malloc_trim
-    if trim is None:
-        return False
+@functools.cache
+def return_spare_memory(every: float = EVERY) -> None:
+    """Do so every so many seconds, in a thread that lives as long as the process; nothing without glibc."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):  # another C library; TypeError on Windows
+        return
 
     def sweep() -> None:
         while True:
-            pause.wait(every)
-            trim(ctypes.c_size_t(0))
+            time.sleep(every)
+            trim(0)
 
-    pause = threading.Event()
     threading.Thread(target=sweep, name="spare memory", daemon=True).start()
-    return True
