@@ -120,18 +120,20 @@ def test_nothing_lies_over_the_map_while_the_page_opens(visit):
 def test_a_press_that_is_met_after_its_release_does_not_end_the_run(visit):
     page = visit()
     slow_run(page)
-    held, box = [], page.locator(".map").bounding_box()
+    held, box, before = [], page.locator(".map").bounding_box(), run_of(page)
 
     def hold_the_first(route):
         held.append(route) if not held else route.continue_()
 
     page.route("**/run/*", hold_the_first)  # what makes way, past the queue
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
-    under_way(page)
+    steps = """([run, n]) => { const { run: now, live, index } = document.querySelector('.picture').dataset;
+                              return now !== run && live === 'false' && Number(index) >= n; }"""
+    page.wait_for_function(steps, arg=[before, 2])  # of the run: the picture that follows the press is live
     with page.expect_response("**/run/*"):
         held[0].continue_()
-    step = "Number(document.querySelector('.picture').dataset.index)"
-    page.wait_for_function(f"met => {step} > met + 4", arg=page.evaluate(step))
+    met = int(page.locator(".picture").get_attribute("data-index"))
+    page.wait_for_function(steps, arg=[before, met + 5])
     page.locator("#stop").click()
     expect(page.locator("#stop")).to_be_disabled()
 

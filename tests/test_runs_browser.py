@@ -105,6 +105,19 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     assert same_picture(pixels(page), expected(pipe, "brick"))
 
 
+def test_a_run_stopped_before_its_first_step_leaves_nothing_to_stop(visit):
+    page = visit()
+    slow_run(page)
+    stop = page.locator("#stop")
+    for _ in range(16):  # it depends on which answer comes first
+        page.locator("#sample").click()
+        expect(stop).to_be_enabled()
+        stop.click()
+        page.server.settled()
+        page.wait_for_timeout(200)
+        expect(stop).to_be_disabled(timeout=1000)
+
+
 @pytest.mark.slow
 def test_a_new_wish_ends_a_run_that_is_under_way(visit, server, pipe):
     page = visit()

@@ -147,6 +147,8 @@ def wire_between(
             yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
             return
         yield {"run": ticket}, gr.update(interactive=True)
+        # Gradio repeats what came last when a run is cancelled: not that there is something to stop
+        yield gr.skip(), gr.skip()
         try:
             request = parsed(visitor, chosen, values)
             link = to_link(request)

@@ -123,6 +123,8 @@ def build_page(
                 yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
                 return
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
+            # Gradio repeats what came last when a run is cancelled: not that there is something to stop
+            yield gr.skip(), gr.skip()
             try:
                 asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
