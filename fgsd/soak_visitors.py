@@ -218,11 +218,8 @@ class Guest:
             self.notes.complain(self.who, f"leave: {type(error).__name__}: {error}")
 
     def hear(self, message: Any) -> None:
-        # Gradio asks to cancel and reset a run that has no name yet, or none any more
-        url = message.location["url"]
-        harmless = "status of 422" in message.text and url.endswith(("/cancel", "/reset"))
-        if message.type == "error" and not harmless:
-            self.notes.complain(self.who, f"console: {message.text} ({url})")
+        if message.type == "error":
+            self.notes.complain(self.who, f"console: {message.text} ({message.location['url']})")
 
     def see(self, response: Any) -> None:
         if response.status >= 500:

@@ -181,10 +181,6 @@ def visit(browser, server, rested) -> Iterator[Callable]:
 
     pages, special, complaints = [], [], []
 
-    # Gradio asks to cancel and reset an event that has ended, or has no name yet, if Stop meets it then
-    def harmless(message) -> bool:
-        return "status of 422" in message.text and message.location["url"].endswith(("/cancel", "/reset"))
-
     def new_page(**options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         context.set_default_timeout(PATIENCE)
@@ -192,9 +188,7 @@ def visit(browser, server, rested) -> Iterator[Callable]:
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on(
             "console",
-            lambda said: (
-                page.complaints.append(said.text) if said.type == "error" and not harmless(said) else None
-            ),
+            lambda said: page.complaints.append(said.text) if said.type == "error" else None,
         )
         page.on("request", lambda request: page.asked.append(request.url))
         return page

@@ -73,7 +73,7 @@ def test_a_new_drag_ends_the_run_under_way(visit, server):
         "() => { const { live, index } = document.querySelector('.picture').dataset;"
         "        return live === 'false' && Number(index) >= 1; }"
     )
-    page.locator("#stop").click()  # not earlier: Gradio would cancel an event that has no name yet
+    page.locator("#stop").click()
     expect(page.locator("#stop")).to_be_disabled()
 
 

@@ -147,7 +147,7 @@ def wire_between(
             yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
             return
         yield {"run": ticket}, gr.update(interactive=True)
-        # Gradio repeats what came last when a run is cancelled: not that there is something to stop
+        # Gradio repeats what came last when a run ends: not that there is something to stop
         yield gr.skip(), gr.skip()
         try:
             request = parsed(visitor, chosen, values)
@@ -199,7 +199,7 @@ def wire_between(
     def stop(visitor: gr.Request) -> dict:
         return {"run": newest.current(visitor.session_hash), "stopped": True}
 
-    started = gr.on(
+    gr.on(
         list(triggers),
         run,
         [*inputs, wish],
@@ -213,4 +213,4 @@ def wire_between(
     room.picture.select(take, [target_room], [target_room, room.modes], **quiet).then(**again)
     room.picture.input(add, inputs, target_room, **quiet).then(**again)
     room.picture.release(swap, inputs, target_room, **quiet).then(**again)
-    controls.stop.click(stop, None, room.picture, queue=False, cancels=[started], **quiet)
+    controls.stop.click(stop, None, room.picture, queue=False, **quiet)

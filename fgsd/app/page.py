@@ -123,7 +123,7 @@ def build_page(
                 yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
                 return
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
-            # Gradio repeats what came last when a run is cancelled: not that there is something to stop
+            # Gradio repeats what came last when a run ends: not that there is something to stop
             yield gr.skip(), gr.skip()
             try:
                 asked = dict(zip(settings, values, strict=True))
@@ -193,7 +193,7 @@ def build_page(
         ways = [*triggers, target_room.select, modes.select]
         counted = {"js": COUNT_WISH, "trigger_mode": "multiple", **quiet}
         gr.on(ways, make_way, wish, None, queue=False, **counted)
-        started = gr.on(triggers, run, [*inputs, wish], outputs, **sampling, **counted)
+        gr.on(triggers, run, [*inputs, wish], outputs, **sampling, **counted)
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
@@ -220,7 +220,8 @@ def build_page(
         changes = [page.load, *(c.change for c in controls.settings().values())]
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
         wire_save(save_room, turns, newest, lambda visitor: centroids(shelves.of(visitor.session_hash)))
-        controls.stop.click(stop, wish, outputs, queue=False, cancels=[started], **counted)
+        # a run ends itself: if Gradio cancelled it, slowly, it might meet the one that has been started since
+        controls.stop.click(stop, wish, outputs, queue=False, **counted)
     return page
 
 
