@@ -118,6 +118,19 @@ def test_a_run_stopped_before_its_first_step_leaves_nothing_to_stop(visit):
         expect(stop).to_be_disabled(timeout=1000)
 
 
+def test_a_setting_made_before_the_button_is_there_is_sampled(visit):
+    page = visit()
+    # Gradio draws the settings a moment earlier
+    page.locator("#sample").evaluate(
+        "b => { const place = b.parentElement; b.remove(); window.late = () => place.prepend(b); }"
+    )
+    page.locator("#seed input").fill("7")
+    page.locator("#count label").first.click()
+    page.wait_for_timeout(100)
+    page.evaluate("late()")
+    shows(page, "mix=brick:1.0", "seed=7", "images=1")
+
+
 @pytest.mark.slow
 def test_a_new_wish_ends_a_run_that_is_under_way(visit, server, pipe):
     page = visit()

@@ -13,7 +13,7 @@ import gradio as gr
 
 from fgsd.app.between import between_frames, filled, missing, switch_frame
 from fgsd.app.blocks import told_by
-from fgsd.app.controls_room import Controls
+from fgsd.app.controls_room import PRESS_SAMPLE, Controls
 from fgsd.app.link import to_link
 from fgsd.app.live import follower
 from fgsd.app.newest import COUNT_WISH, Newest
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 FILES = ("lanczos", "between", "between_show")  # parts of one function
 SCRIPT = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
-# presses the button as a hand does, so that all that a press does is done
-SAMPLE = "() => document.querySelector('#sample').click()"
 
 MODES_MARKUP = """
 <div class="modes" role="tablist" aria-label="What is made of the textures">
@@ -209,7 +207,7 @@ def wire_between(
         concurrency_limit=turns.at_once,
         **quiet,
     )
-    again = {"fn": None, "js": SAMPLE, **quiet}
+    again = {"fn": None, "js": PRESS_SAMPLE, **quiet}
     room.picture.select(take, [target_room], [target_room, room.modes], **quiet).then(**again)
     room.picture.input(add, inputs, target_room, **quiet).then(**again)
     room.picture.release(swap, inputs, target_room, **quiet).then(**again)

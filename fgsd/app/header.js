@@ -1,5 +1,6 @@
-// Tools of the header. Runs once, inside a function of (element, trigger, props, server, upload, watch).
-// Undo and redo go through the browser's history, of which each sampled picture is a step; see history.js.
+// Tools of the header. Runs once, inside a function of (element, trigger, props, server, upload, watch), after
+// `pressSample` of controls_room.py. Undo and redo go through the browser's history, of which each sampled
+// picture is a step; see history.js.
 const tools = element.querySelector(".tools");
 const tool = (name) => tools.querySelector(`.${name}`);
 let walk = { step: 0, last: 0 };
@@ -44,5 +45,5 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", (event) => {
   if (!event.target.closest("#controls") || event.target.closest("#view")) return;
   if (!event.target.matches("[type=range], [type=number], [type=radio], [type=checkbox]")) return;
-  setTimeout(() => document.querySelector("#sample").click());
+  setTimeout(pressSample);
 });

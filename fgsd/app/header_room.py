@@ -7,9 +7,13 @@ from pathlib import Path
 
 import gradio as gr
 
+from fgsd.app.controls_room import PRESS_SAMPLE
+
 HERE = Path(__file__).parent
 FILES = ("header.js", "favourites.js", "away.js")
-SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in FILES)
+SCRIPT = "\n".join(
+    [f"const pressSample = {PRESS_SAMPLE};", *((HERE / name).read_text(encoding="utf-8") for name in FILES)]
+)
 
 TITLE = """
 <header class="title">

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from fgsd.app.blocks import told_by
-from fgsd.app.controls_room import Controls
+from fgsd.app.controls_room import PRESS_SAMPLE, Controls
 from fgsd.app.frames import file_name
 from fgsd.app.link import from_link
 from fgsd.app.own import OwnTexture, Shelves, make_texture, place_texture, with_textures
@@ -157,7 +157,7 @@ def wire_own(
     target_too = [room, target_room]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "own"}
     quiet |= {"concurrency_limit": concurrency_limit, "trigger_mode": "multiple"}
-    sample = "(value) => { if (value?.sample) document.querySelector('#sample').click(); }"
+    sample = f"(value) => {{ if (value?.sample) ({PRESS_SAMPLE})(); }}"
     for event, function, inputs, outputs in (
         (room.upload, add, [], target_too),
         (room.select, choose, [target_room], target_too),

@@ -18,7 +18,7 @@ from fgsd.app.between_room import (
     wire_between,
 )
 from fgsd.app.blocks import Blocks, told_by
-from fgsd.app.controls_room import create_controls_room, create_view
+from fgsd.app.controls_room import PRESS_SAMPLE, create_controls_room, create_view
 from fgsd.app.evidence_room import create_evidence
 from fgsd.app.files import SWEEP
 from fgsd.app.frames import frames, to_send
@@ -196,10 +196,10 @@ def build_page(
         gr.on(triggers, run, [*inputs, wish], outputs, **sampling, **counted)
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
-        ).then(None, js="() => document.querySelector('#sample').click()", **quiet)
+        ).then(None, js=PRESS_SAMPLE, **quiet)
         # the address holds what is on the screen: a link opens it, and Back and Forward undo and redo
         everything = [picture_room, *inputs]
-        again = "() => location.search.includes('mix=') && document.querySelector('#sample').click()"
+        again = f"() => location.search.includes('mix=') && ({PRESS_SAMPLE})()"
         for event, function in ((page.load, open_address), (picture_room.input, go_back)):
             opens = event(function, None, everything, trigger_mode="multiple", **quiet)
             opens.then(None, js=again, **quiet)
