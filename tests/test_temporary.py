@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+
+from fgsd.app import temporary
 
 # claims a folder, puts a file in it, says where, and lives until its input ends
 HOLDER = """
@@ -77,3 +80,20 @@ def test_many_that_start_at_once_keep_their_folders(tmp_path):
     assert len(folders) == 6 and all((folder / "file").exists() for folder in folders)
     for process in started:
         process.communicate()
+
+
+def test_a_file_that_is_written_while_its_folder_is_removed_goes_too(tmp_path, monkeypatch):
+    folder, late = tmp_path / "server-x", iter(("a", "b"))
+    rmtree = shutil.rmtree
+
+    def answered_meanwhile(place, **options):
+        rmtree(place, **options)
+        if (name := next(late, None)) is not None:
+            (place / name).mkdir(parents=True)
+            (place / name / "picture.png").write_bytes(b"content")
+
+    monkeypatch.setattr(shutil, "rmtree", answered_meanwhile)
+    (folder / "old").mkdir(parents=True)
+    temporary.remove(folder)
+    assert not folder.exists() and next(late, None) is None
+    temporary.remove(folder)  # and what is gone may be
