@@ -145,8 +145,6 @@ def wire_between(
             yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
             return
         yield {"run": ticket}, gr.update(interactive=True)
-        # Gradio repeats what came last when a run ends: not that there is something to stop
-        yield gr.skip(), gr.skip()
         try:
             request = parsed(visitor, chosen, values)
             link = to_link(request)
@@ -156,9 +154,12 @@ def wire_between(
                 return
             wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
             own = centroids(shelves.of(visitor.session_hash))
+            frame: dict = {"last": False}
             for frame in sampled(visitor.session_hash, request, own=own, wanted=wanted):
                 shown = {"run": ticket, "frame": frame, "link": link}
                 yield shown, gr.update(interactive=not frame["last"])
+            if not frame["last"]:  # Gradio repeats what came last: not that there is something to stop
+                yield gr.skip(), gr.skip()
         except RequestError as error:
             yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
         except Exception:

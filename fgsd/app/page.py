@@ -123,8 +123,6 @@ def build_page(
                 yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
                 return
             yield {"run": ticket, "frames": []}, gr.update(interactive=True)
-            # Gradio repeats what came last when a run ends: not that there is something to stop
-            yield gr.skip(), gr.skip()
             try:
                 asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
@@ -137,6 +135,8 @@ def build_page(
                     shown = {"run": ticket, "frames": to_send(made, last=last), "link": link}
                     # a step that comes late must not enable the button again
                     yield shown, gr.update(interactive=False) if last else gr.skip()
+                if not made:  # Gradio repeats what came last: not that there is something to stop
+                    yield gr.skip(), gr.skip()
             except RequestError as error:
                 yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
             except Exception:
