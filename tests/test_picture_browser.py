@@ -77,9 +77,9 @@ def distance(shown: np.ndarray, image: Image.Image, *, side: int | None = None) 
 
 def nearest(shown: np.ndarray, images: Sequence[Image.Image]) -> int:
     """Which of the pictures of a step is on the screen; it must look like it, too."""
-    all_ = [distance(shown, image, side=16) for image in images]
-    assert min(all_) < 10
-    return int(np.argmin(all_))
+    far = [distance(shown, image, side=16) for image in images]
+    assert min(far) < 10
+    return int(np.argmin(far))
 
 
 def watch(page: Page, name: str) -> None:

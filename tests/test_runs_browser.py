@@ -105,17 +105,22 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     assert same_picture(pixels(page), expected(pipe, "brick"))
 
 
-def test_a_run_stopped_before_its_first_step_leaves_nothing_to_stop(visit):
+@pytest.mark.parametrize("rate", [1, 8])
+def test_there_is_something_to_stop_exactly_while_a_run_is_under_way(visit, rate):
     page = visit()
     slow_run(page)
+    browser = page.context.new_cdp_session(page)
+    browser.send("Emulation.setCPUThrottlingRate", {"rate": rate})  # answers pile up on a slow machine
     stop = page.locator("#stop")
-    for _ in range(16):  # it depends on which answer comes first
+    for k in range(6):  # it depends on which answer comes first
         page.locator("#sample").click()
-        expect(stop).to_be_enabled()
+        expect(stop).to_be_enabled(timeout=10_000)
+        page.wait_for_timeout(300 * (k % 2))  # before the first step, or after
         stop.click()
         page.server.settled()
-        page.wait_for_timeout(200)
-        expect(stop).to_be_disabled(timeout=1000)
+        page.wait_for_timeout(300)
+        expect(stop).to_be_disabled(timeout=3000)
+    browser.detach()
 
 
 def test_a_setting_made_before_the_button_is_there_is_sampled(visit):

@@ -99,6 +99,8 @@ function receive(value) {
   message.textContent = value.error ?? "";
   room.classList.toggle("stopped", Boolean(value.stopped || value.error));
   if (value.stopped) spoken.textContent = "Stopped.";
+  const running = !(value.stopped || value.error || value.need || value.frame?.last);
+  if (!value.live) document.dispatchEvent(new CustomEvent("fgsd:running", { detail: { run: value.run, running } }));
   if (value.need) {
     clear();
     ask.querySelector("p").textContent = value.need.sentence;

@@ -138,34 +138,30 @@ def wire_between(
         asked = dict(zip(names, values, strict=True))
         return parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
 
-    def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
+    def run(visitor: gr.Request, chosen, *values) -> Iterator[Any]:
         *values, wish = values
         # it is the page's, or has been overtaken
         if not is_between(values[-1]) or (ticket := newest.renew(visitor.session_hash, wish)) is None:
-            yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
+            yield gr.skip()  # without a yield, Gradio would empty the room
             return
-        yield {"run": ticket}, gr.update(interactive=True)
+        yield {"run": ticket}
         try:
             request = parsed(visitor, chosen, values)
             link = to_link(request)
             if need := missing(request, pipe.classes):
                 said = {"mode": request.mode, "sentence": need.sentence, "button": need.button}
-                yield {"run": ticket, "need": said, "link": link}, gr.update(interactive=False)
+                yield {"run": ticket, "need": said, "link": link}
                 return
             wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
             own = centroids(shelves.of(visitor.session_hash))
-            frame: dict = {"last": False}
             for frame in sampled(visitor.session_hash, request, own=own, wanted=wanted):
-                shown = {"run": ticket, "frame": frame, "link": link}
-                yield shown, gr.update(interactive=not frame["last"])
-            if not frame["last"]:  # Gradio repeats what came last: not that there is something to stop
-                yield gr.skip(), gr.skip()
+                yield {"run": ticket, "frame": frame, "link": link}
         except RequestError as error:
-            yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
+            yield {"run": ticket, "error": str(error)}
         except Exception:
             log.exception("sampling between textures failed")
             sentence = "Sampling failed on the server; try a smaller size."
-            yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
+            yield {"run": ticket, "error": sentence}
 
     def take(visitor: gr.Request, event: gr.EventData, chosen) -> tuple:
         """The mixture of a picture becomes the target; all that was chosen stays chosen."""
@@ -202,7 +198,7 @@ def wire_between(
         list(triggers),
         run,
         [*inputs, wish],
-        [room.picture, controls.stop],
+        room.picture,
         js=COUNT_WISH,
         trigger_mode="multiple",
         concurrency_limit=turns.at_once,

@@ -41,6 +41,15 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// There is something to stop while the newest run, of whichever room, has more to come.
+let newestRun = 0;
+document.addEventListener("fgsd:running", ({ detail: { run, running } }) => {
+  const stop = document.querySelector("#stop");
+  if (!stop || !(run >= newestRun)) return;
+  newestRun = run;
+  stop.disabled = !running;
+});
+
 // What a visitor sets is sampled once they have let go of it; Gradio hears of it in the same moment.
 document.addEventListener("change", (event) => {
   if (!event.target.closest("#controls") || event.target.closest("#view")) return;

@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -116,13 +117,13 @@ def build_page(
         def known(visitor: gr.Request) -> list[str]:
             return [*pipe.classes, *shelves.of(visitor.session_hash)]
 
-        def run(visitor: gr.Request, chosen, *values) -> Iterator[tuple]:
+        def run(visitor: gr.Request, chosen, *values) -> Iterator[Any]:
             *values, wish = values
             # it is the other room's, or has been overtaken
             if is_between(values[-1]) or (ticket := newest.renew(visitor.session_hash, wish)) is None:
-                yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both
+                yield gr.skip()  # without a yield, Gradio would empty the room
                 return
-            yield {"run": ticket, "frames": []}, gr.update(interactive=True)
+            yield {"run": ticket, "frames": []}
             try:
                 asked = dict(zip(settings, values, strict=True))
                 request = parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
@@ -132,22 +133,17 @@ def build_page(
                 for several in sampled(visitor.session_hash, request, own=own, wanted=wanted):
                     made |= {str(frame["index"]): frame for frame in several}
                     last = several[-1]["last"]
-                    shown = {"run": ticket, "frames": to_send(made, last=last), "link": link}
-                    # a step that comes late must not enable the button again
-                    yield shown, gr.update(interactive=False) if last else gr.skip()
-                if not made:  # Gradio repeats what came last: not that there is something to stop
-                    yield gr.skip(), gr.skip()
+                    yield {"run": ticket, "frames": to_send(made, last=last), "link": link}
             except RequestError as error:
-                yield {"run": ticket, "error": str(error)}, gr.update(interactive=False)
+                yield {"run": ticket, "error": str(error)}
             except Exception:
                 log.exception("sampling failed")
                 sentence = "Sampling failed on the server; try fewer or smaller images."
-                yield {"run": ticket, "error": sentence}, gr.update(interactive=False)
+                yield {"run": ticket, "error": sentence}
 
-        def stop(visitor: gr.Request, wish: float | None) -> tuple:
-            if (ticket := newest.renew(visitor.session_hash, wish)) is None:
-                return gr.skip(), gr.skip()
-            return {"run": ticket, "stopped": True}, gr.update(interactive=False)
+        def stop(visitor: gr.Request, wish: float | None) -> Any:
+            ticket = newest.renew(visitor.session_hash, wish)
+            return gr.skip() if ticket is None else {"run": ticket, "stopped": True}
 
         def make_way(visitor: gr.Request, wish: float | None) -> None:
             newest.renew(visitor.session_hash, wish)
@@ -179,7 +175,6 @@ def build_page(
 
         inputs = [target_room, *settings.values()]
         wish = gr.Number(None, visible=False)  # the browser fills it in: see `COUNT_WISH`
-        outputs = [picture_room, controls.stop]
         # what else a visitor sets presses the button by itself: see header.js
         triggers = [
             controls.sample.click,
@@ -193,7 +188,7 @@ def build_page(
         ways = [*triggers, target_room.select, modes.select]
         counted = {"js": COUNT_WISH, "trigger_mode": "multiple", **quiet}
         gr.on(ways, make_way, wish, None, queue=False, **counted)
-        gr.on(triggers, run, [*inputs, wish], outputs, **sampling, **counted)
+        gr.on(triggers, run, [*inputs, wish], picture_room, **sampling, **counted)
         controls.another.click(
             None, None, controls.seed, js="() => Math.floor(1e6 * Math.random())", **quiet
         ).then(None, js=PRESS_SAMPLE, **quiet)
@@ -221,7 +216,7 @@ def build_page(
         gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
         wire_save(save_room, turns, newest, lambda visitor: centroids(shelves.of(visitor.session_hash)))
         # a run ends itself: if Gradio cancelled it, slowly, it might meet the one that has been started since
-        controls.stop.click(stop, wish, outputs, queue=False, **counted)
+        controls.stop.click(stop, wish, picture_room, queue=False, **counted)
     return page
 
 

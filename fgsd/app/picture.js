@@ -135,6 +135,8 @@ function receive(value) {
   room.classList.toggle("stopped", Boolean(value.stopped || value.error));
   if (value.stopped) spoken.textContent = "Stopped.";
   const frames = Object.values(value.frames ?? {}); // by index
+  const ended = value.stopped || value.error || frames.at(-1)?.last;
+  if (!value.live) tell("fgsd:running", { run: value.run, running: !ended });
   if (frames.length) take(value, frames);
 }
 
