@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fgsd.levels import interpolate
 from fgsd.matching import PeerMatching
 from fgsd.network import Denoiser
 
@@ -198,37 +199,6 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
     return {name: w / total for name, w in values.items()}
 
 
-def interpolate(sigmas: Tensor, values: Tensor, sigma: float | Tensor) -> Tensor:
-    """Entries of a table at given noise levels: linear in log(sigma), constant beyond its ends.
-
-    Parameters
-    ----------
-    sigmas : Tensor of shape (S,), increasing
-    values : Tensor of shape (..., S, F)
-    sigma : float or Tensor of shape (B,)
-
-    Returns
-    -------
-    Tensor of shape (..., F), or (..., B, F) for a tensor of noise levels.
-    """
-    # where to look is found on the CPU: some accelerators have no float64
-    place, sigmas = torch.as_tensor(sigma, dtype=torch.float64, device="cpu"), sigmas.cpu()
-    if not bool(((place > 0) & place.isfinite()).all()):
-        raise ValueError(f"sigma={sigma} must be positive and finite")
-    if len(sigmas) == 1:
-        return values[..., torch.zeros_like(place, dtype=torch.long), :]
-    logs, place = sigmas.double().log(), place.log()
-    upper = torch.searchsorted(logs, place).clamp(1, len(logs) - 1)
-    share = ((place - logs[upper - 1]) / (logs[upper] - logs[upper - 1])).clamp(0, 1)
-    share = share.to(values)[..., None]
-    return torch.lerp(values[..., upper - 1, :], values[..., upper, :], share)
-
-
-def noise_levels(sigma_min: float, sigma_max: float, n: int) -> Tensor:
-    """`n` noise levels from `sigma_min` to `sigma_max`, evenly spaced in log(sigma)."""
-    return torch.exp(torch.linspace(math.log(sigma_min), math.log(sigma_max), n))
-
-
 @torch.no_grad()
 def features_by_level(
     denoiser: Denoiser,
@@ -238,6 +208,8 @@ def features_by_level(
     seed: int = 0,
     batch: int = 64,
     tileable: bool = False,
+    read: Tensor | None = None,
+    antithetic: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Mean and spread of the feature vectors of crops of one class, at each noise level.
 
@@ -254,6 +226,12 @@ def features_by_level(
         Crops in a pass. Should N be larger, each pass is matched to its own mean.
     tileable : bool
         Whether the crops wrap round at their edges.
+    read : Tensor of shape (S, C), optional
+        What a network with foresight reads of the class at each level; by default that of the crops' mean
+        features without guidance, which takes a second pass.
+    antithetic : bool
+        The second half of the crops has the noise of the first with the other sign, which cancels most of
+        it from the mean: at high noise, by far the most of its error.
 
     Returns
     -------
@@ -264,12 +242,25 @@ def features_by_level(
     generator = torch.Generator().manual_seed(seed)
     eps = torch.randn(x0.shape, generator=generator).to(device)
     x0 = x0.to(device)
+    if antithetic:
+        half = len(eps) // 2
+        eps[half : 2 * half] = -eps[:half]
+    levels = [float(s) for s in sigmas]
+    if read is None and denoiser.foresight is not None:
+        alone = [
+            torch.cat([denoiser.denoise(x, sigma, tileable=tileable)[1] for x in parts]).mean(dim=0)
+            for sigma in levels
+            if (parts := (x0 + sigma * eps).split(batch))
+        ]
+        own = denoiser.reading(torch.tensor(levels), torch.stack(alone)[None])
+        read = None if own is None else own[0]
     means, spreads = [], []
-    for sigma in [float(s) for s in sigmas]:
+    for level, sigma in enumerate(levels):
         phis = []
         for x in (x0 + sigma * eps).split(batch):
-            peers = PeerMatching(torch.full((len(x), len(x)), 1 / len(x), device=device))
-            phis.append(denoiser.denoise(x, sigma, peers, tileable=tileable)[1])
+            weights = torch.full((len(x), len(x)), 1 / len(x), device=device)
+            told = None if read is None else read[level : level + 1].expand(len(x), -1)
+            phis.append(denoiser.denoise(x, sigma, PeerMatching(weights, told), tileable=tileable)[1])
         phi = torch.cat(phis)
         means.append(phi.mean(dim=0))
         spreads.append(phi.std(dim=0, correction=min(1, len(phi) - 1)))
@@ -284,19 +275,30 @@ def compute_table(
     crops: int = 48,
     seed: int = 0,
     tileable: bool = False,
+    read: Tensor | None = None,
     progress=None,
 ) -> CentroidTable:
     """The table of all classes of a `TextureFolder`, from `crops` training crops each.
 
     Parameters
     ----------
+    read : Tensor of shape (C, S, C), optional
+        What a network with foresight reads of each class, see `features_by_level`.
     progress : callable, optional
         Wraps the list of classes, as `tqdm` does.
     """
     means, spreads, colours = [], [], []
-    for name in progress(data.classes) if progress else data.classes:
+    for row, name in enumerate(progress(data.classes) if progress else data.classes):
         x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
-        mean, spread = features_by_level(denoiser, x0, sigmas, seed=seed, tileable=tileable)
+        mean, spread = features_by_level(
+            denoiser,
+            x0,
+            sigmas,
+            seed=seed + row,
+            tileable=tileable,
+            read=None if read is None else read[row],
+            antithetic=True,
+        )
         means.append(mean)
         spreads.append(spread)
         colours.append(x0.mean(dim=(0, 2, 3)))
@@ -305,22 +307,37 @@ def compute_table(
 
 
 def measure_standards(
-    denoiser: Denoiser, data, *, crops: int = 12, seed: int = 0, tileable: bool = False, progress=None
+    denoiser: Denoiser,
+    data,
+    *,
+    crops: int = 48,
+    seed: int = 0,
+    tileable: bool = False,
+    running: Tensor | None = None,
+    progress=None,
 ) -> None:
     """Give a network that reads means in units of the classes' spread the units of its weights as they are.
 
-    In training they follow weights that change from step to step; an average of those weights has others, and
-    in units that were not its own a small network was seen to err by a sixth more.
-    The parameters are those of `compute_table`; a network without such units is left alone.
+    In training they follow weights that change from step to step; an average of those weights has others,
+    and in units that were not its own a small network was seen to err by a sixth more. The parameters are
+    those of `compute_table`; a network without such units is left alone. One with foresight also needs the
+    `running` centroids (C, S, F) of its training, at the levels of its standards: by what it was told of each
+    class then its centroids are measured, and among these it places its targets from then on.
     """
     if denoiser.standards is None:
         return
     sigmas = denoiser.standards.logs.exp().cpu()
+    read = None
+    if denoiser.foresight is not None and running is not None:
+        denoiser.foresight.follow(denoiser.standards, running)
+        read = denoiser.reading(sigmas, running)
     table = compute_table(
-        denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, progress=progress
+        denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, read=read, progress=progress
     )
     values = table.values.to(denoiser.standards.mean.device)  # (C, S, F)
     known = torch.full((len(sigmas),), len(values) > 1, device=values.device)
     denoiser.standards.follow(
         denoiser.standards.logs.exp(), values.mean(dim=0), values.std(dim=0, correction=0), known
     )
+    if denoiser.foresight is not None:
+        denoiser.foresight.follow(denoiser.standards, values)

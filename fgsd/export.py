@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fgsd.card import model_card
-from fgsd.centroids import compute_table, measure_standards, noise_levels
+from fgsd.centroids import compute_table, measure_standards
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.feature_map import fit_map
 from fgsd.gaussians import GaussianSource
+from fgsd.levels import noise_levels
 from fgsd.network import Denoiser
 from fgsd.pipeline import best_device
 from fgsd.run_state import RunFolder
@@ -37,7 +38,7 @@ def export(
     Parameters
     ----------
     noise_level_count : int
-        Noise levels in the table of centroids.
+        Noise levels in the table of centroids; a network with foresight has those of its standards.
     crops : int
         Training crops averaged for each centroid.
     map_crops : int
@@ -56,7 +57,7 @@ def export(
     """
     place = RunFolder(run, config, data.classes)
     network = Denoiser(config.network)
-    step, seconds = place.load_average(network)
+    step, seconds, more = place.load_average(network)
     network.eval().requires_grad_(False).to(best_device())
     info = CheckpointInfo(
         patch_size=config.data.patch_size,
@@ -72,8 +73,12 @@ def export(
     levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
     bar = partial(progress, desc="centroids") if progress else None
     same: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
-    measure_standards(network, data, **same)
-    table = compute_table(network, data, levels, crops=crops, **same)
+    measure_standards(network, data, crops=crops, running=more.get("values"), **same)
+    read = None
+    if network.standards is not None and network.foresight is not None:
+        levels = network.standards.logs.exp().cpu()  # where its coordinates are exact
+        read = network.reading(levels, more["values"])
+    table = compute_table(network, data, levels, crops=crops, read=read, **same)
     found = None
     if map_crops and isinstance(data, TextureFolder):
         found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.centroids import Centroid, CentroidTable, interpolate
+from fgsd.centroids import Centroid, CentroidTable
 from fgsd.data import TextureFolder
+from fgsd.levels import interpolate
 from fgsd.network import Denoiser
 from fgsd.projection import LevelPlanes, among, boxed, umap_by_level
 

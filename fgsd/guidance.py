@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from fgsd.centroids import Centroid, interpolate
+from fgsd.centroids import Centroid
+from fgsd.levels import interpolate
 from fgsd.matching import CentroidMatching
 from fgsd.network import Denoiser
 
@@ -54,6 +55,7 @@ class GuidedDenoiser:
         self._evaluate = evaluate or network.denoise
         self._sigmas: Tensor | None = None
         self._values: Tensor | None = None
+        self._read: Tensor | None = None  # of the target up front, by a network with foresight
         if target is None:
             return
         many = [target] if isinstance(target, Centroid) else list(target)
@@ -68,33 +70,47 @@ class GuidedDenoiser:
                 raise ValueError("the centroids of a batch must share their noise levels")
         self._sigmas = many[0].sigmas.cpu()
         values = torch.stack([c.values for c in many]).to(device)  # (1 or B, S, F)
+        read = network.reading(self._sigmas, values)
         self._values = values[0] if len(many) == 1 else values
+        if read is not None:
+            self._read = read[0] if len(many) == 1 else read
 
     def target(self, sigma: float | Tensor) -> Tensor | None:
         """Where the features are moved to at a noise level: (F,) or (B, F); None if unguided."""
-        if self._sigmas is None or self._values is None:
+        return self._at(self._values, sigma)
+
+    def _at(self, values: Tensor | None, sigma: float | Tensor) -> Tensor | None:
+        if self._sigmas is None or values is None:
             return None
-        if isinstance(sigma, Tensor) and sigma.ndim == 1 and self._values.ndim == 3:
-            rows = [interpolate(self._sigmas, v, s) for v, s in zip(self._values, sigma, strict=True)]
+        if isinstance(sigma, Tensor) and sigma.ndim == 1 and values.ndim == 3:
+            rows = [interpolate(self._sigmas, v, s) for v, s in zip(values, sigma, strict=True)]
             return torch.stack(rows)
-        return interpolate(self._sigmas, self._values, sigma)
+        return interpolate(self._sigmas, values, sigma)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
         """`denoised` (B, 3, H, W) and `phi` (B, F) of a noisy batch; see `Denoiser.denoise`."""
-        target, most = self.target(sigma), max(1, PASS_PIXELS // (x.shape[-2] * x.shape[-1]))
-        parts = [self._pass(x, sigma, target, slice(k, k + most)) for k in range(0, len(x), most)]
+        target, read = self.target(sigma), self._at(self._read, sigma)
+        most = max(1, PASS_PIXELS // (x.shape[-2] * x.shape[-1]))
+        parts = [self._pass(x, sigma, target, read, slice(k, k + most)) for k in range(0, len(x), most)]
         if len(parts) == 1:
             return parts[0]
         denoised, phi = zip(*parts, strict=True)
         return torch.cat(denoised), torch.cat(phi)
 
     def _pass(
-        self, x: Tensor, sigma: float | Tensor, target: Tensor | None, part: slice
+        self,
+        x: Tensor,
+        sigma: float | Tensor,
+        target: Tensor | None,
+        read: Tensor | None,
+        part: slice,
     ) -> tuple[Tensor, Tensor]:
         if isinstance(sigma, Tensor) and sigma.ndim == 1:
             sigma = sigma[part]
         if target is not None and target.ndim == 2:
             target = target[part]
-        matching = None if target is None else CentroidMatching(target, self.strength)
+        if read is not None and read.ndim == 2:
+            read = read[part]
+        matching = None if target is None else CentroidMatching(target, self.strength, read)
         return self._evaluate(x[part], sigma, matching, tileable=self.tileable)

@@ -32,9 +32,12 @@ class PeerMatching:
     weights : Tensor of shape (B, B)
         Each row sums to 1. A row of the identity leaves its image unguided; a row that averages the
         *other* images of a class is the leave-one-out centroid of training.
+    read : Tensor of shape (B, C) or (1, C), optional
+        What a network with foresight reads of the target up front; without, nothing.
     """
 
     weights: Tensor
+    read: Tensor | None = None
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
         with torch.autocast(phi.device.type, enabled=False):  # means keep their float32
@@ -51,10 +54,13 @@ class CentroidMatching:
         Feature vector at the noise level of the input, all selected layers concatenated.
     strength : float or Tensor of shape (B, 1)
         0 leaves the image unguided, 1 moves it all the way to the centroid.
+    read : Tensor of shape (C,) or (B, C), optional
+        What a network with foresight reads of the centroid up front; as much of it as the strength says.
     """
 
     centroid: Tensor
     strength: float | Tensor = 1.0
+    read: Tensor | None = None
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
         centroid = self.centroid[..., features].to(phi)
@@ -198,6 +204,10 @@ class Standards(nn.Module):
         self.logs.copy_(sigmas.log())
         self.mean.copy_(torch.where(enough[:, None], mean, self.mean))
         self.spread.copy_(torch.where(enough[:, None], spread.clamp(min=LEAST_SPREAD), self.spread))
+
+    def units(self, values: Tensor) -> Tensor:
+        """Feature vectors (..., S, F) at the levels, in units of the spread from the mean."""
+        return (values.to(self.mean) - self.mean) / self.spread
 
     def forward(self, log_sigma: Tensor) -> tuple[Tensor, Tensor]:
         """Both at noise levels (B,), each (B, F): linear in log(sigma), constant beyond the ends."""

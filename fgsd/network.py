@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgsd.foresight import Foresight
 from fgsd.labels import Labels
-from fgsd.matching import MatchedLayer, Matching, Standards, spatial_mean
+from fgsd.levels import interpolate
+from fgsd.matching import CentroidMatching, MatchedLayer, Matching, Standards, spatial_mean
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class NetworkConfig:
     # noise levels at which the classes' spread is known, in units of which matched means are read (see
     # `MatchedLayer`); 0: they are read plainly
     standards: int = 0
+    # training classes, among whose centroids the network places its target before the first block (see
+    # `fgsd.foresight`); 0: it hears of the target layer by layer alone
+    foresight: int = 0
     own_colour: bool = False  # the last layer sees the noisy image's own mean colour, which matching erases
     labels: int = 0  # classes that a label can name; 0: features alone tell the class, as the method has it
     sigma_data: float = 0.5  # standard deviation of the images in [-1, 1]
@@ -48,6 +53,13 @@ class NetworkConfig:
             raise ValueError(f"feature_share={self.feature_share} must be above 0 and at most 1")
         if self.standards < 0 or self.standards == 1:
             raise ValueError(f"standards={self.standards} must be 0, for none, or at least 2 noise levels")
+        if self.foresight < 0 or (self.foresight and not (self.standards and self.features)):
+            raise ValueError(
+                f"foresight={self.foresight} must be 0, for none, or the number of classes, and needs "
+                f"features={self.features} and standards={self.standards}"
+            )
+        if self.labels and self.foresight:
+            raise ValueError(f"labels={self.labels} and foresight={self.foresight}: set one of the two")
         if self.labels < 0:
             raise ValueError(f"labels={self.labels} must be 0, for none, or the number of classes")
         if not 0 < self.sigma_data < math.inf:
@@ -110,7 +122,8 @@ class ResidualBlock(nn.Module):
 
 
 class NoiseEmbedding(nn.Module):
-    """Fourier features of log(sigma), then a two-layer perceptron, which a label joins half way."""
+    """Fourier features of log(sigma), then a two-layer perceptron; a label, or what the network reads of its
+    target up front, joins half way."""
 
     frequencies: Tensor
 
@@ -123,10 +136,10 @@ class NoiseEmbedding(nn.Module):
         self.hidden = nn.Linear(2 * (width // 2), width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, log_sigma: Tensor, label: Tensor | float = 0.0) -> Tensor:
+    def forward(self, log_sigma: Tensor, told: Tensor | float = 0.0) -> Tensor:
         phases = 2 * math.pi * log_sigma[:, None] * self.frequencies.to(log_sigma)
         waves = torch.cat([phases.sin(), phases.cos()], dim=1).to(self.hidden.weight.dtype)
-        return F.silu(self.out(F.silu(self.hidden(waves) + label)))
+        return F.silu(self.out(F.silu(self.hidden(waves) + told)))
 
 
 class Level(nn.Module):
@@ -197,6 +210,11 @@ class Denoiser(nn.Module):
         self.standards = None
         if config.standards and config.features:
             self.standards = Standards(config.dimension, config.standards)
+        self.foresight = self.read = None
+        if config.foresight:
+            self.foresight = Foresight(config.foresight, config.dimension, config.standards)
+            self.read = nn.Linear(config.foresight, config.embedding, bias=False)
+            nn.init.normal_(self.read.weight, std=0.5)
         self.stem = Conv3x3(3 * 4, widths[0])
         self.down = nn.ModuleList(
             Level(widths[k], config.blocks[k], config, slices.get(f"down{k}")) for k in range(levels)
@@ -275,6 +293,36 @@ class Denoiser(nn.Module):
         output, phi = self._network(c_in * x, sigma.log(), condition, tileable)
         return c_skip * x + c_out * output.to(x.dtype), phi
 
+    def reading(self, sigmas: Tensor, targets: Tensor) -> Tensor | None:
+        """What a network with foresight reads of targets up front, as `CentroidMatching` takes it.
+
+        Parameters
+        ----------
+        sigmas : Tensor of shape (S,)
+            Noise levels, increasing.
+        targets : Tensor of shape (B, S, F)
+            Feature vectors at each of them.
+
+        Returns
+        -------
+        Coordinates of shape (B, S, C) on the network's device, or None for a network without foresight.
+        """
+        if self.foresight is None or self.standards is None:
+            return None
+        own, targets = self.standards.logs.exp(), targets.to(self.standards.mean)
+        read = self.foresight(self.standards, interpolate(sigmas, targets, own))
+        return interpolate(own, read, sigmas)
+
+    def _read(self, matching: Matching, x: Tensor) -> Tensor | float:
+        """The part that `reading` has in the embedding; nothing for an image that goes unguided."""
+        if self.read is None or matching is None or matching.read is None:
+            return 0.0
+        read = matching.read.to(x.device, self.read.weight.dtype)
+        if isinstance(matching, CentroidMatching):
+            strength = torch.as_tensor(matching.strength, dtype=read.dtype, device=x.device)
+            read = (strength * read).expand(len(x), -1)
+        return self.read(read)
+
     def _network(
         self, x: Tensor, log_sigma: Tensor, condition: Matching | Labels, tileable: bool
     ) -> tuple[Tensor, Tensor]:
@@ -284,7 +332,7 @@ class Denoiser(nn.Module):
             assert self.label is not None  # `denoise` has refused labels that are not of this network
             matching, context = None, self.embed(log_sigma, self.label(condition.weights.to(x)))
         else:
-            matching, context = condition, self.embed(log_sigma)
+            matching, context = condition, self.embed(log_sigma, self._read(condition, x))
         standard = None if self.standards is None else self.standards(log_sigma)
         phi: list[Tensor] = []
         skips = []

@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from fgsd.card import model_card
-from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level, interpolate
+from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
 from fgsd.checkpoint import Checkpoint, CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from fgsd.data import ImageError, load_image, to_images, to_tensor
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
+from fgsd.levels import interpolate
 from fgsd.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
 from fgsd.shipped import found

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.centroids import CentroidTable, interpolate
+from fgsd.centroids import CentroidTable
+from fgsd.levels import interpolate
 
 MARGIN = 0.06  # share of the unit box, on each side, that is kept free
 SMALLEST = 1e-6  # a block of loadings whose singular values are below this share of the largest has no say

@@ -134,13 +134,14 @@ class RunFolder:
             )
         return step, seconds, _below(tensors, "more")
 
-    def load_average(self, denoiser: nn.Module) -> tuple[int, float]:
-        """Put the averaged weights into a network; returns (steps done, seconds of training)."""
+    def load_average(self, denoiser: nn.Module) -> tuple[int, float, dict[str, Tensor]]:
+        """Put the averaged weights into a network; returns (steps done, seconds of training, what was kept
+        besides)."""
         if not self.state_path.exists():
             raise FileNotFoundError(f"run {str(self.folder)!r} has no saved state; train first")
         tensors, step, seconds = self._read()
         denoiser.load_state_dict(_below(tensors, "average/module", separator="."))
-        return step, seconds
+        return step, seconds, _below(tensors, "more")
 
     def images_at(self, step: int) -> int:
         """Training crops seen, over all processes, when a step was done; 0 if the log does not tell."""

@@ -11,11 +11,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fgsd.centroids import noise_levels
-from fgsd.matching import CentroidMatching
+from fgsd.foresight import coordinates
+from fgsd.levels import noise_levels
+from fgsd.matching import LEAST_SPREAD, CentroidMatching
 
 LEVELS = 12  # noise levels, unless the network has standards at others
-MEMORY = 10  # crops of a class at a noise level, about, that its centroid is a mean of
+# crops of a class at a noise level, about, that its centroid is a mean of: few at first, while the features
+# change fast, then a share of all that were seen, which leaves less noise in it
+MEMORY = 10
+SHARE = 0.2
 
 
 class RunningCentroids:
@@ -44,6 +48,7 @@ class RunningCentroids:
         self.sigmas = noise_levels(sigma_min, sigma_max, levels)
         self.values = torch.zeros(classes, levels, features, device=device)
         self.counts = torch.zeros(classes, levels, device=device)  # crops seen; 0: there is no centroid yet
+        self.read: Tensor | None = None  # (C, S, C), see `look_ahead`
         self._first = self.sigmas[0].log().item()
         self._step = (self.sigmas[1] / self.sigmas[0]).log().item()
 
@@ -55,7 +60,18 @@ class RunningCentroids:
         shares = self._shares(rows, sigma) * (self.counts > 0).flatten()  # (B, C S)
         total = shares.sum(dim=1, keepdim=True)
         centroids = shares @ self.values.flatten(0, 1) / total.clamp(min=1e-6)
-        return CentroidMatching(centroids, (told[:, None] & (total > 0)).to(centroids))
+        strength = (told[:, None] & (total > 0)).to(centroids)
+        if self.read is None:
+            return CentroidMatching(centroids, strength)
+        return CentroidMatching(centroids, strength, shares @ self.read.flatten(0, 1) / total.clamp(min=1e-6))
+
+    @torch.no_grad()
+    def look_ahead(self) -> None:
+        """Measure anew what a network with foresight is told of each class up front, for the steps to come:
+        the coordinates of the centroids, as they are now, among themselves."""
+        mean, spread, enough = self.standards()
+        z = (self.values - mean) / spread.clamp(min=LEAST_SPREAD) * (self.counts > 0)[..., None]
+        self.read = (coordinates(z.transpose(0, 1)) * enough[:, None, None]).transpose(0, 1)
 
     def news(self, rows: Tensor, sigma: Tensor, told: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
         """What a batch adds: sums (C, S, F) of features (B, F), and for how many crops they stand (C, S).
@@ -70,7 +86,8 @@ class RunningCentroids:
     def add(self, sums: Tensor, counts: Tensor) -> None:
         """Move the centroids towards the `news`; at first they are plain means of all there was."""
         self.counts += counts
-        rate = torch.maximum(1 - (1 - 1 / MEMORY) ** counts, counts / self.counts.clamp(min=1e-6))
+        memory = (SHARE * self.counts).clamp(min=MEMORY)
+        rate = torch.maximum(1 - (1 - 1 / memory) ** counts, counts / self.counts.clamp(min=1e-6))
         means = sums / counts.clamp(min=1e-6)[..., None]
         self.values.lerp_(means, (rate * (counts > 0))[..., None])
 
@@ -94,10 +111,12 @@ class RunningCentroids:
 
     def state(self) -> dict[str, Tensor]:
         """What a run has to keep to go on exactly; see `restore`."""
-        return {"values": self.values, "counts": self.counts}
+        known = {"values": self.values, "counts": self.counts}
+        return known if self.read is None else known | {"read": self.read}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a `state()`, if there is one."""
         if state:
             self.values.copy_(state["values"])
             self.counts.copy_(state["counts"])
+            self.read = state["read"].to(self.values) if "read" in state else None

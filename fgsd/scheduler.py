@@ -373,13 +373,15 @@ class _Call:
 
 def _matching(batch: Sequence[_Call]) -> Matching:
     """The matchings of several calls as one, with a centroid and a strength an image."""
-    centroids, strengths = [], []
+    centroids, strengths, read = [], [], []
     for call in batch:
         if not isinstance(call.matching, CentroidMatching):
             return None
         centroids.append(call.matching.centroid.expand(len(call.x), -1))
         strengths.append(_each(call.matching.strength, call)[:, None])
-    return CentroidMatching(torch.cat(centroids), torch.cat(strengths))
+        if call.matching.read is not None:
+            read.append(call.matching.read.expand(len(call.x), -1))
+    return CentroidMatching(torch.cat(centroids), torch.cat(strengths), torch.cat(read) if read else None)
 
 
 def _each(value: float | Tensor, call: _Call) -> Tensor:

@@ -33,6 +33,8 @@ from fgsd.run_state import RunFolder
 from fgsd.running import LEVELS, RunningCentroids
 from fgsd.validation import Validation, validate
 
+LOOK_AHEAD_EVERY = 25  # steps after which what a network with foresight is told is measured anew
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -92,6 +94,11 @@ class TrainingConfig:
         if shares != sorted(shares) or shares[:1] != [0.0] or not all(0 < k <= 1 for _, k in self.crop_sizes):
             raise ValueError(
                 f"crop_sizes={self.crop_sizes} must begin at 0.0, rise, and hold sizes above 0 and up to 1"
+            )
+        if self.network.foresight and not self.running:
+            raise ValueError(
+                f"network.foresight={self.network.foresight} needs running centroids: set group_size=1 and "
+                f"guided_share above 0; got {self.group_size} and {self.guided_share}"
             )
         if self.seed < 0:
             raise ValueError(f"seed={self.seed} must not be negative")
@@ -159,6 +166,11 @@ def train(
         raise ValueError(
             f"network.labels={config.network.labels} must be 0 or the number of classes, {len(data.classes)}"
         )
+    if config.network.foresight not in (0, len(data.classes)):
+        raise ValueError(
+            f"network.foresight={config.network.foresight} must be 0 or the number of classes, "
+            f"{len(data.classes)}"
+        )
     place = RunFolder(run, config, data.classes)
     with torch.random.fork_rng():  # the caller's own random numbers go on as they were
         torch.manual_seed(config.seed)
@@ -220,6 +232,8 @@ def train(
             running.add(*(accelerator.reduce(part, "sum") for part in news))
             if model.standards is not None:
                 model.standards.follow(running.sigmas, *running.standards())
+            if model.foresight is not None and step % LOOK_AHEAD_EVERY == 0:
+                running.look_ahead()
         accelerator.backward(loss)
         # an accelerator still computes while the next batch is cut
         batch = prepared(step + 1, _progress(config, (step + 1) * per_step, time.monotonic() - began))
@@ -243,7 +257,11 @@ def train(
         if accelerator.is_main_process:
             if step % config.validate_every == 0 or progress >= 1:
                 report = validate(
-                    cast(Denoiser, average.module), data, seed=config.seed, tileable=config.tileable
+                    cast(Denoiser, average.module),
+                    data,
+                    running=running if model.foresight is not None else None,
+                    seed=config.seed,
+                    tileable=config.tileable,
                 )
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds, report)
             place.log(record)

@@ -14,8 +14,9 @@ import torch
 from fgsd.data import TextureFolder
 from fgsd.gaussians import GaussianSource
 from fgsd.labels import Labels
-from fgsd.matching import PeerMatching
+from fgsd.matching import CentroidMatching, PeerMatching
 from fgsd.network import Denoiser
+from fgsd.running import RunningCentroids
 
 SIGMAS = (0.1, 0.3, 1.0, 2.0)
 
@@ -35,12 +36,14 @@ def validate(
     denoiser: Denoiser,
     data: TextureFolder | GaussianSource,
     *,
+    running: RunningCentroids | None = None,
     peers: int = 3,
     most_classes: int = 64,
     seed: int = 0,
     tileable: bool = False,
 ) -> Validation:
-    """One held-out crop of each class, matched to `peers` training crops of its own or of another class.
+    """One held-out crop of each class, matched to `peers` training crops of its own or of another class; or,
+    for a network with foresight, which has to know its target in advance, to the `running` centroids.
 
     With `tileable` the crops wrap round at their edges.
     """
@@ -69,12 +72,15 @@ def validate(
             groups = len(clean) // size
             for name in errors:
                 shift = int(name == "wrong")
-                condition: PeerMatching | Labels | None
+                condition: PeerMatching | CentroidMatching | Labels | None
+                told = order[first:last].roll(-shift).repeat_interleave(size).to(device)
                 if name == "unguided":
                     condition = None
                 elif denoiser.config.labels:
-                    told = order[first:last].roll(-shift).repeat_interleave(size)
-                    condition = Labels.of(told.to(device), denoiser.config.labels)
+                    condition = Labels.of(told, denoiser.config.labels)
+                elif running is not None:
+                    levels = torch.full(told.shape, sigma, device=device)
+                    condition = running.matching(told, levels, torch.ones_like(told, dtype=torch.bool))
                 else:
                     condition = PeerMatching(_weights(groups, peers, shift=shift).to(device))
                 denoised = denoiser(x, sigma, condition, tileable=tileable)

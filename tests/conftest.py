@@ -16,10 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
-from fgsd.centroids import compute_table, noise_levels
+from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.feature_map import FeatureMap, fit_map
+from fgsd.levels import noise_levels
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.pipeline import Pipeline
 

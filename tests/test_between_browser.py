@@ -14,9 +14,10 @@ from browser_help import PHONE, chosen, dot, expected, finished, overflow, run_o
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from fgsd.centroids import coarse_fine, compute_table, noise_levels
+from fgsd.centroids import coarse_fine, compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
+from fgsd.levels import noise_levels
 from fgsd.pipeline import Pipeline
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fgsd.centroids import Centroid, CentroidTable, compute_table, noise_levels
+from fgsd.centroids import Centroid, CentroidTable, compute_table
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.data import DataConfig, TextureFolder, to_images
 from fgsd.evaluation import PARTS, combine, evaluate, report_text
@@ -19,6 +19,7 @@ from fgsd.evaluation.classifier import Judge
 from fgsd.evaluation.few_steps import few_steps
 from fgsd.evaluation.material import Material, draw_samples, real_crops
 from fgsd.evaluation.unseen import nearest_images, tally
+from fgsd.levels import noise_levels
 from fgsd.pipeline import Pipeline
 
 TEXTURES = Path(__file__).resolve().parent.parent / "assets" / "textures"

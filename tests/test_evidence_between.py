@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fgsd.centroids import compute_table, noise_levels
+from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.evidence.along import (
     better,
@@ -22,6 +22,7 @@ from fgsd.evidence.between import FIGURES, LABELS, OURS, PIXELS, all_ways, answe
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.units import Units
 from fgsd.evidence.workbench import Workbench
+from fgsd.levels import noise_levels
 
 WEIGHTS = np.linspace(0, 1, 5)
 

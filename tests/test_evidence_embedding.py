@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fgsd.centroids import CentroidTable, compute_table, noise_levels
+from fgsd.centroids import CentroidTable, compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.evidence.agreement import correlation, follows, intervals, nearest_agree
 from fgsd.evidence.clusters import clusters, dimensions, fresh_network, separation
@@ -24,6 +24,7 @@ from fgsd.evidence.methods import Exact
 from fgsd.evidence.units import Units
 from fgsd.evidence.workbench import Workbench
 from fgsd.gaussians import GaussianClasses, some_gaussians
+from fgsd.levels import noise_levels
 from fgsd.study import GAUSSIAN_SOURCE
 
 SIGMAS = noise_levels(0.02, 20.0, 10)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fgsd.centroids import compute_table, noise_levels
+from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointError, CheckpointInfo, save_checkpoint
 from fgsd.evidence.comparison import (
     HELD_OUT,
@@ -34,6 +34,7 @@ from fgsd.evidence.textures import at_equal_accuracy, textures
 from fgsd.evidence.units import Units
 from fgsd.evidence.workbench import Workbench
 from fgsd.evidence.yardstick import Yardstick
+from fgsd.levels import noise_levels
 
 NETWORKS = {
     "features": {},

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fgsd.centroids import Centroid, CentroidTable, interpolate
+from fgsd.centroids import Centroid, CentroidTable
 from fgsd.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from fgsd.feature_map import PROJECTIONS, FeatureMap, fit_map
+from fgsd.levels import interpolate
 from fgsd.pipeline import Pipeline
 from fgsd.projection import umap_by_level
 

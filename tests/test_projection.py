@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fgsd.centroids import CentroidTable, interpolate
+from fgsd.centroids import CentroidTable
+from fgsd.levels import interpolate
 from fgsd.projection import LevelPlanes, aligned, among, boxed, joint_pca
 
 SIGMAS = torch.tensor([0.05, 0.2, 1.0, 3.0])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fgsd.running import LEVELS, MEMORY, RunningCentroids
+from fgsd.running import LEVELS, MEMORY, SHARE, RunningCentroids
 from fgsd.training import TrainingConfig, make_batch, train
 
 YES = torch.tensor([True])
@@ -35,14 +35,17 @@ def test_the_first_crops_are_averaged_as_they_are(running):
 
 
 def test_later_ones_replace_what_is_old(running):
-    """Of what was there, 1 - 1 / MEMORY is left after each crop: after 60, no more than 0.2 % of it."""
+    """Of what was there, each crop leaves 1 - 1 / MEMORY; more, once a share of all crops is more."""
     level = running.sigmas[3].item()
-    for _ in range(50):
+    for _ in range(20):
         add(running, [1], [level], torch.full((1, 4), 8.0))
-    for _ in range(60):
+    kept = torch.tensor(1.0)
+    for seen in range(21, 201):
         add(running, [1], [level], torch.full((1, 4), -2.0))
-    left = (running.values[1, 3] + 2) / 10
-    assert torch.allclose(left, torch.tensor((1 - 1 / MEMORY) ** 60), atol=1e-3)
+        kept *= 1 - 1 / max(MEMORY, SHARE * seen)
+        if seen in (40, 200):
+            assert torch.allclose((running.values[1, 3] + 2) / 10, kept, atol=1e-3)
+    assert kept < 1e-3
 
 
 def test_a_crop_between_two_levels_is_shared_by_them(running):
@@ -100,7 +103,7 @@ def test_standards_are_those_of_the_classes_that_were_seen(running):
 def config(tiny, data) -> TrainingConfig:
     """16 steps of 4 crops."""
     return TrainingConfig(
-        replace(tiny, standards=LEVELS),
+        replace(tiny, standards=LEVELS, foresight=3),
         data.config,
         images=64,
         groups=4,
@@ -108,6 +111,15 @@ def config(tiny, data) -> TrainingConfig:
         save_every=1,
         validate_every=1000,
     )
+
+
+def test_foresight_is_of_the_classes_and_for_running_centroids(data, config, tmp_path):
+    other = replace(config, network=replace(config.network, foresight=4))
+    with pytest.raises(ValueError, match="foresight=4 must be 0 or the number of classes, 3"):
+        next(train(data.folder, tmp_path, other, device="cpu"))
+    for more in ({"group_size": 2}, {"guided_share": 0.0}):
+        with pytest.raises(ValueError, match="foresight=3 needs running centroids"):
+            replace(config, **more)
 
 
 def test_crops_that_are_alone_have_a_class_and_a_level_of_their_own(data, config):
@@ -128,6 +140,7 @@ def test_a_run_matches_to_what_it_has_seen_and_resumes_to_the_bit(data, config, 
     whole = list(train(data.folder, tmp_path / "whole", config, device="cpu"))
     assert len(seen) == 16 and not seen[0].strength.any()  # nothing is known yet
     assert sum(one.strength.sum() for one in seen[8:]) > 20  # nine in ten of 32, but for new levels
+    assert seen[0].read is None or not seen[0].read.any()
     for record in train(data.folder, tmp_path / "left", config, device="cpu"):
         if record.step == 7:
             break

@@ -20,7 +20,13 @@ def fresh_network(config: NetworkConfig, like: Denoiser, *, seed: int) -> Denois
 
 @torch.no_grad()
 def clusters(
-    network: Denoiser, crops: Tensor, sigmas: Tensor, *, guided: bool, seed: int = 0
+    network: Denoiser,
+    crops: Tensor,
+    sigmas: Tensor,
+    *,
+    guided: bool,
+    read: Tensor | None = None,
+    seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (C, S, F) of the features of the crops of each class.
 
@@ -32,13 +38,16 @@ def clusters(
         Match each layer to its mean over the crops, as the table of centroids does. Then later layers
         have been told the class, so that clusters are tight in part by construction; without, features are
         those that each crop has by itself.
+    read : Tensor of shape (C, S, C), optional
+        What a network with foresight reads of each class, if it is guided.
     seed : int
         Of the noise, which is independent from crop to crop: shared noise would make a cluster of anything.
     """
     device, parts = next(network.parameters()).device, []
     for c, x0 in enumerate(crops):
         if guided:
-            parts.append(features_by_level(network, x0, sigmas, seed=seed + c))
+            told = None if read is None else read[c]
+            parts.append(features_by_level(network, x0, sigmas, seed=seed + c, read=told))
             continue
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(seed + c))
         noisy = [(x0 + s * eps).to(device) for s in sigmas.tolist()]

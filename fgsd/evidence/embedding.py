@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.centroids import CentroidTable, interpolate, noise_levels
+from fgsd.centroids import CentroidTable
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.material import real_crops
 from fgsd.evidence import embedding_figures as drawn
@@ -19,6 +19,7 @@ from fgsd.evidence.divergence import divergence_rates, integrated, of_pairs, sym
 from fgsd.evidence.methods import Exact, Method, Trained
 from fgsd.evidence.workbench import Workbench
 from fgsd.gaussians import GaussianClasses, gaussian_divergence
+from fgsd.levels import interpolate, noise_levels
 from fgsd.study import GAUSSIAN_SOURCE
 
 LEVELS = 10  # noise levels of the integral
@@ -172,10 +173,12 @@ def texture_rates(bench: Workbench, method: Trained, sigmas: Tensor) -> Tensor:
 
 def cluster_units(bench: Workbench, sigmas: Tensor) -> dict[str, dict]:
     """Separation of the clusters before and after training, and squared distances of the centroids."""
-    trained, n = bench.checkpoint("features").network, bench.some(CROPS)
+    trained, table = bench.checkpoint("features").network, bench.checkpoint("features").table
+    n, read = bench.some(CROPS), trained.reading(sigmas, interpolate(table.sigmas, table.values, sigmas))
 
     def measure(network, guided: bool) -> dict:
-        means, spreads = clusters(network, bench.training(n), sigmas, guided=guided, seed=bench.seed)
+        told, crops = read if network is trained else None, bench.training(n)
+        means, spreads = clusters(network, crops, sigmas, guided=guided, read=told, seed=bench.seed)
         apart = squared_distances(means).mean(dim=2)
         return separation(means, spreads, n) | {"distances": [rounded(row) for row in apart]}
 

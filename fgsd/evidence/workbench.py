@@ -89,11 +89,14 @@ class Workbench:
             *(Trained(f"label, CFG {weight:g}", labels, weight) for weight in WEIGHTS),
         ]
 
-    def plain(self, prefix: str = "") -> list[Trained]:
-        """Ours without the remedies of the study, if it was trained; see `fgsd.study.studies`."""
-        name = f"{prefix}plain"
-        there = (self.folder / name / "model.safetensors").exists()
-        return [Trained("features, plain", self.checkpoint(name))] if there else []
+    def without_remedies(self, prefix: str = "") -> list[Trained]:
+        """Ours without some or all remedies of the study, if they were trained; see `studies`."""
+        names = {"layerwise": "features, layer by layer", "plain": "features, plain"}
+        return [
+            Trained(title, self.checkpoint(prefix + name))
+            for name, title in names.items()
+            if (self.folder / (prefix + name) / "model.safetensors").exists()
+        ]
 
     @cached_property
     def data(self) -> TextureFolder:
