@@ -288,16 +288,17 @@ def compute_table(
         Wraps the list of classes, as `tqdm` does.
     """
     means, spreads, colours = [], [], []
+    careful = denoiser.foresight is not None  # it reads all differences of the classes, noise among them
     for row, name in enumerate(progress(data.classes) if progress else data.classes):
         x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
         mean, spread = features_by_level(
             denoiser,
             x0,
             sigmas,
-            seed=seed + row,
+            seed=seed + row if careful else seed,
             tileable=tileable,
             read=None if read is None else read[row],
-            antithetic=True,
+            antithetic=careful,
         )
         means.append(mean)
         spreads.append(spread)
@@ -307,37 +308,22 @@ def compute_table(
 
 
 def measure_standards(
-    denoiser: Denoiser,
-    data,
-    *,
-    crops: int = 48,
-    seed: int = 0,
-    tileable: bool = False,
-    running: Tensor | None = None,
-    progress=None,
+    denoiser: Denoiser, data, *, crops: int = 12, seed: int = 0, tileable: bool = False, progress=None
 ) -> None:
     """Give a network that reads means in units of the classes' spread the units of its weights as they are.
 
-    In training they follow weights that change from step to step; an average of those weights has others,
-    and in units that were not its own a small network was seen to err by a sixth more. The parameters are
-    those of `compute_table`; a network without such units is left alone. One with foresight also needs the
-    `running` centroids (C, S, F) of its training, at the levels of its standards: by what it was told of each
-    class then its centroids are measured, and among these it places its targets from then on.
+    In training they follow weights that change from step to step; an average of those weights has others, and
+    in units that were not its own a small network was seen to err by a sixth more.
+    The parameters are those of `compute_table`; a network without such units is left alone.
     """
     if denoiser.standards is None:
         return
     sigmas = denoiser.standards.logs.exp().cpu()
-    read = None
-    if denoiser.foresight is not None and running is not None:
-        denoiser.foresight.follow(denoiser.standards, running)
-        read = denoiser.reading(sigmas, running)
     table = compute_table(
-        denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, read=read, progress=progress
+        denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, progress=progress
     )
     values = table.values.to(denoiser.standards.mean.device)  # (C, S, F)
     known = torch.full((len(sigmas),), len(values) > 1, device=values.device)
     denoiser.standards.follow(
         denoiser.standards.logs.exp(), values.mean(dim=0), values.std(dim=0, correction=0), known
     )
-    if denoiser.foresight is not None:
-        denoiser.foresight.follow(denoiser.standards, values)

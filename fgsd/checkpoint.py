@@ -100,7 +100,12 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
         },
         indent=2,
     )
-    model = {k: _stored(v, torch.float16) for k, v in checkpoint.network.state_dict().items()}
+    # where targets lie among the classes follows from small differences, like the distances
+    exact = dict(checkpoint.network.named_buffers()) if checkpoint.network.foresight is not None else {}
+    model = {
+        k: _stored(v, torch.float32 if k in exact else torch.float16)
+        for k, v in checkpoint.network.state_dict().items()
+    }
     centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE}
     (folder / MAP).unlink(missing_ok=True)  # a map of older centroids must not outlive them
     write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n"))

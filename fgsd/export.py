@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from fgsd.levels import noise_levels
 from fgsd.network import Denoiser
 from fgsd.pipeline import best_device
 from fgsd.run_state import RunFolder
+from fgsd.running import known_centroids
 from fgsd.training import TrainingConfig
 
 
@@ -73,12 +75,18 @@ def export(
     levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
     bar = partial(progress, desc="centroids") if progress else None
     same: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
-    measure_standards(network, data, crops=crops, running=more.get("values"), **same)
-    read = None
-    if network.standards is not None and network.foresight is not None:
-        levels = network.standards.logs.exp().cpu()  # where its coordinates are exact
-        read = network.reading(levels, more["values"])
+    read, running = None, None
+    if network.foresight is None or network.standards is None:
+        measure_standards(network, data, **same)
+    else:
+        # what it was guided to in training: measured anew, centroids and units differ by a little, of which a
+        # network that reads all differences makes much (the error of a small one rose by a tenth)
+        running, levels = known_centroids(more), network.standards.logs.exp().cpu()
+        network.foresight.follow(network.standards, running.to(network.standards.mean))
+        read = network.reading(levels, running)
     table = compute_table(network, data, levels, crops=crops, read=read, **same)
+    if running is not None:
+        table = replace(table, values=running.float().cpu())
     found = None
     if map_crops and isinstance(data, TextureFolder):
         found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)

@@ -1,4 +1,4 @@
-"""Feature matching: the only way in which a class reaches the network.
+"""Feature matching: how a class reaches the network, by its centroid and nothing else.
 
 In each selected layer k, with activation `a_k` and feature vector `phi_k` = spatial mean of `a_k`, the
 means are moved to a target, at full strength: `a_k <- a_k + (target_k - phi_k)`. Kadkhodaie, Mallat and
@@ -114,6 +114,9 @@ class MatchedLayer(nn.Module):
         Width of the gate's hidden layer.
     tells : bool
         Whether blocks follow that read the context; without them nothing is added to it.
+    lit : bool
+        What the gate reads is scaled and shifted by the context first: what means say depends on the noise
+        level, and for a network with foresight or labels on the class.
     standardised : bool
         The gate reads the matched means in the units of `Standards` instead, in which classes are far apart
         from the first step of training on, and beside them how far the image's own means were from them:
@@ -128,6 +131,7 @@ class MatchedLayer(nn.Module):
         hidden: int,
         *,
         tells: bool = True,
+        lit: bool = False,
         standardised: bool = False,
     ) -> None:
         super().__init__()
@@ -137,7 +141,8 @@ class MatchedLayer(nn.Module):
         self.own = nn.Linear(matched, hidden, bias=False) if standardised else None
         self.gate = nn.Linear(hidden, 2 * channels)
         self.tell = nn.Linear(hidden, embedding) if tells else None
-        for layer in filter(None, (self.gate, self.tell, self.own)):
+        self.light = nn.Linear(embedding, 2 * hidden) if lit else None
+        for layer in filter(None, (self.gate, self.tell, self.own, self.light)):
             for p in layer.parameters():
                 nn.init.zeros_(p)
 
@@ -154,7 +159,11 @@ class MatchedLayer(nn.Module):
         """
         phi = spatial_mean(a[:, : self.features.stop - self.features.start])
         target = phi if matching is None else matching.target(phi, self.features)
-        hidden = nn.functional.silu(self._read(phi, target, context, standard, a.dtype))
+        hidden = self._read(phi, target, context, standard, a.dtype)
+        if self.light is not None:
+            gain, bias = self.light(context).chunk(2, dim=1)
+            hidden = hidden * (1 + gain) + bias
+        hidden = nn.functional.silu(hidden)
         gain, bias = self.gate(hidden).chunk(2, dim=1)
         gain = 1 + gain.tanh()
         # matched activation a + (target - phi), then gain and bias, in one pass over the pixels

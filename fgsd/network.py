@@ -33,6 +33,7 @@ class NetworkConfig:
     # training classes, among whose centroids the network places its target before the first block (see
     # `fgsd.foresight`); 0: it hears of the target layer by layer alone
     foresight: int = 0
+    lit: bool = False  # what the gates read is scaled and shifted by the context
     own_colour: bool = False  # the last layer sees the noisy image's own mean colour, which matching erases
     labels: int = 0  # classes that a label can name; 0: features alone tell the class, as the method has it
     sigma_data: float = 0.5  # standard deviation of the images in [-1, 1]
@@ -161,6 +162,7 @@ class Level(nn.Module):
                 features,
                 config.gate,
                 tells=not last,
+                lit=config.lit,
                 standardised=config.standards > 0,
             )
 

@@ -16,10 +16,8 @@ from fgsd.levels import noise_levels
 from fgsd.matching import LEAST_SPREAD, CentroidMatching
 
 LEVELS = 12  # noise levels, unless the network has standards at others
-# crops of a class at a noise level, about, that its centroid is a mean of: few at first, while the features
-# change fast, then a share of all that were seen, which leaves less noise in it
-MEMORY = 10
-SHARE = 0.2
+MEMORY = 10  # crops of a class at a noise level, about, that its centroid is a mean of
+SHARE = 0.2  # or, for a network with foresight, this share of all that were seen: less noise is left in it
 
 
 class RunningCentroids:
@@ -33,6 +31,8 @@ class RunningCentroids:
         Noise levels of training, in [-1, 1] units.
     levels : int
         At how many of them, evenly spaced in log(sigma), at least 2.
+    share : float
+        Of the crops seen, that a centroid is a mean of, if they are more than `MEMORY`.
     """
 
     def __init__(
@@ -43,9 +43,11 @@ class RunningCentroids:
         sigma_min: float,
         sigma_max: float,
         levels: int = LEVELS,
+        share: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
         self.sigmas = noise_levels(sigma_min, sigma_max, levels)
+        self.share = share
         self.values = torch.zeros(classes, levels, features, device=device)
         self.counts = torch.zeros(classes, levels, device=device)  # crops seen; 0: there is no centroid yet
         self.read: Tensor | None = None  # (C, S, C), see `look_ahead`
@@ -86,7 +88,7 @@ class RunningCentroids:
     def add(self, sums: Tensor, counts: Tensor) -> None:
         """Move the centroids towards the `news`; at first they are plain means of all there was."""
         self.counts += counts
-        memory = (SHARE * self.counts).clamp(min=MEMORY)
+        memory = (self.share * self.counts).clamp(min=MEMORY)
         rate = torch.maximum(1 - (1 - 1 / memory) ** counts, counts / self.counts.clamp(min=1e-6))
         means = sums / counts.clamp(min=1e-6)[..., None]
         self.values.lerp_(means, (rate * (counts > 0))[..., None])
@@ -120,3 +122,21 @@ class RunningCentroids:
             self.values.copy_(state["values"])
             self.counts.copy_(state["counts"])
             self.read = state["read"].to(self.values) if "read" in state else None
+
+
+def known_centroids(state: dict[str, Tensor]) -> Tensor:
+    """The centroids (C, S, F) of a `state()`; where a class was never seen, those of its nearest level.
+
+    Raises
+    ------
+    ValueError
+        If a class was never seen at all.
+    """
+    values, counts = state["values"].clone(), state["counts"]
+    if missing := (counts.sum(dim=1) == 0).nonzero().flatten().tolist():
+        raise ValueError(f"the run has not seen the classes of rows {missing} yet; train for longer")
+    for row, seen in enumerate(counts > 0):
+        levels = seen.nonzero().flatten()
+        for level in (~seen).nonzero().flatten().tolist():
+            values[row, level] = values[row, levels[(levels - level).abs().argmin()]]
+    return values

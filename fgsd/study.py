@@ -18,7 +18,7 @@ from fgsd.running import LEVELS
 from fgsd.training import TrainingConfig, TrainingStep, train
 
 TEXTURES = TrainingConfig(
-    network=NetworkConfig(widths=(48, 96, 192), features=("down0", "down1", "down2", "up1", "up0")),
+    network=NetworkConfig(widths=(48, 96, 192)),
     data=DataConfig(image_size=96, patch_size=32),
     images=180_000,
     validate_every=1000,
@@ -61,10 +61,12 @@ class Study:
 def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]:
     """All networks of the report by name.
 
-    "layerwise" is ours without foresight: it hears of its target layer by layer. Those called "plain" are
-    ours without any of the remedies that the study brought: besides, crops are matched to a peer instead of
-    to a running centroid, and what a layer reads of its means is not in units of the classes' spread. With
-    textures, the last layer was shown the image's own mean colour in exchange.
+    "layerwise" is ours without foresight: it hears of its target layer by layer, in four layers, and its
+    gates are not lit. So do those by dimension, and that of Gaussian classes. Those called "plain" have none
+    of the remedies that the study brought: besides, crops are matched to a peer instead of to a running
+    centroid, and what a layer reads of its means is not in units of the classes' spread; with textures, the
+    last layer was shown the image's own mean colour in exchange. The unconditional one has no class to light
+    its gates by.
 
     Parameters
     ----------
@@ -74,23 +76,25 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         Another budget, in training crops, for every one.
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
-    ours = _with(TEXTURES, standards=LEVELS, foresight=classes)
+    layers = ("down0", "down1", "down2", "up1", "up0")
+    layerwise = _with(TEXTURES, standards=LEVELS)
+    alike: dict[str, Any] = dict(features=layers, lit=True)
     found = [
-        Study("features", ours),
-        Study("layerwise", _with(ours, foresight=0)),
+        Study("features", _with(layerwise, foresight=classes, **alike)),
+        Study("layerwise", layerwise),
         Study("plain", _with(TEXTURES, own_colour=True, **PAIRS)),
-        Study("labels", _with(TEXTURES, labels=classes)),
-        Study("unconditional", replace(TEXTURES, guided_share=0.0)),
-        Study("gaussians-features", _with(GAUSSIANS, standards=LEVELS, foresight=gaussians), gaussian=True),
+        Study("labels", _with(TEXTURES, labels=classes, **alike)),
+        Study("unconditional", replace(_with(TEXTURES, features=layers), guided_share=0.0)),
+        Study("gaussians-features", _with(GAUSSIANS, standards=LEVELS), gaussian=True),
         Study("gaussians-plain", _with(GAUSSIANS, **PAIRS), gaussian=True),
         Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians), gaussian=True),
     ]
-    shorter = replace(ours, images=DIMENSION_IMAGES)
+    shorter = replace(layerwise, images=DIMENSION_IMAGES)
     for name, features, share in (
         ("1-layer", ("down2",), 1.0),
         ("2-layers", ("down1", "down2"), 1.0),
         ("4-layers", ("down0", "down1", "down2", "up1"), 1.0),
-        ("5-layers", TEXTURES.network.features, 1.0),
+        ("5-layers", layers, 1.0),
         ("half-of-the-channels", TEXTURES.network.features, 1 / 2),
         ("eighth-of-the-channels", TEXTURES.network.features, 1 / 8),
         ("32nd-of-the-channels", TEXTURES.network.features, 1 / 32),

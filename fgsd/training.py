@@ -30,7 +30,7 @@ from fgsd.matching import CentroidMatching, PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
 from fgsd.run_state import RunFolder
-from fgsd.running import LEVELS, RunningCentroids
+from fgsd.running import LEVELS, SHARE, RunningCentroids
 from fgsd.validation import Validation, validate
 
 LOOK_AHEAD_EVERY = 25  # steps after which what a network with foresight is told is measured anew
@@ -188,6 +188,7 @@ def train(
             sigma_min=config.sigma_min,
             sigma_max=config.sigma_max,
             levels=config.network.standards or LEVELS,
+            share=SHARE if config.network.foresight else 0.0,
             device=accelerator.device,
         )
     step, seconds, more = place.load(model, average, optimizers)

@@ -231,7 +231,7 @@ class TestFeatures:
         assert seen == table.classes == ["brick", "moss", "slate"]
         assert table.values.shape == table.spreads.shape == (3, 3, network.config.dimension)
         crops = data.crops("slate", 4, torch.Generator().manual_seed(5))
-        alike = features_by_level(network, crops, levels, seed=7, antithetic=True)
+        alike = features_by_level(network, crops, levels, seed=5)
         assert torch.equal(table.values[2], alike[0])
         assert torch.equal(table.colours[2], crops.mean(dim=(0, 2, 3)))
 

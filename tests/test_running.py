@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fgsd.running import LEVELS, MEMORY, SHARE, RunningCentroids
+from fgsd.running import LEVELS, MEMORY, SHARE, RunningCentroids, known_centroids
 from fgsd.training import TrainingConfig, make_batch, train
 
 YES = torch.tensor([True])
@@ -15,7 +15,7 @@ YES = torch.tensor([True])
 
 @pytest.fixture
 def running() -> RunningCentroids:
-    return RunningCentroids(3, 4, sigma_min=0.05, sigma_max=5.0)
+    return RunningCentroids(3, 4, sigma_min=0.05, sigma_max=5.0, share=SHARE)
 
 
 def add(running, rows, sigma, phi, told=None) -> None:
@@ -78,6 +78,18 @@ def test_a_crop_is_matched_to_its_class_at_its_level_or_to_nothing(running):
 def test_what_went_unguided_is_not_counted(running):
     add(running, [0, 1], [1.0, 1.0], torch.ones(2, 4), told=[False, True])
     assert running.counts[0].sum() == 0 and running.counts[1].sum() == pytest.approx(1)
+
+
+def test_where_a_class_was_never_seen_it_has_the_centroid_of_its_nearest_level(running):
+    running.values.normal_(generator=torch.Generator().manual_seed(0))
+    running.counts[:, 3], running.counts[:2, 7] = 1, 1
+    known = known_centroids(running.state())
+    assert torch.equal(known[0, :6], running.values[0, 3].expand(6, -1))
+    assert torch.equal(known[1, 6:], running.values[1, 7].expand(LEVELS - 6, -1))
+    assert torch.equal(known[2], running.values[2, 3].expand(LEVELS, -1))
+    running.counts[1] = 0
+    with pytest.raises(ValueError, match=r"rows \[1\] yet"):
+        known_centroids(running.state())
 
 
 def test_the_news_of_two_processes_add_up(running):

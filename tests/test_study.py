@@ -23,16 +23,18 @@ def differences(one, other) -> set[str]:
 def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
-    reading = {"network.standards", "network.foresight"}
     # what the classes' spread is known for has no meaning where nothing is matched
+    reading = {"network.standards", "network.foresight"}
     assert differences(ours, labels) == {"network.labels", *reading}
-    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", *reading}
+    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
+    layerwise = all_of_them["layerwise"]
+    assert differences(ours, layerwise) == {"network.features", "network.foresight", "network.lit"}
     gaussian = differences(all_of_them["gaussians-features"], all_of_them["gaussians-labels"])
-    assert gaussian == {"network.labels", *reading}
-    pairs = {*reading, "groups", "group_size"}
-    assert differences(ours, all_of_them["plain"]) == {*pairs, "network.own_colour"}
+    assert gaussian == {"network.labels", "network.standards"}
+    pairs = {"network.standards", "groups", "group_size"}
+    assert differences(layerwise, all_of_them["plain"]) == {*pairs, "network.own_colour"}
     assert differences(all_of_them["gaussians-features"], all_of_them["gaussians-plain"]) == pairs
-    for one in (ours, labels, all_of_them["plain"]):
+    for one in (ours, labels, layerwise, all_of_them["plain"]):
         assert one.config.groups * one.config.group_size == 36
     assert labels.config.network.labels == 5
     sizes = [sum(p.numel() for p in Denoiser(s.config.network).parameters()) for s in (ours, labels)]

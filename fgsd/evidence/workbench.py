@@ -101,11 +101,18 @@ class Workbench:
     @cached_property
     def data(self) -> TextureFolder:
         """The images, cut as the networks of the study saw them."""
-        return TextureFolder(self.textures, self.checkpoint("features").info.data)
+        return TextureFolder(self.textures, self._any.info.data)
 
     @property
     def classes(self) -> list[str]:
-        return self.checkpoint("features").table.classes
+        return self._any.table.classes
+
+    @property
+    def _any(self) -> Checkpoint:
+        """Of the networks of textures: all know the same classes, of crops that are cut alike."""
+        lone = not (self.folder / "features" / "model.safetensors").exists()
+        there = (self.folder / "layerwise" / "model.safetensors").exists()
+        return self.checkpoint("layerwise" if lone and there else "features")
 
     def training(self, n: int) -> Tensor:
         """Real training crops (C, n, 3, H, W)."""
