@@ -209,7 +209,6 @@ def features_by_level(
     batch: int = 64,
     tileable: bool = False,
     read: Tensor | None = None,
-    antithetic: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Mean and spread of the feature vectors of crops of one class, at each noise level.
 
@@ -229,9 +228,6 @@ def features_by_level(
     read : Tensor of shape (S, C), optional
         What a network with foresight reads of the class at each level; by default that of the crops' mean
         features without guidance, which takes a second pass.
-    antithetic : bool
-        The second half of the crops has the noise of the first with the other sign, which cancels most of
-        it from the mean: at high noise, by far the most of its error.
 
     Returns
     -------
@@ -242,26 +238,26 @@ def features_by_level(
     generator = torch.Generator().manual_seed(seed)
     eps = torch.randn(x0.shape, generator=generator).to(device)
     x0 = x0.to(device)
-    if antithetic:
-        half = len(eps) // 2
-        eps[half : 2 * half] = -eps[:half]
     levels = [float(s) for s in sigmas]
+
+    def measured(level: int, *, guided: bool) -> Tensor:
+        """Features (N, F) of all crops."""
+        phis = []
+        for x in (x0 + levels[level] * eps).split(batch):
+            peers = None
+            if guided:
+                weights = torch.full((len(x), len(x)), 1 / len(x), device=device)
+                peers = PeerMatching(weights, None if read is None else read[level : level + 1])
+            phis.append(denoiser.denoise(x, levels[level], peers, tileable=tileable)[1])
+        return torch.cat(phis)
+
     if read is None and denoiser.foresight is not None:
-        alone = [
-            torch.cat([denoiser.denoise(x, sigma, tileable=tileable)[1] for x in parts]).mean(dim=0)
-            for sigma in levels
-            if (parts := (x0 + sigma * eps).split(batch))
-        ]
+        alone = [measured(level, guided=False).mean(dim=0) for level in range(len(levels))]
         own = denoiser.reading(torch.tensor(levels), torch.stack(alone)[None])
         read = None if own is None else own[0]
     means, spreads = [], []
-    for level, sigma in enumerate(levels):
-        phis = []
-        for x in (x0 + sigma * eps).split(batch):
-            weights = torch.full((len(x), len(x)), 1 / len(x), device=device)
-            told = None if read is None else read[level : level + 1].expand(len(x), -1)
-            phis.append(denoiser.denoise(x, sigma, PeerMatching(weights, told), tileable=tileable)[1])
-        phi = torch.cat(phis)
+    for level in range(len(levels)):
+        phi = measured(level, guided=True)
         means.append(phi.mean(dim=0))
         spreads.append(phi.std(dim=0, correction=min(1, len(phi) - 1)))
     return torch.stack(means).cpu(), torch.stack(spreads).cpu()
@@ -288,18 +284,10 @@ def compute_table(
         Wraps the list of classes, as `tqdm` does.
     """
     means, spreads, colours = [], [], []
-    careful = denoiser.foresight is not None  # it reads all differences of the classes, noise among them
     for row, name in enumerate(progress(data.classes) if progress else data.classes):
         x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
-        mean, spread = features_by_level(
-            denoiser,
-            x0,
-            sigmas,
-            seed=seed + row if careful else seed,
-            tileable=tileable,
-            read=None if read is None else read[row],
-            antithetic=careful,
-        )
+        told = None if read is None else read[row]
+        mean, spread = features_by_level(denoiser, x0, sigmas, seed=seed, tileable=tileable, read=told)
         means.append(mean)
         spreads.append(spread)
         colours.append(x0.mean(dim=(0, 2, 3)))

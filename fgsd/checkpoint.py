@@ -194,12 +194,12 @@ def _load_map(path: Path, table: CentroidTable) -> FeatureMap | None:
 
 def _check_size(config: NetworkConfig, path: Path) -> None:
     """Refuse a network that is too large before any memory is taken or any module is built for it."""
-    widest = max(*config.widths, config.head, config.embedding, config.gate, config.labels, config.standards)
-    widest = max(widest, config.foresight)
+    counted = (config.head, config.embedding, config.gate, config.labels, config.standards, config.foresight)
+    widest = max(*config.widths, *counted)
     if sum(config.blocks) > MOST_BLOCKS or widest > MOST_CHANNELS:
         raise CheckpointError(
-            f"{path}: 'network' is larger than {MOST_BLOCKS} blocks or {MOST_CHANNELS:,} channels, labels or "
-            f"standards: {config}"
+            f"{path}: 'network' is larger than {MOST_BLOCKS} blocks or {MOST_CHANNELS:,} channels, labels, "
+            f"standards or foresight: {config}"
         )
 
 

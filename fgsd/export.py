@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgsd.card import model_card
-from fgsd.centroids import compute_table, measure_standards
+from fgsd.centroids import CentroidTable, compute_table, measure_standards
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.feature_map import fit_map
@@ -17,8 +17,8 @@ from fgsd.levels import noise_levels
 from fgsd.network import Denoiser
 from fgsd.pipeline import best_device
 from fgsd.run_state import RunFolder
-from fgsd.running import known_centroids
-from fgsd.training import TrainingConfig
+from fgsd.running import RunningCentroids
+from fgsd.training import TrainingConfig, running_centroids
 
 
 def export(
@@ -75,21 +75,34 @@ def export(
     levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
     bar = partial(progress, desc="centroids") if progress else None
     same: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
-    read, running = None, None
-    if network.foresight is None or network.standards is None:
+    if network.foresight is None:
         measure_standards(network, data, **same)
+        table = compute_table(network, data, levels, crops=crops, **same)
     else:
-        # what it was guided to in training: measured anew, centroids and units differ by a little, of which a
-        # network that reads all differences makes much (the error of a small one rose by a tenth)
-        running, levels = known_centroids(more), network.standards.logs.exp().cpu()
-        network.foresight.follow(network.standards, running.to(network.standards.mean))
-        read = network.reading(levels, running)
-    table = compute_table(network, data, levels, crops=crops, read=read, **same)
-    if running is not None:
-        table = replace(table, values=running.float().cpu())
+        running = running_centroids(config, len(data.classes))
+        running.restore(more)
+        table = _table_as_trained(network, data, running, crops=crops, **same)
     found = None
     if map_crops and isinstance(data, TextureFolder):
         found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)
     checkpoint = Checkpoint(network, table, info, found)
     save_checkpoint(checkpoint, out, card=model_card(checkpoint))
     return checkpoint
+
+
+def _table_as_trained(
+    network: Denoiser, data, running: RunningCentroids, *, crops: int, **same: Any
+) -> CentroidTable:
+    """The centroids and units that a network with foresight was guided to in training.
+
+    Measured anew they differ by a little, of which a network that reads all differences makes much: the error
+    of a small one rose by a tenth.
+    """
+    assert network.standards is not None and network.foresight is not None
+    values, device = running.known(), network.standards.mean.device
+    known = (part.to(device) for part in (running.sigmas, *running.standards()))
+    network.standards.follow(*known)
+    network.foresight.follow(network.standards, values.to(device))
+    read = network.reading(running.sigmas, values)
+    table = compute_table(network, data, running.sigmas, crops=crops, read=read, **same)
+    return replace(table, values=values)

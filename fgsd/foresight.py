@@ -63,8 +63,8 @@ class Foresight(nn.Module):
         self.weights.copy_(_weights(standards.units(centroids).transpose(0, 1)) * self.weights.shape[2])
 
     def forward(self, standards: Standards, targets: Tensor) -> Tensor:
-        """Coordinates (B, S, C) of feature vectors (B, S, F) at the standards' levels, softly limited to
-        `FARTHEST`: an image that is no class can be far from all of them."""
+        """Coordinates (B, S, C) of feature vectors (B, S, F) at the standards' levels, limited to `FARTHEST`
+        either way: an image that is no class can be far from all of them."""
         z = standards.units(targets)
         found = torch.einsum("bsf,scf->bsc", z, self.weights) / self.weights.shape[2]
-        return FARTHEST * torch.tanh(found / FARTHEST)
+        return found.clamp(-FARTHEST, FARTHEST)

@@ -31,8 +31,9 @@ class RunningCentroids:
         Noise levels of training, in [-1, 1] units.
     levels : int
         At how many of them, evenly spaced in log(sigma), at least 2.
-    share : float
-        Of the crops seen, that a centroid is a mean of, if they are more than `MEMORY`.
+    foresight : bool
+        The network reads its target up front: what it is told of each class is kept too, and centroids are
+        means of more crops.
     """
 
     def __init__(
@@ -43,14 +44,14 @@ class RunningCentroids:
         sigma_min: float,
         sigma_max: float,
         levels: int = LEVELS,
-        share: float = 0.0,
+        foresight: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         self.sigmas = noise_levels(sigma_min, sigma_max, levels)
-        self.share = share
+        self.share = SHARE if foresight else 0.0
         self.values = torch.zeros(classes, levels, features, device=device)
         self.counts = torch.zeros(classes, levels, device=device)  # crops seen; 0: there is no centroid yet
-        self.read: Tensor | None = None  # (C, S, C), see `look_ahead`
+        self.read = torch.zeros(classes, levels, classes, device=device) if foresight else None
         self._first = self.sigmas[0].log().item()
         self._step = (self.sigmas[1] / self.sigmas[0]).log().item()
 
@@ -70,7 +71,7 @@ class RunningCentroids:
     @torch.no_grad()
     def look_ahead(self) -> None:
         """Measure anew what a network with foresight is told of each class up front, for the steps to come:
-        the coordinates of the centroids, as they are now, among themselves."""
+        the coordinates `read` (C, S, C) of the centroids, as they are now, among themselves."""
         mean, spread, enough = self.standards()
         z = (self.values - mean) / spread.clamp(min=LEAST_SPREAD) * (self.counts > 0)[..., None]
         self.read = (coordinates(z.transpose(0, 1)) * enough[:, None, None]).transpose(0, 1)
@@ -103,6 +104,23 @@ class RunningCentroids:
         enough = number[:, 0] >= max(2, len(self.values) / 2)
         return mean, spread.sqrt(), enough
 
+    def known(self) -> Tensor:
+        """The centroids (C, S, F); where a class was never seen, those of its nearest level.
+
+        Raises
+        ------
+        ValueError
+            If a class was never seen at all.
+        """
+        values, counts = self.values.clone(), self.counts
+        if missing := (counts.sum(dim=1) == 0).nonzero().flatten().tolist():
+            raise ValueError(f"the run has not seen the classes of rows {missing} yet; train for longer")
+        for row, seen in enumerate(counts > 0):
+            levels = seen.nonzero().flatten()
+            for level in (~seen).nonzero().flatten().tolist():
+                values[row, level] = values[row, levels[(levels - level).abs().argmin()]]
+        return values
+
     def _shares(self, rows: Tensor, sigma: Tensor) -> Tensor:
         """By how much each crop belongs to each class and level (B, C S): linear in log(sigma)."""
         place = ((sigma.to(self.values).log() - self._first) / self._step).clamp(0, len(self.sigmas) - 1)
@@ -121,22 +139,5 @@ class RunningCentroids:
         if state:
             self.values.copy_(state["values"])
             self.counts.copy_(state["counts"])
-            self.read = state["read"].to(self.values) if "read" in state else None
-
-
-def known_centroids(state: dict[str, Tensor]) -> Tensor:
-    """The centroids (C, S, F) of a `state()`; where a class was never seen, those of its nearest level.
-
-    Raises
-    ------
-    ValueError
-        If a class was never seen at all.
-    """
-    values, counts = state["values"].clone(), state["counts"]
-    if missing := (counts.sum(dim=1) == 0).nonzero().flatten().tolist():
-        raise ValueError(f"the run has not seen the classes of rows {missing} yet; train for longer")
-    for row, seen in enumerate(counts > 0):
-        levels = seen.nonzero().flatten()
-        for level in (~seen).nonzero().flatten().tolist():
-            values[row, level] = values[row, levels[(levels - level).abs().argmin()]]
-    return values
+            if self.read is not None:
+                self.read.copy_(state["read"])

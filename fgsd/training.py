@@ -30,7 +30,7 @@ from fgsd.matching import CentroidMatching, PeerMatching, leave_one_out
 from fgsd.network import Denoiser, NetworkConfig
 from fgsd.optimizer import build_optimizers, cosine
 from fgsd.run_state import RunFolder
-from fgsd.running import LEVELS, SHARE, RunningCentroids
+from fgsd.running import LEVELS, RunningCentroids
 from fgsd.validation import Validation, validate
 
 LOOK_AHEAD_EVERY = 25  # steps after which what a network with foresight is told is measured anew
@@ -182,15 +182,7 @@ def train(
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
     running = None
     if config.running:
-        running = RunningCentroids(
-            len(data.classes),
-            config.network.dimension,
-            sigma_min=config.sigma_min,
-            sigma_max=config.sigma_max,
-            levels=config.network.standards or LEVELS,
-            share=SHARE if config.network.foresight else 0.0,
-            device=accelerator.device,
-        )
+        running = running_centroids(config, len(data.classes), device=accelerator.device)
     step, seconds, more = place.load(model, average, optimizers)
     if running is not None:
         running.restore(more)
@@ -272,6 +264,21 @@ def train(
             record = TrainingStep(step, step * per_step, shared_loss, progress, seconds)
         yield record
     accelerator.wait_for_everyone()
+
+
+def running_centroids(
+    config: TrainingConfig, classes: int, *, device: torch.device | str = "cpu"
+) -> RunningCentroids:
+    """Those of a run of so many classes, before its first step."""
+    return RunningCentroids(
+        classes,
+        config.network.dimension,
+        sigma_min=config.sigma_min,
+        sigma_max=config.sigma_max,
+        levels=config.network.standards or LEVELS,
+        foresight=config.network.foresight > 0,
+        device=device,
+    )
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import torch
 
 from fgsd.centroids import compute_table
 from fgsd.export import export
+from fgsd.guidance import GuidedDenoiser
+from fgsd.network import Denoiser
 from fgsd.pipeline import Pipeline
 from fgsd.run_state import RunFolder
-from fgsd.training import TrainingConfig, train
+from fgsd.training import TrainingConfig, running_centroids, train
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +91,33 @@ def test_another_configuration(run, data, config, tmp_path):
     RunFolder(run, config, data.classes)  # the right one is taken
     with pytest.raises(ValueError, match=r"config\.seed=0, not 3"):
         export(run, data, dataclasses.replace(config, seed=3), tmp_path / "out")
+
+
+def test_a_network_with_foresight_is_exported_as_it_was_trained(
+    texture_folder, data, config, tiny, lively, tmp_path
+):
+    """The checkpoint denoises as the averaged weights do when they are guided as in training."""
+    network = dataclasses.replace(tiny, standards=4, foresight=3, lit=True)
+    config = dataclasses.replace(config, network=network, images=360, groups=6, group_size=1)
+    awake = lively(network)  # 60 steps alone would teach it too little to tell
+    list(train(texture_folder, tmp_path / "run", config, init_from=awake, device="cpu"))
+    export(tmp_path / "run", data, config, tmp_path / "out", crops=4, map_crops=0)
+    trained = Denoiser(network)
+    state = RunFolder(tmp_path / "run", config, data.classes).load_average(trained)[2]
+    running = running_centroids(config, 3)
+    running.restore(state)
+    # the last time in training was some steps ago, and averaged weights lag behind in their units
+    running.look_ahead()
+    trained.standards.follow(running.sigmas, *running.standards())
+    assert (running.counts > 0).all()
+    pipe = Pipeline.from_pretrained(tmp_path / "out", device="cpu")
+    assert torch.equal(pipe.table.values, running.values)
+    x, told = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([True])
+    for row, name in enumerate(pipe.classes):
+        for sigma in (0.05, 0.4, 2.0):
+            matching = running.matching(torch.tensor([row]), torch.tensor([sigma]), told)
+            expected = trained(x, sigma, matching)
+            found = GuidedDenoiser(pipe.network, pipe.table.of(name))(x, sigma)[0]
+            assert (found - expected).square().mean() < 1e-5 * expected.square().mean()
+            unread = trained(x, sigma, dataclasses.replace(matching, read=None))
+            assert (unread - expected).square().mean() > 10 * (found - expected).square().mean()

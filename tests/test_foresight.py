@@ -36,11 +36,11 @@ def among(centroids) -> tuple[Standards, Foresight]:
 
 
 def test_a_class_is_at_its_row_of_the_identity_however_near_another_is(centroids):
-    """Less what all have in common; the limit bends it a little."""
+    """Less what all have in common."""
     standards, foresight = among(centroids)
     own = coordinates(standards.units(centroids).transpose(0, 1)).transpose(0, 1)  # (C, S, C)
     assert torch.allclose(own, ROWS[:, None].expand_as(own), atol=0.01)
-    assert torch.allclose(foresight(standards, centroids), own, atol=0.02)
+    assert torch.allclose(foresight(standards, centroids), own, atol=1e-4)
 
 
 def test_classes_of_the_same_centroid_cannot_be_told_apart(centroids):
@@ -72,8 +72,7 @@ def test_it_is_ridge_regression(centroids):
         ridge = RIDGE * z[:, level].square().sum(dim=1).mean()
         fit = Ridge(alpha=ridge.item(), fit_intercept=False, solver="cholesky")
         fit.fit(z[:, level].T.numpy(), standards.units(target)[0, level].double().numpy())
-        expected = FARTHEST * torch.tanh(torch.from_numpy(fit.coef_) / FARTHEST)
-        assert torch.allclose(found[0, level].double(), expected, atol=1e-3)
+        assert torch.allclose(found[0, level].double(), torch.from_numpy(fit.coef_), atol=1e-3)
 
 
 def test_coordinates_stay_while_the_features_turn(centroids):
@@ -82,7 +81,7 @@ def test_coordinates_stay_while_the_features_turn(centroids):
     assert torch.allclose(coordinates(z @ turn), coordinates(z), atol=1e-3)
 
 
-def test_what_is_far_is_softly_limited_and_no_difference_breaks_nothing(centroids):
+def test_what_is_far_is_limited_and_no_difference_breaks_nothing(centroids):
     standards, foresight = among(centroids)
     assert foresight(standards, 1e6 * centroids).abs().max() <= FARTHEST
     standards, foresight = among(torch.ones(CLASSES, 3, FEATURES))
@@ -91,7 +90,7 @@ def test_what_is_far_is_softly_limited_and_no_difference_breaks_nothing(centroid
 
 def test_a_run_reads_what_its_network_will(centroids):
     """Between levels, too, and nothing where too few classes are known to tell."""
-    running = RunningCentroids(CLASSES, FEATURES, sigma_min=0.1, sigma_max=10.0, levels=3)
+    running = RunningCentroids(CLASSES, FEATURES, sigma_min=0.1, sigma_max=10.0, levels=3, foresight=True)
     running.values.copy_(centroids)
     running.counts.fill_(1)
     running.look_ahead()
@@ -178,17 +177,6 @@ def test_an_image_that_is_no_class_is_read_by_its_own_features(network, data):
     same, _ = features_by_level(network, x0, sigmas, read=network.reading(sigmas, alone[None])[0])
     nothing, _ = features_by_level(network, x0, sigmas, read=torch.zeros(4, 3))
     assert torch.allclose(own, same, atol=1e-5) and not torch.allclose(own, nothing, atol=1e-3)
-
-
-def test_half_of_the_crops_have_the_noise_of_the_others_with_the_other_sign(lively, tiny):
-    """At high noise that cancels most of the error of a mean."""
-    network = lively(tiny).eval().requires_grad_(False)
-    x0 = torch.zeros(16, 3, 16, 16)
-    plain, both = (
-        torch.stack([features_by_level(network, x0, [8.0], seed=k, antithetic=a)[0] for k in range(8)])
-        for a in (False, True)
-    )
-    assert both.var(dim=0).mean() < 0.5 * plain.var(dim=0).mean()
 
 
 def test_a_network_without_foresight_reads_nothing(lively, tiny):

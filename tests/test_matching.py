@@ -137,6 +137,37 @@ def test_a_layer_matched_in_part_moves_its_first_channels_alone(activation, embe
     assert torch.equal(matched[:, 2:], activation[:, 2:])
 
 
+class TestLit:
+    """What the gate reads is seen in the light of the context."""
+
+    def lit(self, embedding, *, size: float) -> MatchedLayer:
+        torch.manual_seed(5)
+        layer = (
+            MatchedLayer(CHANNELS, embedding.shape[1], FEATURES, 5, lit=True).double().requires_grad_(False)
+        )
+        generator = torch.Generator().manual_seed(6)
+        for p in (*layer.gate.parameters(), *layer.tell.parameters()):
+            p.normal_(generator=generator)
+        for p in layer.light.parameters():
+            p.normal_(generator=generator).mul_(size)
+        return layer
+
+    def test_a_fresh_light_changes_nothing(self, activation, embedding):
+        layer = self.lit(embedding, size=0.0)
+        lit = layer(activation, embedding, CentroidMatching(centroid()))
+        layer.light = None
+        plain = layer(activation, embedding, CentroidMatching(centroid()))
+        assert all(torch.equal(one, other) for one, other in zip(lit, plain, strict=True))
+
+    def test_it_is_scaled_and_shifted_before_the_nonlinearity(self, activation, embedding):
+        layer, target = self.lit(embedding, size=1.0), CentroidMatching(centroid())
+        gain, bias = layer.light(embedding).chunk(2, dim=1)
+        read = layer.read(centroid()[FEATURES].expand(4, -1) - layer.offset(embedding))
+        hidden = torch.nn.functional.silu(read * (1 + gain) + bias)
+        _, told, _ = layer(activation, embedding, target)
+        assert torch.allclose(told, embedding + layer.tell(hidden), atol=1e-12)
+
+
 class TestStandardised:
     @pytest.fixture
     def standardised(self):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fgsd.running import LEVELS, MEMORY, SHARE, RunningCentroids, known_centroids
+from fgsd.running import LEVELS, MEMORY, SHARE, RunningCentroids
 from fgsd.training import TrainingConfig, make_batch, train
 
 YES = torch.tensor([True])
@@ -15,7 +15,7 @@ YES = torch.tensor([True])
 
 @pytest.fixture
 def running() -> RunningCentroids:
-    return RunningCentroids(3, 4, sigma_min=0.05, sigma_max=5.0, share=SHARE)
+    return RunningCentroids(3, 4, sigma_min=0.05, sigma_max=5.0, foresight=True)
 
 
 def add(running, rows, sigma, phi, told=None) -> None:
@@ -83,13 +83,13 @@ def test_what_went_unguided_is_not_counted(running):
 def test_where_a_class_was_never_seen_it_has_the_centroid_of_its_nearest_level(running):
     running.values.normal_(generator=torch.Generator().manual_seed(0))
     running.counts[:, 3], running.counts[:2, 7] = 1, 1
-    known = known_centroids(running.state())
+    known = running.known()
     assert torch.equal(known[0, :6], running.values[0, 3].expand(6, -1))
     assert torch.equal(known[1, 6:], running.values[1, 7].expand(LEVELS - 6, -1))
     assert torch.equal(known[2], running.values[2, 3].expand(LEVELS, -1))
     running.counts[1] = 0
     with pytest.raises(ValueError, match=r"rows \[1\] yet"):
-        known_centroids(running.state())
+        running.known()
 
 
 def test_the_news_of_two_processes_add_up(running):
@@ -144,6 +144,7 @@ def test_a_run_matches_to_what_it_has_seen_and_resumes_to_the_bit(data, config, 
     import fgsd.training as training
 
     seen, loss = [], training.loss_and_features
+    monkeypatch.setattr(training, "LOOK_AHEAD_EVERY", 3)
     monkeypatch.setattr(
         training,
         "loss_and_features",
@@ -152,7 +153,7 @@ def test_a_run_matches_to_what_it_has_seen_and_resumes_to_the_bit(data, config, 
     whole = list(train(data.folder, tmp_path / "whole", config, device="cpu"))
     assert len(seen) == 16 and not seen[0].strength.any()  # nothing is known yet
     assert sum(one.strength.sum() for one in seen[8:]) > 20  # nine in ten of 32, but for new levels
-    assert seen[0].read is None or not seen[0].read.any()
+    assert not seen[0].read.any() and seen[15].read.any()
     for record in train(data.folder, tmp_path / "left", config, device="cpu"):
         if record.step == 7:
             break

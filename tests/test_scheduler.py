@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from fgsd.matching import CentroidMatching
 from fgsd.pipeline import Pipeline
-from fgsd.scheduler import MOST_SHARED, Busy, Cancelled, Scheduler
+from fgsd.scheduler import MOST_SHARED, Busy, Cancelled, Scheduler, _Call, _matching
 
 SMALL = {"size": 16, "steps": 6}
 
@@ -159,6 +162,19 @@ class TestPictures:
             alone = pipe.sample(target, **{**SMALL, **options})
             for one, other in zip(pixels(images), pixels(alone), strict=True):
                 assert np.abs(one - other).mean() < 1 / 50 and np.abs(one - other).max() <= 1
+
+    def test_what_is_read_up_front_comes_along(self, lively, tiny):
+        """Calls of several targets as one, as a network with foresight hears each alone."""
+        network = lively(replace(tiny, standards=3, foresight=4)).eval().requires_grad_(False)
+        generator, calls = torch.Generator().manual_seed(0), []
+        for n, strength in ((1, 1.0), (2, 0.5)):
+            x, centroid = torch.randn(n, 3, 8, 8, generator=generator), torch.randn(tiny.dimension)
+            matching = CentroidMatching(centroid, strength, torch.randn(4, generator=generator))
+            calls.append(_Call(SimpleNamespace(preview=False), x, 1.0, matching, False))
+        together = network(torch.cat([c.x for c in calls]), 1.0, _matching(calls))
+        alone = torch.cat([network(c.x, 1.0, c.matching) for c in calls])
+        unread = torch.cat([network(c.x, 1.0, replace(c.matching, read=None)) for c in calls])
+        assert torch.allclose(together, alone, atol=1e-5) and not torch.allclose(alone, unread, atol=1e-3)
 
     @pytest.mark.slow
     def test_of_the_shipped_network_neither(self):

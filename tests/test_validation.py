@@ -10,6 +10,7 @@ from torch import nn
 
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.network import Denoiser, NetworkConfig
+from fgsd.running import RunningCentroids
 from fgsd.validation import SIGMAS, validate
 
 
@@ -85,6 +86,23 @@ def test_right_and_wrong_classes(tmp_path, n):
     assert found.guided[0] == pytest.approx(((1 - right) ** 2).mean(), abs=1e-4)
     assert found.wrong[0] == pytest.approx(((1 - wrong) ** 2).mean(), abs=1e-4)
     assert found.unguided == pytest.approx((1.0,) * 4)
+
+
+def test_with_running_centroids_they_are_what_it_is_guided_to(tmp_path):
+    """Each class to its own, then each to that of the next in the order; peers are not asked."""
+    data, seen = plain_images(tmp_path, 3), []
+    running = RunningCentroids(3, 1, sigma_min=0.05, sigma_max=5.0)
+    running.values.copy_(torch.arange(3.0)[:, None, None].expand_as(running.values))
+    running.counts.fill_(1)
+    validate(Stub(lambda x, sigma, matching: seen.append(matching) or x), data, running=running)
+    order = torch.randperm(3, generator=torch.Generator().manual_seed(0)).float()
+    for _ in SIGMAS:
+        right, unguided, wrong = seen[:3]
+        del seen[:3]
+        assert unguided is None and right.strength.all() and wrong.strength.all()
+        assert torch.equal(right.centroid[::4, 0], order)
+        assert torch.equal(wrong.centroid[::4, 0], order.roll(-1))
+    assert not seen
 
 
 def test_it_repeats_and_leaves_the_network_as_it_was(lively, data):

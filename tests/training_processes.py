@@ -28,7 +28,15 @@ from fgsd.running import LEVELS
 from fgsd.training import TrainingConfig, train
 
 NETWORK = NetworkConfig(
-    widths=(8, 16), blocks=(1, 1), embedding=16, gate=8, head=8, features=("down0", "down1"), standards=LEVELS
+    widths=(8, 16),
+    blocks=(1, 1),
+    embedding=16,
+    gate=8,
+    head=8,
+    features=("down0", "down1"),
+    standards=LEVELS,
+    foresight=3,
+    lit=True,
 )
 DATA = DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
 

@@ -44,7 +44,7 @@ def all_parts() -> dict[str, Part]:
         "textures": Part(textures, ("features", "labels", "unconditional"), optional=("layerwise", "plain")),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),
         "between": Part(between, ("features", "labels")),
-        "dimension": Part(dimension, ("layerwise",), optional=dimensions, least=LEAST),
+        "dimension": Part(dimension, ("features",), optional=dimensions, least=LEAST),
     }
 
 

@@ -96,7 +96,7 @@ def textures(bench: Workbench) -> dict:
                 at_least=memorisation.TARGET,
             ),
         ],
-        "tables": [_likeness(runs, lines, seconds, shipped), _within(runs, lines, shipped)],
+        "tables": [_likeness(runs, lines, seconds, shipped, bench.telling()), _within(runs, lines, shipped)],
         "plots": [
             _against_accuracy(runs, lines, "coverage", "Coverage of a class against accuracy"),
             _against_accuracy(runs, lines, "diversity", "Distance within a class against accuracy"),
@@ -150,7 +150,7 @@ def _cells(runs: Sequence[dict], columns: Sequence[str]) -> list[list[float]]:
     return [over_seeds([one[key] for one in runs]) for key in columns]
 
 
-def _likeness(runs: Runs, lines: Lines, seconds: dict[str, float], shipped: Runs) -> dict:
+def _likeness(runs: Runs, lines: Lines, seconds: dict[str, float], shipped: Runs, telling: str) -> dict:
     known = {line.name: line.evaluations for line in lines.all}
     rows = [
         [name, known.get(name), *_cells(many, LIKENESS), seconds.get(name)]
@@ -168,7 +168,7 @@ def _likeness(runs: Runs, lines: Lines, seconds: dict[str, float], shipped: Runs
         + f"Rows of {FEW_STEPS} steps give classifier-free guidance our number of evaluations; by the clock "
         f"they take {seconds[few] / seconds[ours]:.2f} of our time. Times are medians of rounds in which all "
         "methods take turns. The Fréchet distance is biased by the number of images, which is the same in "
-        "all rows: the rows of real crops show how near one can come." + _of_shipped(shipped),
+        "all rows: the rows of real crops show how near one can come." + telling + _of_shipped(shipped),
     )
 
 

@@ -66,7 +66,7 @@ def truth(bench: Workbench) -> dict:
                 at_most=1.0,
             ),
         ],
-        "tables": [_sample_table(samples, methods), _excess_table(excess)],
+        "tables": [_sample_table(samples, methods, bench.telling("gaussians-")), _excess_table(excess)],
         "plots": [_excess_plot(excess), _spectrum_plot(gaussians, samples, methods)],
         "pictures": [picture],
         "figures": {"sigmas": list(SIGMAS), "excess": excess, "samples": samples},
@@ -197,7 +197,7 @@ def _distance(found: Tensor, exact: Tensor) -> float:
     return (found.double().cpu() - exact).square().mean().item()
 
 
-def _sample_table(samples: dict[str, list[dict]], methods: list[Trained]) -> dict:
+def _sample_table(samples: dict[str, list[dict]], methods: list[Trained], telling: str) -> dict:
     columns = {
         "divergence": "KL divergence from the class, nats",
         "colour": "of the mean colour alone, nats",
@@ -218,7 +218,8 @@ def _sample_table(samples: dict[str, list[dict]], methods: list[Trained]) -> dic
         compared=range(len(methods)),
         note=f"{STEPS} steps of DPM-Solver++ (2M); means over classes, 95 % intervals over {SEEDS} seeds. "
         "The exact denoisers show what belongs to the method and not to the training: with them too, "
-        "classifier-free guidance misses the mean colour. True images show what their number alone costs.",
+        "classifier-free guidance misses the mean colour. True images show what their number alone costs."
+        + telling,
     )
 
 

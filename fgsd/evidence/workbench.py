@@ -98,21 +98,24 @@ class Workbench:
             if (self.folder / (prefix + name) / "model.safetensors").exists()
         ]
 
+    def telling(self, prefix: str = "") -> str:
+        """A sentence on how ours is told the class, which a comparison with labels has to say."""
+        if not self.checkpoint(f"{prefix}features").network.config.foresight:
+            return " Guided by features, the network hears of its target layer by layer, without foresight."
+        return (
+            " Ours reads its target before the first block, by coordinates among the classes' centroids. "
+            "These name a class of the training nearly as a label does: it is told as much as a label tells, "
+            "and matched besides."
+        )
+
     @cached_property
     def data(self) -> TextureFolder:
         """The images, cut as the networks of the study saw them."""
-        return TextureFolder(self.textures, self._any.info.data)
+        return TextureFolder(self.textures, self.checkpoint("features").info.data)
 
     @property
     def classes(self) -> list[str]:
-        return self._any.table.classes
-
-    @property
-    def _any(self) -> Checkpoint:
-        """Of the networks of textures: all know the same classes, of crops that are cut alike."""
-        lone = not (self.folder / "features" / "model.safetensors").exists()
-        there = (self.folder / "layerwise" / "model.safetensors").exists()
-        return self.checkpoint("layerwise" if lone and there else "features")
+        return self.checkpoint("features").table.classes
 
     def training(self, n: int) -> Tensor:
         """Real training crops (C, n, 3, H, W)."""
