@@ -25,16 +25,16 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     ours, labels = all_of_them["features"], all_of_them["labels"]
     # what the classes' spread is known for has no meaning where nothing is matched
     reading = {"network.standards", "network.foresight"}
-    assert differences(ours, labels) == {"network.labels", *reading}
-    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
-    layerwise = all_of_them["layerwise"]
-    assert differences(ours, layerwise) == {"network.features", "network.foresight", "network.lit"}
-    gaussian = differences(all_of_them["gaussians-features"], all_of_them["gaussians-labels"])
-    assert gaussian == {"network.labels", "network.standards"}
+    foresight = {"network.features", "network.foresight", "network.lit"}
     pairs = {"network.standards", "groups", "group_size"}
-    assert differences(layerwise, all_of_them["plain"]) == {*pairs, "network.own_colour"}
-    assert differences(all_of_them["gaussians-features"], all_of_them["gaussians-plain"]) == pairs
-    for one in (ours, labels, layerwise, all_of_them["plain"]):
+    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
+    assert differences(all_of_them["layerwise"], all_of_them["plain"]) == {*pairs, "network.own_colour"}
+    assert differences(all_of_them["gaussians-layerwise"], all_of_them["gaussians-plain"]) == pairs
+    for prefix in ("", "gaussians-"):
+        guided = all_of_them[f"{prefix}features"]
+        assert differences(guided, all_of_them[f"{prefix}labels"]) == {"network.labels", *reading}
+        assert differences(guided, all_of_them[f"{prefix}layerwise"]) == foresight
+    for one in all_of_them.values():
         assert one.config.groups * one.config.group_size == 36
     assert labels.config.network.labels == 5
     sizes = [sum(p.numel() for p in Denoiser(s.config.network).parameters()) for s in (ours, labels)]

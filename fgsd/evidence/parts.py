@@ -40,7 +40,11 @@ def all_parts() -> dict[str, Part]:
 
     dimensions = tuple(name for name in studies() if name.startswith("dimension-"))
     return {
-        "truth": Part(truth, ("gaussians-features", "gaussians-labels"), optional=("gaussians-plain",)),
+        "truth": Part(
+            truth,
+            ("gaussians-features", "gaussians-labels"),
+            optional=("gaussians-layerwise", "gaussians-plain"),
+        ),
         "textures": Part(textures, ("features", "labels", "unconditional"), optional=("layerwise", "plain")),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),
         "between": Part(between, ("features", "labels")),
