@@ -51,6 +51,9 @@ class TrainingConfig:
     # their class
     group_size: int = 1
     guided_share: float = 0.9  # share of groups that are matched or labelled; the rest is left unguided
+    # share of the budget from which running centroids stand still. While they follow, every step moves the
+    # targets of the next, which no gradient knows of: errors remain that more training does not remove
+    settle: float = 1.0
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
     crop_sizes: tuple[tuple[float, float], ...] = ((0.0, 0.5), (0.2, 0.75), (0.6, 1.0))
@@ -94,6 +97,11 @@ class TrainingConfig:
         if shares != sorted(shares) or shares[:1] != [0.0] or not all(0 < k <= 1 for _, k in self.crop_sizes):
             raise ValueError(
                 f"crop_sizes={self.crop_sizes} must begin at 0.0, rise, and hold sizes above 0 and up to 1"
+            )
+        if not 0 < self.settle <= 1 or (self.settle < 1 and not self.network.foresight):
+            raise ValueError(
+                f"settle={self.settle} must be above 0 and at most 1, and below 1 needs network.foresight: "
+                "without it, a run is exported with other centroids than it was trained with"
             )
         if self.network.foresight and not self.running:
             raise ValueError(
@@ -220,7 +228,7 @@ def train(
             batch = replace(batch, condition=running.matching(batch.rows, batch.sigma, batch.told))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
             loss, phi = loss_and_features(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
-        if running is not None:
+        if running is not None and progress < config.settle:
             news = running.news(batch.rows, batch.sigma, batch.told, phi)
             running.add(*(accelerator.reduce(part, "sum") for part in news))
             if model.standards is not None:

@@ -24,8 +24,8 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
     # what the classes' spread is known for has no meaning where nothing is matched
-    reading = {"network.standards", "network.foresight"}
-    foresight = {"network.features", "network.foresight", "network.lit"}
+    reading = {"network.standards", "network.foresight", "settle"}
+    foresight = {"network.features", "network.foresight", "network.lit", "settle"}
     pairs = {"network.standards", "groups", "group_size"}
     assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
     assert differences(all_of_them["layerwise"], all_of_them["plain"]) == {*pairs, "network.own_colour"}
@@ -63,9 +63,10 @@ def test_gaussian_crops_are_whole_images_of_their_class():
 
 
 def test_the_command_trains_resumes_and_refuses_unknown_names(tmp_path, capsys, monkeypatch, tiny):
-    network = replace(tiny, widths=(8, 16, 16), blocks=(1, 1, 1))
-    config = replace(studies()["gaussians-features"].config, network=network, images=72, save_every=1)
-    small = {"gaussians-features": replace(studies()["gaussians-features"], config=config)}
+    one = studies()["gaussians-features"]
+    network = replace(tiny, widths=(8, 16, 16), blocks=(1, 1, 1), standards=3, foresight=6)
+    config = replace(one.config, network=network, images=72, save_every=1)
+    small = {one.name: replace(one, config=config)}
     monkeypatch.setattr("fgsd.study.studies", lambda **options: small)
     arguments = ["study", "gaussians-features", "--runs", str(tmp_path / "runs"), "-o", str(tmp_path / "out")]
     for _ in range(2):  # the second time everything is there
