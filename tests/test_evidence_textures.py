@@ -346,9 +346,8 @@ def test_dimension_compares_the_networks_that_are_there(bench):
     assert found["checks"] == []  # the network with the features of the study is not there
 
 
-def test_the_features_of_the_study_are_checked_against_the_best(bench, monkeypatch):
-    usual = SimpleNamespace(network=SimpleNamespace(features=("down0", "down1")))
-    monkeypatch.setattr("fgsd.evidence.dimension.TEXTURES", usual)
+def test_the_features_of_the_study_are_checked_against_the_best(bench):
+    bench._networks[bench.folder / "features"] = bench.checkpoint("dimension-2-layers")
     found = dimension(bench)
     (one,) = found["checks"]
     best = max(
