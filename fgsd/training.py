@@ -52,7 +52,8 @@ class TrainingConfig:
     group_size: int = 1
     guided_share: float = 0.9  # share of groups that are matched or labelled; the rest is left unguided
     # share of the budget from which running centroids stand still. While they follow, every step moves the
-    # targets of the next, which no gradient knows of: errors remain that more training does not remove
+    # targets of the next, which no gradient knows of: errors remain that more training does not remove. The
+    # price: features go on to change, and their means are no longer quite the centroids
     settle: float = 1.0
     # (share of the budget from which it holds, side of the crops as a share of data.patch_size): small crops
     # first, since many cheap steps teach colours and edges sooner
