@@ -165,20 +165,20 @@ def test_centroids_settle_where_the_configuration_says(data, config, tmp_path):
     from fgsd.network import Denoiser
     from fgsd.run_state import RunFolder
 
-    config, known, steps = replace(config, settle=0.5), {}, []
+    config, known, losses = replace(config, settle=0.5), {}, []
     for record in train(data.folder, tmp_path, config, device="cpu"):
         if record.step in (7, 8, 16):
             place = RunFolder(tmp_path, config, data.classes)
             known[record.step] = place.load_average(Denoiser(config.network))[2]
-        steps.append(record.loss)
+        losses.append(record.loss)
     for key in ("values", "counts", "read"):
         assert torch.equal(known[8][key], known[16][key])
     assert not torch.equal(known[7]["values"], known[8]["values"])
-    assert len(set(steps)) == 16  # the weights go on
+    assert len(set(losses)) == 16  # the weights go on
 
 
 @pytest.mark.parametrize("settle", [0.0, 1.1, float("nan")])
-def test_a_share_that_is_none_is_refused(config, settle):
+def test_centroids_settle_at_a_share_of_the_budget(config, settle):
     with pytest.raises(ValueError, match=f"settle={settle} must be above 0 and at most 1"):
         replace(config, settle=settle)
 
