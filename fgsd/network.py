@@ -26,6 +26,9 @@ class NetworkConfig:
     gate: int = 64  # hidden width of the gates that read the matched means
     # layers whose channel means form the feature vector, in the order in which the network computes them
     features: tuple[str, ...] = ("down0", "down1", "down2", "up1")
+    # further layers with a gate (see `MatchedLayer`), which reads the image's own channel means; they are
+    # neither matched nor part of the feature vector
+    gated: tuple[str, ...] = ()
     feature_share: float = 1.0  # share of each such layer's channels that are matched, the first ones
     # noise levels at which the classes' spread is known, in units of which matched means are read (see
     # `MatchedLayer`); 0: they are read plainly
@@ -46,10 +49,13 @@ class NetworkConfig:
         if min((*self.widths, *self.blocks, self.head, self.embedding // 2, self.gate)) < 1:
             raise ValueError(f"widths and numbers of blocks must be at least 1, embedding 2; got {self}")
         known = self.layers()
-        if unknown := [name for name in self.features if name not in known]:
-            raise ValueError(f"features={unknown} are no layers; this network has {', '.join(known)}")
-        if tuple(sorted(set(self.features), key=known.index)) != tuple(self.features):
-            raise ValueError(f"features={self.features} must be distinct and in the order {', '.join(known)}")
+        for field, names in (("features", self.features), ("gated", self.gated)):
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"{field}={unknown} are no layers; this network has {', '.join(known)}")
+            if tuple(sorted(set(names), key=known.index)) != tuple(names):
+                raise ValueError(f"{field}={names} must be distinct and in the order {', '.join(known)}")
+        if twice := [name for name in self.gated if name in self.features]:
+            raise ValueError(f"gated={twice} are features already, whose gates read the matched means")
         if not 0 < self.feature_share <= 1:
             raise ValueError(f"feature_share={self.feature_share} must be above 0 and at most 1")
         if self.standards < 0 or self.standards == 1:
@@ -144,26 +150,35 @@ class NoiseEmbedding(nn.Module):
 
 
 class Level(nn.Module):
-    """Residual blocks at one resolution, a norm, then matching if the level's features are selected.
+    """Residual blocks at one resolution, a norm, then matching if the level's features are selected, or a
+    gate alone.
 
     The norm keeps the features of all levels of one scale, and the sum of the residuals from growing.
     """
 
     def __init__(
-        self, channels: int, blocks: int, config: NetworkConfig, features: slice | None, *, last: bool = False
+        self,
+        channels: int,
+        blocks: int,
+        config: NetworkConfig,
+        features: slice | None,
+        *,
+        gated: bool,
+        last: bool = False,
     ) -> None:
         super().__init__()
+        self.selected = features is not None
         self.blocks = nn.ModuleList(ResidualBlock(channels, config.embedding) for _ in range(blocks))
         self.matched = None
-        if features is not None:
+        if self.selected or gated:
             self.matched = MatchedLayer(
                 channels,
                 config.embedding,
-                features,
+                features or slice(0, channels),
                 config.gate,
                 tells=not last,
                 lit=config.lit,
-                standardised=config.standards > 0,
+                standardised=config.standards > 0 and self.selected,
             )
 
     def forward(
@@ -180,8 +195,9 @@ class Level(nn.Module):
             x = block(x, context, tileable)
         x = rms_norm(x)
         if self.matched is not None:
-            x, context, phi_k = self.matched(x, context, matching, standard)
-            phi.append(phi_k)
+            x, context, phi_k = self.matched(x, context, matching if self.selected else None, standard)
+            if self.selected:
+                phi.append(phi_k)
         return x, context
 
 
@@ -219,7 +235,10 @@ class Denoiser(nn.Module):
             nn.init.normal_(self.read.weight, std=0.5)
         self.stem = Conv3x3(3 * 4, widths[0])
         self.down = nn.ModuleList(
-            Level(widths[k], config.blocks[k], config, slices.get(f"down{k}")) for k in range(levels)
+            Level(
+                widths[k], config.blocks[k], config, slices.get(f"down{k}"), gated=f"down{k}" in config.gated
+            )
+            for k in range(levels)
         )
         self.shrink = nn.ModuleList(
             nn.Conv2d(widths[k], widths[k + 1], 2, stride=2) for k in range(levels - 1)
@@ -227,7 +246,14 @@ class Denoiser(nn.Module):
         self.grow = nn.ModuleList(nn.Conv2d(widths[k + 1], widths[k], 1) for k in range(levels - 1))
         self.merge = nn.ModuleList(nn.Conv2d(2 * widths[k], widths[k], 1) for k in range(levels - 1))
         self.up = nn.ModuleList(
-            Level(widths[k], max(1, config.blocks[k] - 1), config, slices.get(f"up{k}"), last=k == 0)
+            Level(
+                widths[k],
+                max(1, config.blocks[k] - 1),
+                config,
+                slices.get(f"up{k}"),
+                gated=f"up{k}" in config.gated,
+                last=k == 0,
+            )
             for k in range(levels - 1)
         )
         self.unfold = nn.Conv2d(widths[0], 4 * config.head, 1)

@@ -42,6 +42,9 @@ class TestConfig:
             ({"features": ("down0", "middle")}, "middle"),
             ({"features": ("down1", "down0")}, "order"),
             ({"features": ("down0", "down0")}, "distinct"),
+            ({"gated": ("middle",)}, "gated=.*middle"),
+            ({"features": ("down1",), "gated": ("up0", "down0")}, "gated=.*order"),
+            ({"features": ("down1",), "gated": ("down0", "down1")}, r"gated=\['down1'\] are features"),
             ({"sigma_data": 0.0}, "sigma_data=0.0"),
             ({"sigma_data": float("nan")}, "sigma_data=nan"),
             ({"sigma_data": float("inf")}, "sigma_data=inf"),
@@ -211,6 +214,33 @@ class TestMatching:
         assert none.denoise(images(2), 0.5)[1].shape == (2, 0)
         one = Denoiser(dataclasses.replace(tiny, features=("down1",)))
         assert one.denoise(images(2), 0.5)[1].shape == (2, 16)
+
+
+class TestGatesAlone:
+    @pytest.fixture
+    def gated(self, tiny):
+        return dataclasses.replace(tiny, features=("down1",), gated=("down0", "up0"))
+
+    def test_they_read_their_own_means_and_are_no_features(self, lively, gated):
+        network = lively(dataclasses.replace(gated, standards=3))  # in whose units only features are read
+        before, phi = network.denoise(images(2), 0.5)
+        assert phi.shape == (2, 16) and network.config.dimension == 16
+        network.up[0].matched.read.weight.zero_()
+        assert not torch.allclose(network(images(2), 0.5), before, atol=1e-3)
+
+    def test_unguided_they_do_as_those_of_features_do(self, lively, tiny, gated):
+        """So a baseline that is told labels has the same gates, whichever of both names its layers have."""
+        assert tiny.features == ("down0", "down1", "up0") and not tiny.standards
+        assert torch.equal(lively(tiny)(images(2), SIGMA[:2]), lively(gated)(images(2), SIGMA[:2]))
+
+    @pytest.mark.parametrize("matched", [False, True])
+    def test_no_target_reaches_them(self, lively, tiny, gated, matched):
+        network, x, met = lively(tiny if matched else gated), images(2), []
+        network.down[0].register_forward_hook(lambda module, args, output: met.append(output[0]))
+        target = torch.randn(network.config.dimension, generator=torch.Generator().manual_seed(1))
+        for matching in (None, CentroidMatching(target)):
+            network(x, 0.5, matching)
+        assert torch.equal(met[0], met[1]) != matched
 
 
 def test_the_last_layer_can_see_the_mean_colour_that_matching_erases(tiny):
