@@ -30,10 +30,15 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
     assert differences(all_of_them["layerwise"], all_of_them["plain"]) == {*pairs, "network.own_colour"}
     assert differences(all_of_them["gaussians-layerwise"], all_of_them["gaussians-plain"]) == pairs
-    for prefix in ("", "gaussians-"):
-        guided = all_of_them[f"{prefix}features"]
-        assert differences(guided, all_of_them[f"{prefix}labels"]) == {"network.labels", *reading}
-        assert differences(guided, all_of_them[f"{prefix}layerwise"]) == foresight
+    for prefix, name in (("", "features"), ("gaussians-", "gaussians-five-layers")):
+        assert differences(all_of_them[name], all_of_them[f"{prefix}labels"]) == {"network.labels", *reading}
+        assert differences(all_of_them[name], all_of_them[f"{prefix}layerwise"]) == foresight
+    deep, told = all_of_them["gaussians-features"], all_of_them["gaussians-labels"]
+    matched = {"network.features", "network.gated"}
+    assert differences(deep, all_of_them["gaussians-five-layers"]) == {*matched, "settle"}
+    assert differences(deep, told) == {"network.labels", *matched, *reading} - {"settle"}
+    gates = {*deep.config.network.features, *deep.config.network.gated}
+    assert gates == set(told.config.network.features)
     for one in all_of_them.values():
         assert one.config.groups * one.config.group_size == 36
     assert labels.config.network.labels == 5

@@ -43,7 +43,7 @@ def all_parts() -> dict[str, Part]:
         "truth": Part(
             truth,
             ("gaussians-features", "gaussians-labels"),
-            optional=("gaussians-layerwise", "gaussians-plain"),
+            optional=("gaussians-five-layers", "gaussians-layerwise", "gaussians-plain"),
         ),
         "textures": Part(textures, ("features", "labels", "unconditional"), optional=("layerwise", "plain")),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),

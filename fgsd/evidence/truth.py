@@ -50,9 +50,9 @@ def truth(bench: Workbench) -> dict:
         "answer": (
             f"On {len(gaussians.classes)} classes of Gaussian images the guided denoiser's error exceeds "
             f"that of the exact one by {100 * guided:.1f} %. A Gaussian fitted to guided samples is "
-            f"{divergence[methods[0].name][0]:.0f} nats an image from the truth; with a label it is "
-            f"{divergence[methods[1].name][0]:.0f}, with classifier-free guidance at its best weight "
-            f"{divergence[best][0]:.0f}; as many true images leave {divergence['true images'][0]:.0f}."
+            f"{divergence[methods[0].name][0]:.1f} nats an image from the truth; with a label it is "
+            f"{divergence[methods[1].name][0]:.1f}, with classifier-free guidance at its best weight "
+            f"{divergence[best][0]:.1f}; as many true images leave {divergence['true images'][0]:.1f}."
         ),
         "checks": [
             check(

@@ -91,7 +91,11 @@ class Workbench:
 
     def without_remedies(self, prefix: str = "") -> list[Trained]:
         """Ours without some or all remedies of the study, if they were trained; see `studies`."""
-        names = {"layerwise": "features, layer by layer", "plain": "features, plain"}
+        names = {
+            "five-layers": "features, five layers matched",
+            "layerwise": "features, layer by layer",
+            "plain": "features, plain",
+        }
         return [
             Trained(title, self.checkpoint(prefix + name))
             for name, title in names.items()
