@@ -52,7 +52,8 @@ def table() -> CentroidTable:
 def test_a_mixture_lies_at_its_weight_and_not_beside_the_line(table):
     levels, weights = torch.tensor([0, 2]), torch.tensor([0.0, 0.3, 1.0, -0.5])
     phi = torch.stack([table.mixture({"a": 1 - w, "c": w}).values[levels] for w in weights.tolist()])
-    along, beside = places_on_line(table, ("a", "c"), levels, phi)
+    ends = (table.values[0, levels], table.values[2, levels])
+    along, beside = places_on_line(ends, table.scales[levels], phi)
     assert along == pytest.approx(weights.numpy(), abs=1e-6)
     assert beside == pytest.approx(np.zeros(4), abs=1e-6)
 
@@ -65,7 +66,7 @@ def test_what_is_square_to_the_line_moves_nothing_along_it(table):
     aside = aside - (aside @ line) / (line @ line) * line
     aside = aside / aside.norm() * line.norm() * 0.25
     phi = table.mixture({"a": 0.4, "b": 0.6}).values[levels] + aside.view(2, 5) * scale
-    along, beside = places_on_line(table, ("a", "b"), levels, phi[None])
+    along, beside = places_on_line((table.values[0, levels], table.values[1, levels]), scale, phi[None])
     assert along == pytest.approx([0.6], abs=1e-5) and beside == pytest.approx([0.25], abs=1e-5)
 
 

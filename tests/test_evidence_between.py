@@ -9,6 +9,8 @@ from PIL import Image
 
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from fgsd.evaluation.material import real_crops
+from fgsd.evaluation.paths import own_features, places_on_line
 from fgsd.evidence.along import (
     better,
     blends,
@@ -18,7 +20,18 @@ from fgsd.evidence.along import (
     nearest,
     place_between,
 )
-from fgsd.evidence.between import FIGURES, LABELS, OURS, PIXELS, all_ways, answer, between, path_samples
+from fgsd.evidence.between import (
+    CROPS,
+    FIGURES,
+    LABELS,
+    OURS,
+    PIXELS,
+    all_ways,
+    answer,
+    between,
+    class_means,
+    path_samples,
+)
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.units import Units
 from fgsd.evidence.workbench import Workbench
@@ -126,6 +139,16 @@ def test_samples_of_a_path_are_those_of_the_method_and_share_their_seeds(bench):
     torch.testing.assert_close(found[0], alone[0], atol=2 / 255, rtol=0)
     mixed = method.sample(torch.tensor([[0.5, 0.5, 0.0]]), 2, size=16, steps=16, seed=4)
     torch.testing.assert_close(found[1], mixed[0], atol=2 / 255, rtol=0)
+
+
+def test_the_crops_of_two_classes_lie_about_the_ends_of_their_line(bench):
+    network, pair, sigmas = bench.checkpoint("features").network, ("moss", "brick"), torch.tensor([0.1, 1.0])
+    one, other, spread = class_means(bench, pair, sigmas)
+    n = bench.some(CROPS, 4)
+    for end, crops in enumerate(real_crops(bench.data, pair, n, split="train", seed=bench.seed)):
+        phi = own_features(network, crops, sigmas, seed=bench.seed)
+        along, beside = places_on_line((one, other), spread, phi)
+        assert along.mean() == pytest.approx(end, abs=1e-4) and along.std() > 0 and beside.min() > 0
 
 
 def test_pixels_are_blended_between_the_ends_of_ours(bench):

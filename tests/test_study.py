@@ -37,6 +37,8 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     matched = {"network.features", "network.gated"}
     assert differences(deep, all_of_them["gaussians-five-layers"]) == {*matched, "settle"}
     assert differences(deep, told) == {"network.labels", *matched, *reading} - {"settle"}
+    two = all_of_them["two-layers"]
+    assert differences(two, ours) == {*matched, "settle"}
     gates = {*deep.config.network.features, *deep.config.network.gated}
     assert gates == set(told.config.network.features)
     for one in all_of_them.values():

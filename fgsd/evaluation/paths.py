@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.centroids import CentroidTable
 from fgsd.data import to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
 from fgsd.evaluation.material import Material
@@ -48,26 +47,23 @@ def own_features(network: Denoiser, x0: Tensor, sigmas: Tensor, *, seed: int = 0
     return torch.stack([network.denoise(x0 + s * eps, s)[1].cpu() for s in sigmas.tolist()], dim=1)
 
 
-def places_on_line(
-    table: CentroidTable, pair: tuple[str, str], levels: Tensor, phi: Tensor
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where feature vectors lie along the line between two centroids, and how far beside it.
-
-    Features are in units of their spread within a class, all noise levels side by side.
+def places_on_line(ends: tuple[Tensor, Tensor], scale: Tensor, phi: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Where feature vectors lie along the line between two others, and how far beside it.
 
     Parameters
     ----------
-    levels : Tensor of int, shape (L,)
-        Rows of the table's noise levels.
+    ends : two Tensors of shape (L, F)
+        At L noise levels, all side by side.
+    scale : Tensor of shape (L, F)
+        Units of each feature: its spread within a class.
     phi : Tensor of shape (N, L, F)
 
     Returns
     -------
     along, beside : arrays of shape (N,)
-        0 at the first class, 1 at the second; and the distance from the line in units of its length.
+        0 at the first end, 1 at the second; and the distance from the line in units of its length.
     """
-    scale = table.scales[levels]
-    first, second = (table.of(name).values[levels] / scale for name in pair)
+    first, second = (end / scale for end in ends)
     line = (second - first).double().flatten()
     away = (phi / scale - first).double().flatten(1)
     length = line.norm().clamp(min=1e-12)
@@ -112,7 +108,8 @@ def paths(material: Material, *, pairs: int = 20, points: int = 9, each: int = 2
         x0 = torch.stack([to_tensor(image) for image in images])
         batches = x0.split(max(1, PASS_PIXELS // material.size**2))
         phi = [own_features(pipe.network, x, table.sigmas[levels], seed=material.seed) for x in batches]
-        along, beside = places_on_line(table, (a, b), levels, torch.cat(phi))
+        ends = (table.of(a).values[levels], table.of(b).values[levels])
+        along, beside = places_on_line(ends, table.scales[levels], torch.cat(phi))
         found[f"{a} to {b}"] = {
             # samples that are all in one place do not follow the weight
             "correlation": float(np.corrcoef(along, repeated)[0, 1]) if along.std() > 1e-12 else 0.0,

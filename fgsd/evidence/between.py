@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fgsd.data import to_images, to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
+from fgsd.evaluation.material import real_crops
 from fgsd.evaluation.paths import MOST_NOISE, TARGET, own_features, places_on_line, random_pairs
 from fgsd.evidence.along import better, blends, contrasts, following, going_on, nearest, place_between
 from fgsd.evidence.figures import plot, series, table
@@ -18,6 +19,7 @@ from fgsd.evidence.workbench import Workbench
 from fgsd.sheets import captioned_rows
 
 PAIRS, POINTS, EACH, STEPS = 50, 7, 2, 16
+CROPS = 24  # of each class of a pair, whose own features are the ends of the line
 SHOWN = 4  # pairs in the picture
 OURS, LABELS, PIXELS = "features (ours)", "label embedding", "blend of pixels"
 # of figures: column of the table, which end is better, if any, and words for a sentence
@@ -125,16 +127,16 @@ def measure(bench: Workbench, pair: tuple[str, str], k: int, weights: np.ndarray
     Features are measured anew on the finished images, without guidance, by our network for every way, and by
     EfficientNet, which has nothing to do with either.
     """
-    network, phi_table = bench.checkpoint("features").network, bench.checkpoint("features").table
-    low = (phi_table.sigmas <= MOST_NOISE).nonzero()[:, 0]
-    levels = low[::2] if len(low) else torch.zeros(1, dtype=torch.long)
+    network, sigmas = bench.checkpoint("features").network, bench.checkpoint("features").table.sigmas
+    sigmas = sigmas[sigmas <= MOST_NOISE][::2]
+    *ends, scale = class_means(bench, pair, sigmas)
     one, other = (bench.judge.classes.index(name) for name in pair)
     real = bench.judge.scaled(bench.yardstick.training_features)  # (C, n, F)
     found = {}
     for name, images in all_ways(bench, pair, k, weights).items():
         grid = images.shape[:2]
-        phi = own_features(network, images.flatten(0, 1), phi_table.sigmas[levels], seed=bench.seed)
-        along, beside = places_on_line(phi_table, pair, levels, phi)
+        phi = own_features(network, images.flatten(0, 1), sigmas, seed=bench.seed)
+        along, beside = places_on_line((ends[0], ends[1]), scale, phi)
         features = bench.measured(images)
         chances, scaled = bench.judge.probabilities(features), bench.judge.scaled(features)
         shares = chances[..., other] / np.maximum(chances[..., one] + chances[..., other], 1e-12)
@@ -153,6 +155,21 @@ def measure(bench: Workbench, pair: tuple[str, str], k: int, weights: np.ndarray
             "contrast_error": float(abs(contrast[len(weights) // 2] - 1)),
         }
     return found
+
+
+def class_means(bench: Workbench, pair: tuple[str, str], sigmas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean own features (L, F) of training crops of two classes, and their spread (L, F) within a class.
+
+    Not the centroids that the network is guided to: those of one whose centroids settled are no longer quite
+    its features' means, and they are met on the way of guidance, where own features are measured without.
+    """
+    network, n = bench.checkpoint("features").network, bench.some(CROPS, 4)
+    one, other = (
+        own_features(network, crops, sigmas, seed=bench.seed)
+        for crops in real_crops(bench.data, pair, n, split="train", seed=bench.seed)
+    )
+    spread = (0.5 * (one.var(dim=0) + other.var(dim=0))).sqrt().clamp(min=1e-6)
+    return one.mean(dim=0), other.mean(dim=0), spread
 
 
 def held_out_distance(bench: Workbench) -> float:
@@ -205,16 +222,17 @@ def _table(columns: dict, pairs: int) -> dict:
         rows,
         best={words: direction for words, direction, _ in FIGURES.values() if direction},
         note=f"{pairs} random pairs, {POINTS} weights, {EACH} samples at each with the same seeds, {STEPS} "
-        "steps; intervals: 95 %, over pairs. Line: between the two centroids, in units of the spread within "
-        f"a class; even steps would be {1 / (POINTS - 1):.2f}. Features are measured anew on the images, by "
-        "our network for all three; EfficientNet and the classifier on it know neither network. Distance: to "
+        f"steps; intervals: 95 %, over pairs. Line: between the mean features of {CROPS} training crops of "
+        "each class, in units of the spread within a class; even steps would be "
+        f"{1 / (POINTS - 1):.2f}. Features are measured anew on the images, by our network for all three; "
+        "EfficientNet and the classifier on it know neither network. Distance: to "
         "the nearest training crop of any class, over that of held-out crops.",
     )
 
 
 def _plots(curves: dict, weights: np.ndarray) -> list[dict]:
     titles = {
-        "places": ("Place of the samples on the line between centroids", "place on the line"),
+        "places": ("Place of the samples on the line between classes", "place on the line"),
         "shares": ("What the classifier says", "probability of the second class over both"),
         "nearest": ("Distance from the nearest real crop", "distance / that of held-out crops"),
         "contrast": ("Contrast along the way", "contrast / interpolated contrast of the ends"),

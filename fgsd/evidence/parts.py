@@ -45,7 +45,9 @@ def all_parts() -> dict[str, Part]:
             ("gaussians-features", "gaussians-labels"),
             optional=("gaussians-five-layers", "gaussians-layerwise", "gaussians-plain"),
         ),
-        "textures": Part(textures, ("features", "labels", "unconditional"), optional=("layerwise", "plain")),
+        "textures": Part(
+            textures, ("features", "labels", "unconditional"), optional=("two-layers", "layerwise", "plain")
+        ),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),
         "between": Part(between, ("features", "labels")),
         "dimension": Part(dimension, ("features",), optional=dimensions, least=LEAST),

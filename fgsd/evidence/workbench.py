@@ -93,6 +93,7 @@ class Workbench:
         """Ours without some or all remedies of the study, if they were trained; see `studies`."""
         names = {
             "five-layers": "features, five layers matched",
+            "two-layers": "features, two layers matched",
             "layerwise": "features, layer by layer",
             "plain": "features, plain",
         }
