@@ -100,7 +100,8 @@ class MatchedLayer(nn.Module):
     context, which modulates every block that follows. It starts as the identity. Without the gate guidance
     takes hold several times later in training; without the context it colours but hardly shapes. Gains stay
     between 0 and 2: those of one layer multiply the means that the next one reads, and unbounded ones were
-    seen to blow up.
+    seen to blow up. Without a target, nothing is moved and the gate reads the image's own means: all that is
+    left of a layer that `NetworkConfig.gated` names.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
     layerwise = _with(TEXTURES, standards=LEVELS)
-    alike: dict[str, Any] = dict(features=LAYERS, lit=True)
+    alike = _matched(*LAYERS)
     seen = _with(GAUSSIANS, standards=LEVELS, foresight=gaussians)
     found = [
         Study("features", replace(_with(layerwise, foresight=classes, **alike), settle=SETTLE)),

@@ -143,11 +143,11 @@ def test_samples_of_a_path_are_those_of_the_method_and_share_their_seeds(bench):
 
 def test_the_crops_of_two_classes_lie_about_the_ends_of_their_line(bench):
     network, pair, sigmas = bench.checkpoint("features").network, ("moss", "brick"), torch.tensor([0.1, 1.0])
-    one, other, spread = class_means(bench, pair, sigmas)
+    ends, spread = class_means(bench, pair, sigmas)
     n = bench.some(CROPS, 4)
     for end, crops in enumerate(real_crops(bench.data, pair, n, split="train", seed=bench.seed)):
         phi = own_features(network, crops, sigmas, seed=bench.seed)
-        along, beside = places_on_line((one, other), spread, phi)
+        along, beside = places_on_line(ends, spread, phi)
         assert along.mean() == pytest.approx(end, abs=1e-4) and along.std() > 0 and beside.min() > 0
 
 

@@ -341,7 +341,7 @@ def test_dimension_compares_the_networks_that_are_there(bench):
     ]
     assert all(plot["log_x"] for plot in found["plots"])
     assert [len(one["x"]) for one in found["plots"][0]["series"]] == [2, 1]
-    assert f"Held-out crops: {table['rows'][-1][2][0]:.3g}," in found["plots"][0]["note"]
+    assert found["plots"][0]["note"] == f"Held-out crops: {table['rows'][-1][2][0]:.3g}."
     assert found["figures"]["recommended"] in found["figures"]["dimensions"]
     assert "Of 3 networks from 4 to 24 features" in found["answer"]
     assert found["checks"] == []  # the network with the features of the study is not there

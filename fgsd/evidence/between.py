@@ -129,14 +129,14 @@ def measure(bench: Workbench, pair: tuple[str, str], k: int, weights: np.ndarray
     """
     network, sigmas = bench.checkpoint("features").network, bench.checkpoint("features").table.sigmas
     sigmas = sigmas[sigmas <= MOST_NOISE][::2]
-    *ends, scale = class_means(bench, pair, sigmas)
+    ends, scale = class_means(bench, pair, sigmas)
     one, other = (bench.judge.classes.index(name) for name in pair)
     real = bench.judge.scaled(bench.yardstick.training_features)  # (C, n, F)
     found = {}
     for name, images in all_ways(bench, pair, k, weights).items():
         grid = images.shape[:2]
         phi = own_features(network, images.flatten(0, 1), sigmas, seed=bench.seed)
-        along, beside = places_on_line((ends[0], ends[1]), scale, phi)
+        along, beside = places_on_line(ends, scale, phi)
         features = bench.measured(images)
         chances, scaled = bench.judge.probabilities(features), bench.judge.scaled(features)
         shares = chances[..., other] / np.maximum(chances[..., one] + chances[..., other], 1e-12)
@@ -157,8 +157,11 @@ def measure(bench: Workbench, pair: tuple[str, str], k: int, weights: np.ndarray
     return found
 
 
-def class_means(bench: Workbench, pair: tuple[str, str], sigmas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean own features (L, F) of training crops of two classes, and their spread (L, F) within a class.
+def class_means(
+    bench: Workbench, pair: tuple[str, str], sigmas: Tensor
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Mean own features (L, F) at noise levels (L,) of training crops of each of two classes, and their
+    spread (L, F) within a class.
 
     Not the centroids that the network is guided to: those of one whose centroids settled are no longer quite
     its features' means, and they are met on the way of guidance, where own features are measured without.
@@ -169,7 +172,7 @@ def class_means(bench: Workbench, pair: tuple[str, str], sigmas: Tensor) -> tupl
         for crops in real_crops(bench.data, pair, n, split="train", seed=bench.seed)
     )
     spread = (0.5 * (one.var(dim=0) + other.var(dim=0))).sqrt().clamp(min=1e-6)
-    return one.mean(dim=0), other.mean(dim=0), spread
+    return (one.mean(dim=0), other.mean(dim=0)), spread
 
 
 def held_out_distance(bench: Workbench) -> float:

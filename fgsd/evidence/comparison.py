@@ -45,7 +45,7 @@ class Lines:
     labels: list[Line]  # by weight
     few: list[Line]  # classifier-free guidance by weight, at our number of evaluations
     unguided: Line
-    without: list[Line]  # ours without some or all remedies of the study, those that were trained
+    variants: list[Line]  # of ours, see `Workbench.variants`
 
     @classmethod
     def of(cls, bench: Workbench) -> Lines:
@@ -57,7 +57,7 @@ class Lines:
             [Line(m.name, m) for m in labels],
             [Line(f"{m.name}, {FEW_STEPS} steps", m, FEW_STEPS) for m in labels[1:]],
             Line("unguided", unguided),
-            [Line(m.name, m) for m in bench.without_remedies()],
+            [Line(m.name, m) for m in bench.variants()],
         )
 
     @property
@@ -66,7 +66,7 @@ class Lines:
 
     @property
     def all(self) -> list[Line]:
-        return [*self.guided, *self.without, self.unguided]
+        return [*self.guided, *self.variants, self.unguided]
 
 
 def first_seeds(first: int, images: int) -> list[int]:

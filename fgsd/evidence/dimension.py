@@ -152,6 +152,6 @@ def _plot(
         lines,
         x="dimension of the feature vector",
         y=COLUMNS[key][0],
-        note=f"{HELD_OUT[0].upper()}{HELD_OUT[1:]}: {usual:.3g}, far from the range of this plot.",
+        note=f"{HELD_OUT[0].upper()}{HELD_OUT[1:]}: {usual:.3g}.",
         log_x=True,
     )

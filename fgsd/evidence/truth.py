@@ -22,14 +22,14 @@ IMAGES = 64  # noisy images of each class and noise level that denoisers are hel
 def truth(bench: Workbench) -> dict:
     """What the report says of Gaussian classes."""
     gaussians = GAUSSIAN_SOURCE.gaussians
-    methods, without = bench.methods("gaussians-"), bench.without_remedies("gaussians-")
+    methods, variants = bench.methods("gaussians-"), bench.variants("gaussians-")
     excess = bench.units.get(
         "truth: denoisers",
-        lambda: denoiser_excess(gaussians, [*methods, *without], n=bench.some(IMAGES, 8), seed=bench.seed),
+        lambda: denoiser_excess(gaussians, [*methods, *variants], n=bench.some(IMAGES, 8), seed=bench.seed),
     )
     exact = [Exact("exact conditional", gaussians), *(_exact_cfg(gaussians, w) for w in WEIGHTS)]
     each, samples = bench.some(EACH, 8), {}
-    for method in bench.progress([*methods, *without, *exact], desc="samples of Gaussian classes"):
+    for method in bench.progress([*methods, *variants, *exact], desc="samples of Gaussian classes"):
         samples[method.name] = [
             bench.units.get(
                 f"truth: samples of {method.name}, {seed}",

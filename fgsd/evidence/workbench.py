@@ -89,8 +89,9 @@ class Workbench:
             *(Trained(f"label, CFG {weight:g}", labels, weight) for weight in WEIGHTS),
         ]
 
-    def without_remedies(self, prefix: str = "") -> list[Trained]:
-        """Ours without some or all remedies of the study, if they were trained; see `studies`."""
+    def variants(self, prefix: str = "") -> list[Trained]:
+        """Ours matched in other layers, or without some or all remedies of the study, if they were trained;
+        see `studies`."""
         names = {
             "five-layers": "features, five layers matched",
             "two-layers": "features, two layers matched",
