@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from fgsd.levels import interpolate
-from fgsd.matching import PeerMatching
-from fgsd.network import Denoiser
+from fgsd.model.matching import PeerMatching
+from fgsd.model.network import Denoiser
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from torch import Tensor
 from fgsd.centroids import CentroidTable
 from fgsd.data import DataConfig
 from fgsd.feature_map import FeatureMap
-from fgsd.network import Denoiser, NetworkConfig
-from fgsd.run_state import write_atomically
+from fgsd.model.network import Denoiser, NetworkConfig
+from fgsd.training.run_folder import write_atomically
 
 FORMAT = "fgsd-checkpoint-1"
 MAP = "map.safetensors"

@@ -13,7 +13,7 @@ from torch import Tensor
 from fgsd.centroids import Centroid, CentroidTable
 from fgsd.data import TextureFolder
 from fgsd.levels import interpolate
-from fgsd.network import Denoiser
+from fgsd.model.network import Denoiser
 from fgsd.projection import LevelPlanes, among, boxed, umap_by_level
 
 PROJECTIONS = ("pca", "umap")

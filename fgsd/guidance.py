@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fgsd.centroids import Centroid
 from fgsd.levels import interpolate
-from fgsd.matching import CentroidMatching
-from fgsd.network import Denoiser
+from fgsd.model.matching import CentroidMatching
+from fgsd.model.network import Denoiser
 
 PASS_PIXELS = 32 * 64 * 64  # that go through the network at once: more need more memory, and are no faster
 
@@ -31,7 +31,8 @@ class GuidedDenoiser:
     tileable : bool
         Images wrap round at the edges.
     evaluate : callable, optional
-        Evaluates the network in the place of `network.denoise`; see `fgsd.scheduler`. A large batch comes to
+        Evaluates the network in the place of `network.denoise`; see `fgsd.app.serving.scheduler`. A large
+        batch comes to
         it in passes of at most `PASS_PIXELS` pixels, or of one image.
 
     Raises

@@ -20,7 +20,7 @@ from fgsd.data import ImageError, load_image, to_images, to_tensor
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
 from fgsd.levels import interpolate
-from fgsd.network import Denoiser, check_size
+from fgsd.model.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
 from fgsd.shipped import found
 
@@ -147,7 +147,8 @@ class Pipeline:
         return str(commit)
 
     def through(self, evaluate: Evaluate) -> Pipeline:
-        """The same pipeline, but its samplers ask `evaluate` instead of the network; see `fgsd.scheduler`."""
+        """The same pipeline, but its samplers ask `evaluate` instead of the network; see
+        `fgsd.app.serving.scheduler`."""
         other = copy.copy(self)
         other._evaluate = evaluate
         return other

@@ -68,7 +68,7 @@ class AppServer:
 
 
 def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
-    from fgsd.app.ending import Ending
+    from fgsd.app.http.shutdown import Ending
     from fgsd.app.server import launch
     from fgsd.pipeline import Pipeline
 

@@ -38,8 +38,8 @@ from bad_inputs import Attack, Attacks
 from bad_values import API
 from PIL import Image
 
-from fgsd.app.own import MOST_IMAGE_SIDE
-from fgsd.app.request import MOST_IMAGES, MOST_SIDE
+from fgsd.app.render.user_textures import MOST_IMAGE_SIDE
+from fgsd.app.requests.request import MOST_IMAGES, MOST_SIDE
 from fgsd.evaluation.run import machine
 
 SECRET = "the words that nobody may read"

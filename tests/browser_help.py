@@ -15,7 +15,7 @@ from app_server import AppServer
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from fgsd.app.live import STEPS
+from fgsd.app.serving.preview import STEPS
 
 FLAGS = [
     "--no-sandbox",
@@ -172,3 +172,28 @@ def shows(page: Page, *parts: str, done: bool = True) -> None:
                 && (done ? p.dataset.done === 'true' : Number(p.dataset.index) >= 1); }""",
         arg=[parts, done],
     )
+
+
+def photograph(width: int = 48, height: int = 48, seed: int = 0) -> Image.Image:
+    """An image that is not scaled on its way: its shorter side is that of the training images."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    values = 120 + 60 * np.sin(rows / 3 + seed)[..., None] * [1, 0.3, 0.1]
+    values = values + 40 * np.cos(columns / (2 + seed))[..., None]
+    noise = rng.normal(0, 8, (height, width, 1))
+    return Image.fromarray((values + noise).clip(0, 255).astype(np.uint8))
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def give(page: Page, content: bytes, name: str = "my photo.png", kind: str = "image/png") -> None:
+    """Choose a file with the button."""
+    page.locator(".own .file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+
+
+def thumb(page: Page, name: str):
+    return page.locator(f'.own .thumbs button[data-name="{name}"]')

@@ -21,7 +21,7 @@ from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.feature_map import FeatureMap, fit_map
 from fgsd.levels import noise_levels
-from fgsd.network import Denoiser, NetworkConfig
+from fgsd.model.network import Denoiser, NetworkConfig
 from fgsd.pipeline import Pipeline
 
 TINY = NetworkConfig(

@@ -12,7 +12,7 @@ from fgsd.evaluation.checks import check
 from fgsd.evidence.figures import plot, series, table
 from fgsd.evidence.parts import Part
 from fgsd.evidence.report import report
-from fgsd.evidence.workbench import Workbench
+from fgsd.evidence.report_context import Workbench
 
 QUESTION = "Which is the larger, one < or two?"
 

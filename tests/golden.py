@@ -22,14 +22,14 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from fgsd import Pipeline, coarse_fine
-from fgsd.app.api import samples, strip
-from fgsd.app.between import between_frames, switch_frame
-from fgsd.app.call import sample_call, strip_call
-from fgsd.app.frames import frames, last_frame
-from fgsd.app.link import from_link, to_link
-from fgsd.app.own import centroids, make_texture, place_texture
-from fgsd.app.recipe import fingerprint, from_recipe, to_recipe
-from fgsd.app.request import parse_request
+from fgsd.app.api.arguments import sample_call, strip_call
+from fgsd.app.api.endpoints import samples, strip
+from fgsd.app.render.frames import frames, last_frame
+from fgsd.app.render.interpolations import between_frames, switch_frame
+from fgsd.app.render.recipe import fingerprint, from_recipe, to_recipe
+from fgsd.app.render.user_textures import centroids, make_texture, place_texture
+from fgsd.app.requests.link import from_link, to_link
+from fgsd.app.requests.request import parse_request
 
 HERE = Path(__file__).parent / "golden"
 PIXELS, LINKS, RECIPE = HERE / "pixels.safetensors", HERE / "links.json", HERE / "before.fgsd.json"

@@ -20,12 +20,12 @@ import torch
 import torch._dynamo  # torch's optimisers import it at their first use, which takes seconds
 from safetensors.torch import load_file
 
-from fgsd import run_state
 from fgsd.data import DataConfig
-from fgsd.network import NetworkConfig
-from fgsd.run_state import RunFolder
-from fgsd.running import LEVELS
-from fgsd.training import TrainingConfig, train
+from fgsd.model.network import NetworkConfig
+from fgsd.training import run_folder as run_state
+from fgsd.training.loop import TrainingConfig, train
+from fgsd.training.run_folder import RunFolder
+from fgsd.training.running_centroids import LEVELS
 
 NETWORK = NetworkConfig(
     widths=(8, 16),

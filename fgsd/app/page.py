@@ -10,34 +10,34 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.api import create_api
-from fgsd.app.between_room import (
+from fgsd.app.api.endpoints import create_api
+from fgsd.app.api.files import SWEEP
+from fgsd.app.http.gradio_internals import Blocks, told_by
+from fgsd.app.panels.controls import PRESS_SAMPLE, create_controls_room, create_view
+from fgsd.app.panels.evidence import create_evidence
+from fgsd.app.panels.header import create_title, create_tools
+from fgsd.app.panels.interpolation import (
     BetweenRoom,
     create_between_picture,
     create_modes,
     is_between,
     wire_between,
 )
-from fgsd.app.blocks import Blocks, told_by
-from fgsd.app.controls_room import PRESS_SAMPLE, create_controls_room, create_view
-from fgsd.app.evidence_room import create_evidence
-from fgsd.app.files import SWEEP
-from fgsd.app.frames import frames, to_send
-from fgsd.app.header_room import create_title, create_tools
-from fgsd.app.link import from_link, to_link
-from fgsd.app.live import follower
-from fgsd.app.map_data import MapData
-from fgsd.app.newest import COUNT_WISH, Newest
-from fgsd.app.own import Shelves, centroids
-from fgsd.app.own_room import create_own_room, wire_own
-from fgsd.app.picture_room import create_picture_room
-from fgsd.app.request import RequestError, parse_request
-from fgsd.app.save_room import create_save_room, python_lines, wire_save
-from fgsd.app.target_room import create_target_room
-from fgsd.app.thumbnails import thumbnails, training_images
-from fgsd.app.turns import Turns
+from fgsd.app.panels.map import create_target_room
+from fgsd.app.panels.picture import create_picture_room
+from fgsd.app.panels.save import create_save_room, python_lines, wire_save
+from fgsd.app.panels.user_textures import create_own_room, wire_own
+from fgsd.app.render.frames import frames, to_send
+from fgsd.app.render.map_data import MapData
+from fgsd.app.render.thumbnails import thumbnails, training_images
+from fgsd.app.render.user_textures import Shelves, centroids
+from fgsd.app.requests.link import from_link, to_link
+from fgsd.app.requests.request import RequestError, parse_request
+from fgsd.app.serving.admission import Turns
+from fgsd.app.serving.preview import follower
+from fgsd.app.serving.request_sequence import COUNT_WISH, Newest
+from fgsd.app.serving.scheduler import Scheduler
 from fgsd.pipeline import Pipeline
-from fgsd.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def build_page(
     evidence : bool
         Whether there is a report to open; see `fgsd.app.server.launch`.
     share : bool
-        Whether requests of several visitors share a batch; see `fgsd.scheduler`.
+        Whether requests of several visitors share a batch; see `fgsd.app.serving.scheduler`.
 
     Raises
     ------

@@ -10,21 +10,35 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fgsd.app.agents import has_mcp, show_every_file
-from fgsd.app.answers import HANDLERS
-from fgsd.app.door import Door
-from fgsd.app.ending import Ending
-from fgsd.app.evidence_room import evidence_route
+from fgsd.app.api.mcp import has_mcp, show_every_file
+from fgsd.app.http.errors import HANDLERS
+from fgsd.app.http.malloc_trim import return_spare_memory
+from fgsd.app.http.middleware import Door
+from fgsd.app.http.shutdown import Ending
+from fgsd.app.http.temp_dir import own_folder
 from fgsd.app.page import build_page
-from fgsd.app.spare_memory import return_spare_memory
-from fgsd.app.temporary import own_folder
-from fgsd.app.turns import THREADS
-from fgsd.app.zero_gpu import on_zero_gpu
+from fgsd.app.panels.evidence import evidence_route
+from fgsd.app.serving.admission import THREADS
+from fgsd.app.serving.zero_gpu import on_zero_gpu
 from fgsd.pipeline import Pipeline
 
-HERE = Path(__file__).parent
-FILES = ("style", "header", "own", "target", "map", "picture", "save", "between", "controls", "evidence")
-STYLES = [HERE / f"{name}.css" for name in (*FILES, "narrow")]
+WEB = Path(__file__).parent / "web"
+STYLES = [
+    WEB / f"{name}.css"
+    for name in (
+        "shared/style",
+        "header/header",
+        "user_textures/user_textures",
+        "map/target",
+        "map/map",
+        "picture/picture",
+        "save/save",
+        "interpolation/interpolation",
+        "controls/controls",
+        "evidence/evidence",
+        "shared/narrow",
+    )
+]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -67,7 +81,8 @@ def launch(
     quiet : bool
         Print no address.
     share : bool
-        Whether requests of several visitors share a batch where that is faster; see `fgsd.scheduler`.
+        Whether requests of several visitors share a batch where that is faster; see
+        `fgsd.app.serving.scheduler`.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from fgsd.data import to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
 from fgsd.evaluation.material import Material
 from fgsd.guidance import PASS_PIXELS
-from fgsd.network import Denoiser
+from fgsd.model.network import Denoiser
 
 TARGET = 0.9  # correlation of the place on the line with the weight
 MOST_NOISE = 2.0  # in [-1, 1] units: above it a crop's own features hardly tell its class any more

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fgsd.centroids import features_by_level
-from fgsd.network import Denoiser, NetworkConfig
+from fgsd.model.network import Denoiser, NetworkConfig
 
 
 def fresh_network(config: NetworkConfig, like: Denoiser, *, seed: int) -> Denoiser:

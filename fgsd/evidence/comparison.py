@@ -14,8 +14,8 @@ from fgsd.data import TextureFolder
 from fgsd.evaluation.checks import check
 from fgsd.evidence.figures import over_seeds
 from fgsd.evidence.methods import Trained
-from fgsd.evidence.workbench import Workbench
-from fgsd.evidence.yardstick import Yardstick
+from fgsd.evidence.reference_metrics import Yardstick
+from fgsd.evidence.report_context import Workbench
 
 SEEDS, EACH, STEPS, FEW_STEPS = 3, 4, 16, 8  # samples are EACH of every class, for each seed
 STRENGTHS = (1.25, 1.5)  # of matching beyond the centroid: our counterpart of a weight, at no cost

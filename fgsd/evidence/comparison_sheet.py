@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fgsd.data import to_images
 from fgsd.evidence.methods import Method
-from fgsd.evidence.workbench import Workbench
+from fgsd.evidence.report_context import Workbench
 from fgsd.sheets import image_grid
 
 CLASSES, EACH, SCALE = 8, 3, 2  # classes, images of each method and class, and how much they are enlarged

@@ -15,8 +15,8 @@ from fgsd.evidence.comparison import (
 )
 from fgsd.evidence.figures import over_seeds, plot, series, table
 from fgsd.evidence.methods import Trained
-from fgsd.evidence.workbench import Workbench
-from fgsd.study import studies
+from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.study import studies
 
 LEAST = 3  # networks; fewer show no trend
 TARGET = 0.95  # of the best accuracy, for the features of the study's own network

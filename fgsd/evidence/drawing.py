@@ -12,7 +12,7 @@ from textwrap import fill
 
 import numpy as np
 
-from fgsd.evidence.plane import COLOURS
+from fgsd.evidence.colour_plane import COLOURS
 
 INK, QUIET, RULE, PAPER = "#1d1c1a", "#6a6762", "#dedbd5", "#fffefc"
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")

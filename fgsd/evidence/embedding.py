@@ -17,10 +17,10 @@ from fgsd.evidence.agreement import correlation, follows, intervals, nearest_agr
 from fgsd.evidence.clusters import clusters, dimensions, fresh_network, separation
 from fgsd.evidence.divergence import divergence_rates, integrated, of_pairs, symmetrised
 from fgsd.evidence.methods import Exact, Method, Trained
-from fgsd.evidence.workbench import Workbench
+from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.study import GAUSSIAN_SOURCE
 from fgsd.gaussians import GaussianClasses, gaussian_divergence
 from fgsd.levels import interpolate, noise_levels
-from fgsd.study import GAUSSIAN_SOURCE
 
 LEVELS = 10  # noise levels of the integral
 EACH, GAUSSIAN_EACH = 2, 16  # images of each class at each of them

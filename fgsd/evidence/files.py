@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fgsd.evidence.drawing import draw
 from fgsd.evidence.page import report_page
-from fgsd.run_state import write_atomically
+from fgsd.training.run_folder import write_atomically
 
 JSON, PAGE = "report.json", "report.html"
 

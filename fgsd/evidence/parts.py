@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fgsd.evidence.workbench import Workbench
+from fgsd.evidence.report_context import Workbench
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Part:
 
 def all_parts() -> dict[str, Part]:
     """All parts by name, in the order in which they are read."""
-    from fgsd.evidence.between import between
     from fgsd.evidence.dimension import LEAST, dimension
     from fgsd.evidence.embedding import embedding
+    from fgsd.evidence.interpolation import between
+    from fgsd.evidence.study import studies
     from fgsd.evidence.textures import textures
     from fgsd.evidence.truth import truth
-    from fgsd.study import studies
 
     dimensions = tuple(name for name in studies() if name.startswith("dimension-"))
     return {

@@ -16,8 +16,8 @@ from fgsd.checkpoint import load_checkpoint
 from fgsd.evaluation.material import FeatureFunction, silent
 from fgsd.evaluation.run import checkpoint_facts, load, machine
 from fgsd.evidence.parts import Part, all_parts, choose
-from fgsd.evidence.units import Units
-from fgsd.evidence.workbench import Workbench
+from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.result_cache import Units
 from fgsd.pipeline import best_device
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "plenoptic", "matplotlib")

@@ -28,7 +28,7 @@ from fgsd.evidence.comparison import (
 )
 from fgsd.evidence.comparison_sheet import texture_picture
 from fgsd.evidence.figures import over_seeds, plot, series, table
-from fgsd.evidence.workbench import WEIGHTS, Workbench
+from fgsd.evidence.report_context import WEIGHTS, Workbench
 
 LIKENESS = {  # column, and which figures are the best
     "accuracy": ("class accuracy", "high"),

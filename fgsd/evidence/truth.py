@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from fgsd.evaluation.checks import check
+from fgsd.evidence.colour_plane import plane_picture
 from fgsd.evidence.figures import over_seeds, plot, series, table
 from fgsd.evidence.methods import Exact, Method, Trained
-from fgsd.evidence.plane import plane_picture
-from fgsd.evidence.workbench import WEIGHTS, Workbench
+from fgsd.evidence.report_context import WEIGHTS, Workbench
+from fgsd.evidence.study import GAUSSIAN_SOURCE
 from fgsd.gaussians import GaussianClasses, fitted, gaussian_divergence
-from fgsd.study import GAUSSIAN_SOURCE
 
 SIGMAS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 EXCESS_TARGET = 0.05  # of the exact denoiser's own error

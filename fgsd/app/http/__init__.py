@@ -1,0 +1,1 @@
+"""The HTTP server around Gradio: middleware, error responses, clean-up and shutdown."""

@@ -1,0 +1,32 @@
+"""The report of `fgsd report` over the page: asked of the server only when a visitor opens it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+WEB = Path(__file__).parents[1] / "web"
+ADDRESS = "evidence.html"
+TEMPLATE = f"""
+<div class="evidence" data-address="{ADDRESS}">
+  <button type="button" class="open" aria-haspopup="dialog"
+    title="Is it any good? Figures, plots, and how to repeat them">Evidence</button>
+  <dialog aria-label="Evidence">
+    <button type="button" class="close" aria-label="Close the evidence" title="Close (Esc)">×</button>
+  </dialog>
+</div>
+"""
+
+
+def create_evidence() -> gr.HTML:
+    """The button in the header, and the place where the report opens."""
+    script = (WEB / "evidence" / "evidence.js").read_text(encoding="utf-8")
+    return gr.HTML(TEMPLATE, js_on_load=script, apply_default_css=False, elem_id="evidence")
+
+
+def evidence_route(report: Path) -> Route:
+    """Serves this one file, and nothing beside it."""
+    return Route(f"/{ADDRESS}", lambda request: FileResponse(report, media_type="text/html"))

@@ -1,0 +1,53 @@
+"""The header: the title on the left; on the right undo and redo, favourites, dark and light."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import gradio as gr
+
+from fgsd.app.panels.controls import PRESS_SAMPLE
+
+HERE = Path(__file__).parents[1] / "web" / "header"
+FILES = ("header.js", "favourites.js", "reconnect.js")
+SCRIPT = "\n".join(
+    [f"const pressSample = {PRESS_SAMPLE};", *((HERE / name).read_text(encoding="utf-8") for name in FILES)]
+)
+
+TITLE = """
+<header class="title">
+  <h1>fgsd</h1>
+  <p>Drag the ring between textures: what you see follows. Let go, and it condenses out of noise.</p>
+</header>
+"""
+TOOLS = """
+<nav class="tools" aria-label="Tools" data-first="{first}">
+  <button type="button" class="undo" disabled aria-label="Undo" title="Undo (Ctrl+Z)">↶</button>
+  <button type="button" class="redo" disabled aria-label="Redo" title="Redo (Ctrl+Shift+Z)">↷</button>
+  <button type="button" class="star" aria-pressed="false" aria-label="Keep as a favourite"
+    title="Keep this picture as a favourite, in this browser">☆</button>
+  <button type="button" class="shelf" hidden aria-expanded="false" aria-controls="favourites"></button>
+  <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
+  <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
+  <p class="heard" role="status"></p>
+  <p class="away" role="status" hidden></p>
+</nav>
+"""
+
+
+def create_title() -> gr.HTML:
+    """The title and what one does here."""
+    return gr.HTML(TITLE, apply_default_css=False, elem_id="title", js_on_load=None)
+
+
+def create_tools(first: str) -> gr.HTML:
+    """The buttons; they need nothing of the server.
+
+    Parameters
+    ----------
+    first : str
+        Link of the picture of the first screen, whose address holds none.
+    """
+    markup = TOOLS.format(first=html.escape(first, quote=True))
+    return gr.HTML(markup, js_on_load=SCRIPT, apply_default_css=False, elem_id="tools")

@@ -1,0 +1,212 @@
+"""The room for what lies between textures, in the place of the picture; and the switch above both."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fgsd.app.http.gradio_internals import told_by
+from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
+from fgsd.app.render.interpolations import between_frames, filled, missing, switch_frame
+from fgsd.app.render.user_textures import Shelves, centroids
+from fgsd.app.requests.link import to_link
+from fgsd.app.requests.request import MODES, RequestError, SampleRequest, parse_request
+from fgsd.app.serving.admission import Turns
+from fgsd.app.serving.preview import follower
+from fgsd.app.serving.request_sequence import COUNT_WISH, Newest
+from fgsd.interpolation import switch_stops
+
+log = logging.getLogger(__name__)
+
+WEB = Path(__file__).parents[1] / "web"
+FILES = ("shared/lanczos", "interpolation/interpolation", "interpolation/display")  # parts of one function
+SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
+
+MODES_MARKUP = """
+<div class="modes" role="tablist" aria-label="What is made of the textures">
+  {buttons}
+</div>
+"""
+MODES_SCRIPT = (WEB / "interpolation" / "modes.js").read_text(encoding="utf-8")
+
+MARKUP = """
+<section class="between" data-stops="{stops}" aria-label="Between the textures">
+  <div class="head">
+    <p class="way"></p>
+    <label class="places">places <select aria-label="Pictures in the strip"></select></label>
+    <div class="home"></div>
+  </div>
+  <div class="stage"></div>
+  <div class="switching" hidden>
+    <span class="end"></span>
+    <button type="button" class="swap" title="Swap the two textures" aria-label="Swap the two textures"
+      >⇄</button>
+    <span class="end"></span>
+    <input type="range" min="0" step="1" aria-label="Where coarse goes over to detail">
+    <p><span>coarse, high noise</span><output></output><span>fine, low noise</span></p>
+  </div>
+  <div class="playing" hidden>
+    <button type="button" class="play" aria-label="Play" aria-pressed="true">❚❚</button>
+    <input type="range" min="0" step="1" aria-label="Place in the loop">
+  </div>
+  <div class="ask" hidden><p></p><button type="button"></button></div>
+  <div class="condensing" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
+  <p class="reads"></p>
+  <p class="complaint" role="alert" hidden></p>
+  <p class="told" role="status"></p>
+</section>
+"""
+
+
+@dataclass(frozen=True)
+class BetweenRoom:
+    """Its components. The value of `modes` is {"mode", "switch", "places"}, as `parse_request` takes it."""
+
+    modes: gr.HTML
+    picture: gr.HTML
+
+
+def create_modes() -> gr.HTML:
+    """The switch. Fires `release` when the visitor has chosen, and `select` when they take a slider."""
+    buttons = "".join(
+        f'<button type="button" role="tab" data-mode="{mode}" aria-selected="false">{label}</button>'
+        for label, mode in MODES.items()
+    )
+    return gr.HTML(
+        {"mode": "sample"},
+        html_template=MODES_MARKUP.format(buttons=buttons),
+        js_on_load=MODES_SCRIPT,
+        apply_default_css=False,
+        elem_id="modes",
+    )
+
+
+def create_between_picture(turns: Turns, shelves: Shelves) -> gr.HTML:
+    """The room. Its value: {"run"} with "frame" (see `fgsd.app.render.interpolations`), "need", "error" or
+    "stopped"; runs
+    are numbered as those of the picture room. Fires `select` with the weights of a picture that was clicked,
+    `input` when missing textures shall be added, and `release` when the two textures shall be swapped.
+    """
+    pipe = turns.scheduler.pipe
+    stops = json.dumps(switch_stops(pipe.table.sigmas))
+    return gr.HTML(
+        {"run": 0},
+        html_template=MARKUP.format(stops=stops),
+        js_on_load=SCRIPT,
+        server_functions=[follower(turns, shelves, multiple=pipe.network.config.multiple, make=switch_frame)],
+        apply_default_css=False,
+        elem_id="between-room",
+    )
+
+
+def is_between(value: Any) -> bool:
+    """Whether the switch stands on something else than "Sample"; what is forged counts as that."""
+    mode = value.get("mode") if isinstance(value, Mapping) else None
+    return isinstance(mode, str) and mode in MODES.values() and mode != "sample"
+
+
+def wire_between(
+    turns: Turns,
+    room: BetweenRoom,
+    *,
+    newest: Newest,
+    wish: gr.Number,
+    shelves: Shelves,
+    target_room: gr.HTML,
+    controls: Controls,
+    triggers: Sequence[Callable],
+) -> None:
+    """Let the triggers run whatever the switch stands on; "Sample" is left to the page.
+
+    `wish` is where the browser counts what its visitor wishes, see `COUNT_WISH`.
+    """
+    pipe = turns.scheduler.pipe
+    names = [*controls.settings(), "between"]
+    inputs = [target_room, *controls.settings().values(), room.modes]
+    multiple, sampled = pipe.network.config.multiple, turns.loop(between_frames)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def known(visitor: gr.Request) -> list[str]:
+        return [*pipe.classes, *shelves.of(visitor.session_hash)]
+
+    def parsed(visitor: gr.Request, chosen: Any, values: Sequence[Any]) -> SampleRequest:
+        asked = dict(zip(names, values, strict=True))
+        return parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
+
+    def run(visitor: gr.Request, chosen, *values) -> Iterator[Any]:
+        *values, wish = values
+        # it is the page's, or has been overtaken
+        if not is_between(values[-1]) or (ticket := newest.renew(visitor.session_hash, wish)) is None:
+            yield gr.skip()  # without a yield, Gradio would empty the room
+            return
+        yield {"run": ticket}
+        try:
+            request = parsed(visitor, chosen, values)
+            link = to_link(request)
+            if need := missing(request, pipe.classes):
+                said = {"mode": request.mode, "sentence": need.sentence, "button": need.button}
+                yield {"run": ticket, "need": said, "link": link}
+                return
+            wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
+            own = centroids(shelves.of(visitor.session_hash))
+            for frame in sampled(visitor.session_hash, request, own=own, wanted=wanted):
+                yield {"run": ticket, "frame": frame, "link": link}
+        except RequestError as error:
+            yield {"run": ticket, "error": str(error)}
+        except Exception:
+            log.exception("sampling between textures failed")
+            sentence = "Sampling failed on the server; try a smaller size."
+            yield {"run": ticket, "error": sentence}
+
+    def take(visitor: gr.Request, event: gr.EventData, chosen) -> tuple:
+        """The mixture of a picture becomes the target; all that was chosen stays chosen."""
+        weights = told_by(event).get("weights")
+        try:
+            picked = [{"name": name, "weight": weight} for name, weight in dict(weights).items()]
+            shares = parse_request(picked, classes=known(visitor), multiple=multiple).weights
+            parse_request(chosen, classes=known(visitor), multiple=multiple)
+        except (RequestError, TypeError, ValueError):
+            return gr.skip(), gr.skip()
+        target = [{**entry, "weight": 100 * shares.get(entry["name"], 0.0)} for entry in chosen]
+        return target, {"mode": "sample"}
+
+    def add(visitor: gr.Request, chosen, *values) -> Any:
+        try:
+            found = filled(pipe, parsed(visitor, chosen, values), centroids(shelves.of(visitor.session_hash)))
+        except RequestError:
+            return gr.skip()
+        # as much of the mixture as the heaviest of those that are chosen
+        weight = max(entry["weight"] for entry in chosen)
+        return [*chosen, *({"name": name, "weight": weight} for name in found)]
+
+    def swap(visitor: gr.Request, chosen, *values) -> Any:
+        try:
+            parsed(visitor, chosen, values)
+        except RequestError:
+            return gr.skip()
+        return [*chosen[1::-1], *chosen[2:]]
+
+    def stop(visitor: gr.Request) -> dict:
+        return {"run": newest.current(visitor.session_hash), "stopped": True}
+
+    gr.on(
+        list(triggers),
+        run,
+        [*inputs, wish],
+        room.picture,
+        js=COUNT_WISH,
+        trigger_mode="multiple",
+        concurrency_limit=turns.at_once,
+        **quiet,
+    )
+    again = {"fn": None, "js": PRESS_SAMPLE, **quiet}
+    room.picture.select(take, [target_room], [target_room, room.modes], **quiet).then(**again)
+    room.picture.input(add, inputs, target_room, **quiet).then(**again)
+    room.picture.release(swap, inputs, target_room, **quiet).then(**again)
+    controls.stop.click(stop, None, room.picture, queue=False, **quiet)

@@ -1,0 +1,133 @@
+"""The room on the left: the map of features and, under it, the mixture that is chosen."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
+from fgsd.app.render.pictures import data_uri, grid
+from fgsd.app.requests.request import MOST_CLASSES, MOST_MOVE
+
+WEB = Path(__file__).parents[1] / "web" / "map"
+# parts of one function: each uses the names of those before it
+PARTS = ("target", "view", "points", "paths", "pin", "pointer", "toolbar")
+SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
+
+
+def create_target_room(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
+    """The component; its value is the target, a list of {"name", "weight"}, some with a "move".
+
+    It fires `release` whenever the visitor has changed the target and let go, and `select` when they take the
+    pin or a texture into the hand; each of its moves is an event of the page's document, `fgsd:move`. On the
+    document it hears `fgsd:path` and `fgsd:own`, see `paths.js`.
+    """
+    sheet, columns, rows = grid(thumbnails)
+    style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
+    return gr.HTML(
+        target,
+        html_template=room_html(data, columns, rows),
+        js_on_load=SCRIPT,
+        head=style,
+        apply_default_css=False,
+        elem_id="target-room",
+        server_functions=data.server_functions(),
+    )
+
+
+def room_html(data: MapData, columns: int, rows: int) -> str:
+    """The room's markup, which never changes: the scripts show the target and the map in it.
+
+    Parameters
+    ----------
+    columns, rows : int
+        Of the picture of all thumbnails, in which thumbnail k is the k-th.
+    """
+    buttons = []
+    for k, name in enumerate(data.classes):
+        row, column = divmod(k, columns)
+        # where the thumbnail is in the atlas, as CSS counts it for background-position
+        u, v = _percent(column / max(1, columns - 1)), _percent(row / max(1, rows - 1))
+        safe = html.escape(name, quote=True)
+        buttons.append(
+            f'<button type="button" class="dot" style="--u:{u};--v:{v}" aria-pressed="false" '
+            f'aria-label="{safe}" data-name="{safe}"><i></i><b>{safe}</b></button>'
+        )
+    places = " ".join(f'data-{name}="{data.thumbnails(name)}"' for name in data.projections)
+    sigmas = ",".join(f"{sigma:.3g}" for sigma in data.sigmas)
+    style = f"--side:{_percent(data.side)};--aspect:{ASPECT};--columns:{columns};--rows:{rows}"
+    projections = "".join(
+        f'<button type="button" data-projection="{name}" aria-pressed="false">{name.upper()}</button>'
+        for name in data.projections
+    )
+    single = "hidden" if len(data.projections) < 2 else ""
+    bare = "" if data.count else "hidden"
+    return _escape_template(f"""
+<section class="room" data-most="{MOST_CLASSES}" data-reach="{MOST_MOVE}" data-view="map" style="{style}"
+  data-projections="{",".join(data.projections)}" data-level="{data.start_level}" data-sigmas="{sigmas}"
+  data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}" {places}
+  aria-label="Textures">
+  <div class="bar">
+    <div class="switch" role="group" aria-label="Arrange the textures">
+      <button type="button" data-show="map" aria-pressed="true">Map</button>
+      <button type="button" data-show="grid" aria-pressed="false">Grid</button>
+    </div>
+    <div class="switch projections" role="group" aria-label="Projection of the features" {single}>
+      {projections}
+    </div>
+    <input type="search" class="search" placeholder="Find a texture" aria-label="Find a texture"
+      autocomplete="off" spellcheck="false">
+    <button type="button" class="toggle lasso" aria-pressed="false" aria-keyshortcuts="L"
+      title="Draw round {"crops" if data.count else "textures"} (L): their mean becomes the target, as the
+ {MOST_CLASSES} textures that most of them belong to">Lasso</button>
+    <button type="button" class="toggle mix" aria-pressed="false"
+      title="Each click adds or removes one">Mix</button>
+  </div>
+  <div class="map">
+    <canvas class="ground" aria-hidden="true"></canvas>
+    {"".join(buttons)}
+    <canvas class="over" aria-hidden="true"></canvas>
+    <button type="button" class="mark"></button>
+    <div class="legend" hidden><output class="low"></output><i></i><output class="high"></output></div>
+    <div class="zoom" role="group" aria-label="Zoom">
+      <button type="button" data-zoom="out" aria-label="Zoom out" title="Zoom out (−)">−</button>
+      <button type="button" data-zoom="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
+      <button type="button" data-zoom="all" aria-label="Show the whole map" title="Show all (0)"
+        >⤢</button>
+    </div>
+    <figure class="peek" hidden><img alt=""><figcaption></figcaption></figure>
+  </div>
+  <div class="under">
+    <label class="noise" title="The noise level at which the features are taken">Noise
+      <input type="range" class="level" min="0" max="{len(data.sigmas) - 1}" step="1"
+        value="{data.start_level}"><output class="sigma"></output></label>
+    <label class="colour" {bare}>Colour
+      <select class="paint"><option value="class">by texture</option>
+        <option value="feature">by feature</option></select></label>
+    <input type="number" class="feature" min="0" max="{data.dimension - 1}" step="1" value="0"
+      aria-label="Number of the feature" hidden>
+  </div>
+  <div class="words">
+    <p class="hint">Drag the ring, or click a texture.</p>
+    <p class="truth" title="1 is the typical spread of crops within a class. On the map, distances deceive."
+      ></p>
+  </div>
+  <div class="chips" role="group" aria-label="What is sampled, with weights"></div>
+</section>
+""")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}%"
+
+
+def _escape_template(markup: str) -> str:
+    """Gradio evaluates templates as JavaScript and Handlebars: names of classes must not reach either."""
+    replaced = {"\\": "&#92;", "`": "&#96;", "${": "&#36;{", "{{": "&#123;&#123;"}
+    for old, new in replaced.items():
+        markup = markup.replace(old, new)
+    return markup

@@ -1,0 +1,88 @@
+"""The room on the right: the picture, as it condenses, with a timeline, a chart and read-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+
+from fgsd.app.requests.request import SETTINGS
+
+WEB = Path(__file__).parents[1] / "web"
+FILES = (
+    "shared/lanczos",
+    "picture/chart",
+    "picture/history",
+    "picture/picture",
+    "picture/timeline",
+    "picture/preview",
+)
+SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
+
+MARKUP = f"""
+<section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
+  <div class="stage">
+    <figure>
+      <div class="tiles" role="img" aria-label="No sample yet"></div>
+      <figcaption></figcaption>
+    </figure>
+    <figure hidden>
+      <div class="beside" role="img" aria-label="Denoised estimates of the same samples"></div>
+      <figcaption></figcaption>
+    </figure>
+  </div>
+  <img class="source" alt="" hidden>
+  <div class="timeline">
+    <button type="button" class="playing" aria-label="Play the steps" disabled></button>
+    <div class="track">
+      <svg class="chart" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
+        <line class="hover" y1="0" y2="100" style="display:none"/>
+        <line class="marker" y1="0" y2="100" style="display:none"/>
+        <polyline class="sigma"/>
+        <polyline class="distance"/>
+      </svg>
+      <input type="range" class="scrub" min="1" max="1" value="1" aria-label="Step" disabled>
+    </div>
+    <dl class="readouts lines">
+      <div title="noise level: black is -1, white is 1"><dt class="sigma">noise σ</dt>
+        <dd data-read="sigma">–</dd></div>
+      <div title="of the features to the target, in spreads within a class"><dt class="distance">distance</dt>
+        <dd data-read="distance">–</dd></div>
+    </dl>
+  </div>
+  <dl class="readouts">
+    <div><dt>step</dt><dd data-read="step">–</dd></div>
+    <div><dt>ms a step</dt><dd data-read="ms">–</dd></div>
+    <div title="network evaluations an image"><dt>evaluations</dt><dd data-read="evaluations">–</dd></div>
+    <div><dt>device</dt><dd data-read="device">–</dd></div>
+  </dl>
+  <p class="message" role="alert" hidden></p>
+  <p class="spoken" role="status"></p>
+</section>
+"""
+
+
+def create_picture_room(follow: Callable) -> gr.HTML:
+    """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
+    numbered, and what comes late from an older run than the one on screen is ignored. "frames" are the
+    newest steps of the run, at its end all of them; "link" becomes the page's address. The first value, of
+    run 0, plays before any request; its "first" is the link of its picture. Fires `input` with the query of
+    the address when the visitor goes back or forward.
+
+    In the browser it tells the other rooms, by events of the document: `fgsd:path` {run, index, places} of
+    each step that comes or is looked at, and `fgsd:shown` with each frame on screen.
+
+    Parameters
+    ----------
+    follow : callable
+        Gives the picture at a place of the pin; see `fgsd.app.serving.preview`.
+    """
+    return gr.HTML(
+        {"run": 0, "frames": []},
+        html_template=MARKUP,
+        js_on_load=SCRIPT,
+        server_functions=[follow],
+        apply_default_css=False,
+        elem_id="picture-room",
+    )

@@ -1,0 +1,166 @@
+"""The bar over the picture: what is watched, the tile preview, and the menu of what can be taken home."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fgsd.app.http.gradio_internals import told_by
+from fgsd.app.render.exports import KINDS, ExportedFile, exported
+from fgsd.app.requests.link import from_link
+from fgsd.app.requests.python_code import to_python
+from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
+from fgsd.app.serving.admission import Turns
+from fgsd.app.serving.request_sequence import Newest
+from fgsd.centroids import Centroid
+from fgsd.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+WEB = Path(__file__).parents[1] / "web"
+AT_ONCE = 4  # files in the making: all steps of one take some 100 MB
+
+MARKUP = """
+<div class="save">
+  <button type="button" class="tile" aria-pressed="false" hidden
+    title="Show each image 3 times 3 times: there is no seam">Tile 3 × 3</button>
+  <button type="button" class="open" aria-haspopup="menu" aria-expanded="false">Save</button>
+  <ul role="menu" aria-label="Save" hidden>
+    <li role="none"><button type="button" role="menuitem" data-save="png">
+      PNG <small>the picture, pixel for pixel</small></button></li>
+    <li role="none"><button type="button" role="menuitem" data-save="sheet">
+      Contact sheet <small>all steps in one PNG</small></button></li>
+    <li role="none"><button type="button" role="menuitem" data-save="gif">
+      GIF <small>the steps, moving</small></button></li>
+    <li role="none"><button type="button" role="menuitem" data-save="mp4">
+      MP4 <small>the steps as a film</small></button></li>
+    <li role="none"><button type="button" role="menuitem" data-save="python">
+      Python <small>lines that make the same pixels</small></button></li>
+    <li role="none"><button type="button" role="menuitem" data-save="link">
+      Link <small>an address that gives this picture</small></button></li>
+    <li role="none" hidden><button type="button" role="menuitem" data-save="recipe">
+      File <small>your own texture does not fit into a link: this file opens the same picture</small>
+      </button></li>
+  </ul>
+  <p class="said" role="status"></p>
+  <dialog aria-label="Lines of Python">
+    <pre tabindex="0"></pre>
+    <form method="dialog"><button type="button" class="copy">Copy</button><button>Close</button></form>
+  </dialog>
+</div>
+"""
+
+
+def create_save_room(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
+    """The component; its value is what `wire_save` answers. Fires `submit` with {"wish", "kind", "query",
+    "view"} when the visitor wants a file of the steps.
+
+    Parameters
+    ----------
+    lines : callable
+        See `python_lines`.
+    """
+    return gr.HTML(
+        None,
+        html_template=MARKUP,
+        js_on_load=(WEB / "save" / "save.js").read_text(encoding="utf-8"),
+        server_functions=[lines],
+        apply_default_css=False,
+        elem_id="save-room",
+        min_width=160,
+    )
+
+
+def request_of(query: Any, view: Any, *, pipe: Pipeline, own: Mapping[str, Centroid]) -> SampleRequest:
+    """The request that a link stands for, watched as `view`; `RequestError` if it stands for none."""
+    found = from_link(query)
+    if found is None:
+        raise RequestError("There is no picture to save yet.")
+    target, settings = found
+    settings["view"] = view
+    classes, multiple = [*pipe.classes, *own], pipe.network.config.multiple
+    return parse_request(target, classes=classes, multiple=multiple, **settings)
+
+
+def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, str]]:
+    """A function for the page to call: the link of a picture gives {"lines"}, or {"error"} in a sentence."""
+
+    def lines(query: Any) -> dict[str, str]:
+        target, _ = from_link(query) or ([], {})
+        if any(entry["name"] not in pipe.classes for entry in target):
+            words = "The lines know the checkpoint's textures only: save the File of this picture instead."
+            return {"error": words}
+        try:
+            request = request_of(query, next(iter(VIEWS.values())), pipe=pipe, own={})
+        except RequestError as error:
+            return {"error": str(error)}
+        return {"lines": to_python(request, checkpoint)}
+
+    return lines
+
+
+def wire_save(
+    room: gr.HTML,
+    turns: Turns,
+    newest: Newest,
+    own_of: Callable[[gr.Request], Mapping[str, Centroid]] = lambda visitor: {},
+) -> None:
+    """Answer the menu's wishes for files that are made here; the newest wish of a visitor ends older ones.
+
+    The room's value becomes {"wish", "share"} on the way, then {"wish", "file": {"name", "url"}}; or
+    {"wish", "error"}, or {"wish", "ended"} if the visitor has started another run.
+
+    Parameters
+    ----------
+    newest : Newest
+        Of the visitors' runs: a new run ends the making of a file.
+    own_of : callable
+        Textures of a visitor's own.
+    """
+    wishes, pipe = Newest(), turns.scheduler.pipe
+
+    def wish_of(asked: dict) -> int:
+        return asked.get("wish") if isinstance(asked.get("wish"), int) else 0
+
+    def make_way(visitor: gr.Request, event: gr.EventData) -> None:
+        wishes.renew(visitor.session_hash, wish_of(told_by(event)))
+
+    def save(visitor: gr.Request, event: gr.EventData) -> Iterator[dict]:
+        asked, who = told_by(event), visitor.session_hash
+        wish = wish_of(asked)
+        ticket, run = wishes.renew(who, wish), newest.current(who)
+        if ticket is None:
+            yield {"wish": wish, "ended": True}
+            return
+        try:
+            if asked.get("kind") not in KINDS:
+                raise RequestError("There is no such kind of file.")
+            own = own_of(visitor)
+            request = request_of(asked.get("query"), asked.get("view"), pipe=pipe, own=own)
+            made = None
+            wanted = lambda: wishes.holds(who, ticket) and newest.holds(who, run)  # noqa: E731
+            with turns.place(who, wanted=wanted) as lent:
+                for made in exported(lent, request, asked["kind"], own=own, wanted=wanted):
+                    yield {"wish": wish, **_shown(made)}
+            if not isinstance(made, ExportedFile):
+                yield {"wish": wish, "ended": True}
+        except RequestError as error:
+            yield {"wish": wish, "error": str(error)}
+        except Exception:
+            log.exception("saving failed")
+            yield {"wish": wish, "error": "The file could not be made; try fewer or smaller images."}
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
+    room.submit(make_way, None, None, queue=False, **quiet)
+    room.submit(save, None, room, concurrency_limit=AT_ONCE, **quiet)
+
+
+def _shown(made: float | ExportedFile) -> dict:
+    if not isinstance(made, ExportedFile):
+        return {"share": round(made, 3)}
+    body = base64.b64encode(made.data).decode()
+    return {"file": {"name": made.name, "url": f"data:{made.media_type};base64,{body}"}}

@@ -1,0 +1,1 @@
+"""From a request to what the page shows or a visitor saves."""

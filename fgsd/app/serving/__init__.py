@@ -1,0 +1,1 @@
+"""Who samples when: batching, admission, cancelling, previews and ZeroGPU."""

@@ -1,0 +1,1 @@
+"""How fast the page is, how many visitors it serves, and whether it lasts."""

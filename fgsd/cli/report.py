@@ -1,0 +1,118 @@
+"""Commands that make the evidence: `fgsd study` trains networks to compare, `fgsd report` measures them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgsd.cli.options import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_DATA,
+    DEFAULT_EVIDENCE,
+    Data,
+    one_line_errors,
+)
+from fgsd.shipped import found
+
+DEFAULT_STUDY = Path("checkpoints/study")
+
+
+@one_line_errors
+def study(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Networks to train [default: all, in turn].")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; name it again to resume.")] = Path(
+        "runs/study"
+    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoints.")] = DEFAULT_STUDY,
+    images: Annotated[
+        int | None, typer.Option(help="Another budget in training crops, for every network.", min=1)
+    ] = None,
+    license: Annotated[str, typer.Option(help="Of the weights, for the model cards.")] = "cc-by-sa-3.0",
+    data: Data = DEFAULT_DATA,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the accelerator.")] = False,
+) -> None:
+    """Train the networks that the report compares, or resume; writes a checkpoint for each."""
+    from tqdm import tqdm
+
+    from fgsd.cli.train import attribution_of, show_progress
+    from fgsd.data import TextureFolder
+    from fgsd.evidence.study import TEXTURES, studies
+    from fgsd.training.export import export
+
+    folder = Path(found(data))
+    known = studies(classes=len(TextureFolder(folder, TEXTURES.data).classes), images=images)
+    if unknown := [name for name in names or [] if name not in known]:
+        raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
+    for name in names or known:
+        one = known[name]
+        typer.echo(f"{name}: {one.config.images:,} training crops")
+        show_progress(one.train(folder, runs / name, device="cpu" if cpu else None), visible=True)
+        export(
+            runs / name,
+            one.data(folder),
+            one.config,
+            out / name,
+            crops=one.crops,
+            map_crops=0,
+            progress=functools.partial(tqdm, file=sys.stderr),
+            attribution="" if one.gaussian else attribution_of(folder),
+            license=license,
+        )
+        typer.echo(f"checkpoint written to {out / name}")
+
+
+@one_line_errors
+def report(
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this part; may be repeated [default: all]. Parts measured before stay."),
+    ] = None,
+    networks: Annotated[Path, typer.Option(help="Folder of what `fgsd study` trained.")] = DEFAULT_STUDY,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", "-c", help="Folder of the checkpoint of the page, to compare.")
+    ] = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+    seed: Annotated[int, typer.Option(help="Of samples and crops.", min=0)] = 0,
+    size: Annotated[float, typer.Option(help="Of the samples, as a share: less for a quick trial.")] = 1.0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = DEFAULT_EVIDENCE,
+    scratch: Annotated[
+        Path, typer.Option(help="Folder for figures of parts under way; name it again to resume.")
+    ] = Path("runs/report"),
+) -> None:
+    """Measure what feature guidance is worth, against labels; writes tables, plots and a page of HTML."""
+    from tqdm import tqdm
+
+    from fgsd.evidence.files import PAGE, read_report, write_report
+    from fgsd.evidence.parts import all_parts, choose
+    from fgsd.evidence.report import lacking
+    from fgsd.evidence.report import report as measure
+    from fgsd.evidence.text import report_text
+
+    networks, previous, results = Path(found(networks)), read_report(out), None
+    for name, missing in lacking(choose(part, all_parts()), networks).items():
+        typer.echo(f"{name} is skipped; it needs: fgsd study {' '.join(missing)}", err=True)
+    for results in measure(
+        part,
+        networks=networks,
+        textures=Path(found(data)),
+        shipped=Path(found(checkpoint)),
+        out=out,
+        scratch=scratch,
+        seed=seed,
+        size=size,
+        previous=previous,
+        progress=functools.partial(tqdm, file=sys.stderr),
+    ):
+        write_report(results, out)
+    if results is None:
+        raise typer.Exit(1)
+    typer.echo(report_text(results))
+    if lost := set((previous or results)["parts"]) - set(results["parts"]):
+        typer.echo(f"not kept, since measured in another way: {', '.join(sorted(lost))}", err=True)
+    typer.echo(f"report written to {out / PAGE}")

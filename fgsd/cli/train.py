@@ -1,0 +1,173 @@
+"""Commands that make a checkpoint: `fgsd train`, `fgsd map`."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fgsd.cli.options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, one_line_errors, pipeline
+from fgsd.shipped import found
+
+
+@one_line_errors
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of images: one a class, or one folder a class.")],
+    run: Annotated[Path, typer.Option(help="Folder of the run; name it again to resume.")] = Path(
+        "runs/latest"
+    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint.")] = Path(
+        "checkpoints/latest"
+    ),
+    images: Annotated[
+        int | None, typer.Option(help="Budget in training crops [default: 1000000].", min=1)
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="Budget in hours, instead of in crops.")] = None,
+    image_size: Annotated[int, typer.Option(help="Shorter side images are scaled down to, in pixels.")] = 192,
+    patch_size: Annotated[int, typer.Option(help="Side of the training crops, in pixels.")] = 64,
+    test_share: Annotated[float, typer.Option(help="Share of each image's rows held out for testing.")] = 1
+    / 3,
+    groups: Annotated[int, typer.Option(help="Groups in a batch, each of one class.")] = 36,
+    group_size: Annotated[
+        int, typer.Option(help="Crops in a group; 1: matched to running centroids, not to each other.")
+    ] = 1,
+    muon_lr: Annotated[float, typer.Option(help="Learning rate of the kernels (Muon).")] = 0.02,
+    adam_lr: Annotated[float, typer.Option(help="Learning rate of all else (Adam).")] = 0.0015,
+    seed: Annotated[int, typer.Option(help="Of weights, crops and noise.", min=0)] = 0,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    init_from: Annotated[str | None, typer.Option(help="Checkpoint whose weights to begin with.")] = None,
+    license: Annotated[
+        str, typer.Option(help="Of the weights, for the model card; LICENSE.md of the data goes into it too.")
+    ] = "other",
+    map_crops: Annotated[
+        int, typer.Option(help="Crops of each class on the map of features; 0 for no map.", min=0)
+    ] = 24,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the accelerator.")] = False,
+) -> None:
+    """Train on a folder of images, or resume; writes a checkpoint at the end."""
+    from tqdm import tqdm
+
+    from fgsd.data import DataConfig, TextureFolder
+    from fgsd.training.export import export
+    from fgsd.training.loop import TrainingConfig
+    from fgsd.training.loop import train as steps
+
+    if images is None and hours is None:
+        images = 1_000_000
+    previous = None if init_from is None else pipeline(init_from)
+    settings: dict[str, Any] = dict(
+        data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
+        images=images,
+        hours=hours,
+        groups=groups,
+        group_size=group_size,
+        muon_lr=muon_lr,
+        adam_lr=adam_lr,
+        seed=seed,
+        precision=precision,
+        compile=compile,
+    )
+    if previous is not None:
+        settings["network"] = previous.network.config
+    config = TrainingConfig(**settings)
+    folder = TextureFolder(data, config.data)
+    main = _is_main_process()
+    if main:
+        for line in folder.skipped:
+            typer.echo(f"skipped {line}", err=True)
+        typer.echo(f"{len(folder.classes)} classes from {data}")
+    device = "cpu" if cpu else None
+    show_progress(
+        steps(data, run, config, init_from=previous and previous.network, device=device), visible=main
+    )
+    if main:
+        bar = functools.partial(tqdm, file=sys.stderr)
+        export(
+            run,
+            folder,
+            config,
+            out,
+            map_crops=map_crops,
+            progress=bar,
+            attribution=attribution_of(data),
+            license=license,
+            begun_from=previous and previous.info,
+        )
+        typer.echo(f"checkpoint written to {out}")
+
+
+def attribution_of(data: Path) -> str:
+    """The terms of a folder of images, for the card of what was trained on them."""
+    terms = data / "LICENSE.md"
+    return terms.read_text(encoding="utf-8").strip() if terms.is_file() else ""
+
+
+def show_progress(records, *, visible: bool) -> None:
+    """A bar with the mean loss of the last steps, images a second and the time left."""
+    from tqdm import tqdm
+
+    with tqdm(total=1.0, disable=not visible, bar_format="{percentage:5.1f}%|{bar}| {desc}") as bar:
+        loss, first = None, None
+        for record in records:
+            loss = record.loss if loss is None else 0.98 * loss + 0.02 * record.loss
+            first = first or record
+            seconds = record.seconds - first.seconds
+            rate = (record.images - first.images) / seconds if seconds > 0 else 0.0
+            done = record.progress - first.progress
+            left = seconds * (1 - record.progress) / done if done > 0 else 0.0
+            bar.set_description_str(
+                f"step {record.step}, loss {loss:.4f}, {rate:.0f} images/s, {left / 60:.0f} min left"
+            )
+            bar.update(record.progress - bar.n)
+            if visible and record.validation is not None:
+                tqdm.write(validation_text(record.step, record.validation), file=sys.stderr)
+
+
+@one_line_errors
+def fit_map_of(
+    checkpoint: Annotated[Path, typer.Option("--checkpoint", "-c", help="Folder.")] = Path(
+        DEFAULT_CHECKPOINT
+    ),
+    data: Data = DEFAULT_DATA,
+    crops: Annotated[int, typer.Option(help="Training crops of each class.", min=1)] = 24,
+    seed: Annotated[int, typer.Option(help="Of crops, noise and UMAP.", min=0)] = 0,
+) -> None:
+    """Fit the map of a checkpoint's features to training crops, and store it with the checkpoint."""
+    from tqdm import tqdm
+
+    from fgsd.data import TextureFolder
+    from fgsd.feature_map import fit_map
+
+    place = Path(found(checkpoint))
+    if not place.is_dir():
+        raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
+    pipe = pipeline(str(place))
+    folder = TextureFolder(found(data), pipe.info.data)
+    fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)
+    pipe.map = fitted
+    pipe.save_pretrained(place)  # its card names the new file
+    kept, sigmas = 100 * fitted.kept, pipe.table.sigmas.tolist()
+    typer.echo(
+        f"{place / 'map.safetensors'}: {len(fitted.labels)} crops at {len(sigmas)} noise levels; its "
+        f"components keep {kept.min():.0f} to {kept.max():.0f} % of their variance; at sigma "
+        f"{sigmas[fitted.start_level]:.2f} they tell classes best"
+    )
+
+
+def validation_text(step: int, validation) -> str:
+    """A small table: squared error by noise level, guided, unguided and with a wrong centroid."""
+    lines = [f"step {step}: squared error on held-out crops by noise level"]
+    lines.append("  sigma     " + "".join(f"{s:>9.2f}" for s in validation.sigmas))
+    for name in ("guided", "unguided", "wrong"):
+        lines.append(f"  {name:<10}" + "".join(f"{v:>9.4f}" for v in getattr(validation, name)))
+    return "\n".join(lines)
+
+
+def _is_main_process() -> bool:
+    import os
+
+    return int(os.environ.get("RANK", "0")) == 0

@@ -1,0 +1,146 @@
+"""What the map sends to the page, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from map_help import scattered_map
+from PIL import Image
+
+from fgsd.app.panels.map import room_html
+from fgsd.app.render.label_layout import spread_out
+from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData, packed
+from fgsd.app.render.thumbnails import training_images
+from fgsd.centroids import CentroidTable
+from fgsd.data import to_tensor
+from fgsd.pipeline import Pipeline
+
+COUNT = 60
+
+
+@pytest.fixture(scope="module")
+def mapped(pipe) -> Pipeline:
+    return Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=scattered_map(pipe, COUNT, image=48))
+
+
+@pytest.fixture(scope="module")
+def map_data(mapped, texture_folder) -> MapData:
+    return MapData(mapped, training_images(texture_folder, mapped.info))
+
+
+def unpacked(text: str, columns: int = 2) -> np.ndarray:
+    whole = np.frombuffer(base64.b64decode(text), dtype="<u2").astype(float)
+    return (LOW + whole / 65535 * (HIGH - LOW)).reshape(-1, columns)
+
+
+def test_places_survive_packing_and_far_ones_stay_at_the_edge():
+    places = np.array([[0, 1], [0.123456, -0.2], [5, -5]])
+    assert unpacked(packed(places)) == pytest.approx(places.clip(LOW, HIGH), abs=2e-5)
+
+
+def test_crops_and_classes_are_those_of_the_map(map_data, mapped):
+    for projection in ("pca", "umap"):
+        for level in (0, 5):
+            found = map_data.points({"projection": projection, "level": level})["points"]
+            places = mapped.map.crops(projection, level).clip(LOW, HIGH)
+            assert unpacked(found) == pytest.approx(places, abs=2e-5)
+        classes = unpacked(map_data.thumbnails(projection), 4).reshape(6, 3, 4)
+        assert classes[2, :, 2:] == pytest.approx(mapped.map.classes(projection, 2), abs=2e-5)
+    labels = np.frombuffer(base64.b64decode(map_data.labels()["labels"]), dtype="<u2")
+    assert np.array_equal(labels, mapped.map.labels)
+
+
+def test_points_take_two_bytes_an_axis(map_data):
+    assert len(map_data.points({"projection": "pca", "level": 0})["points"]) == COUNT * 4 * 4 / 3
+
+
+def test_a_feature_is_sent_in_bytes_between_its_ends(map_data, mapped):
+    found = map_data.feature({"index": 3, "level": 1})
+    values = np.frombuffer(base64.b64decode(found["values"]), dtype=np.uint8)
+    expected = mapped.map.feature(3, 1).clip(found["low"], found["high"])
+    step = (found["high"] - found["low"]) / 255
+    assert found["low"] + step * values == pytest.approx(expected, abs=step + 2e-3)
+
+
+def test_a_crop_is_cut_from_its_image(map_data, mapped, texture_folder):
+    found = map_data.crop({"crop": 7, "level": 0})
+    assert found["name"] == "moss" == mapped.classes[mapped.map.labels[7]]
+    left, top = mapped.map.corners[7]
+    with Image.open(texture_folder / "moss.png") as image:
+        real = to_tensor(image.convert("RGB").crop((left, top, left + 16, top + 16)))
+    with Image.open(io.BytesIO(base64.b64decode(found["src"].partition(",")[2]))) as shown:
+        assert shown.size == (16, 16)
+        assert (to_tensor(shown.convert("RGB")) - real).abs().mean() < 0.1  # of 2: it is compressed
+    rows, distances = mapped.map.nearest(0, 3)
+    assert [name for name, _ in found["near"]] == [mapped.classes[row] for row in rows[7]]
+    assert [d for _, d in found["near"]] == pytest.approx(distances[7].tolist(), abs=0.006)
+
+
+def test_without_images_crops_have_no_picture(mapped):
+    assert MapData(mapped, None).crop({"crop": 0, "level": 0})["src"] is None
+
+
+def test_the_true_distance_is_that_of_the_target_as_it_was_moved(map_data, mapped):
+    target = [{"name": "moss", "weight": 20, "move": [0.2, 0.1]}]
+    [(name, distance)] = mapped.table.nearest(mapped.map.moved(mapped.table.of("moss"), 0.2, 0.1), 1)
+    assert map_data.truth({"target": target}) == {"name": name, "distance": pytest.approx(distance, abs=6e-4)}
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "words"),
+    [
+        ("map_points", None, "The projection must be pca or umap"),
+        ("map_points", {"projection": ["pca"], "level": 0}, "The projection"),
+        ("map_points", {"projection": "pca", "level": 6}, "The level must be a whole number from 0 to 5"),
+        ("map_points", {"projection": "pca", "level": True}, "The level"),
+        ("map_feature", {"index": -1, "level": 0}, "The index"),
+        ("map_crop", {"crop": 1.5, "level": 0}, "The crop"),
+        ("map_truth", {"target": [{"name": "gold", "weight": 1}]}, "There is no texture named 'gold'"),
+        ("map_truth", 7, "Choose at least one texture"),
+    ],
+)
+def test_what_is_forged_is_answered_with_a_sentence(map_data, name, asked, words):
+    [function] = [f for f in map_data.server_functions() if f.__name__ == name]
+    answer = function(asked)
+    assert set(answer) == {"error"} and words in answer["error"]
+
+
+def test_a_map_without_crops_or_umap_shows_what_there_is(pipe):
+    data = MapData(pipe, None)
+    assert data.count == 0 and data.projections == ("pca",)
+    assert data.points({"projection": "pca", "level": 0}) == {"points": ""}
+    markup = room_html(data, 2, 2)
+    assert 'data-crops="0"' in markup and "data-umap" not in markup
+
+
+def test_names_of_classes_reach_no_script(pipe):
+    nasty = '"><script>alert(1)</script>${trigger}{{value}}`\\'
+    table = pipe.table
+    one = CentroidTable([nasty], table.sigmas, table.values[:1], table.spreads[:1], table.colours[:1])
+    markup = room_html(MapData(Pipeline(pipe.network, one, pipe.info, "cpu"), None), 1, 1)
+    for active in ("<script", "${", "{{", "`", "\\"):
+        assert active not in markup
+
+
+class TestSpread:
+    @pytest.mark.parametrize("count", [3, 64])
+    def test_squares_do_not_hide_each_other_and_stay_on_the_map(self, count):
+        side = 0.06
+        points = np.random.default_rng(3).normal(0.5, 0.1, (count, 2)).clip(0, 1)
+        centres = spread_out(points, side, ASPECT) * [1, 1 / ASPECT]  # in widths of the map
+        gaps = np.abs(centres[:, None] - centres[None]).max(axis=-1)
+        np.fill_diagonal(gaps, np.inf)
+        assert gaps.min() > 0.97 * side
+        assert (centres >= side / 2).all()
+        assert (centres <= np.array([1, 1 / ASPECT]) - side / 2).all()
+
+    def test_more_squares_than_fit_stay_on_their_points(self):
+        points = np.random.default_rng(0).random((30, 2))
+        assert np.array_equal(spread_out(points, 0.3, 1.0), points)
+
+    def test_squares_that_are_apart_stay_where_they_are(self):
+        points = np.array([[0.2, 0.2], [0.8, 0.3], [0.5, 0.8]])
+        assert spread_out(points, 0.1, 1.0) == pytest.approx(points, abs=1e-3)

@@ -1,0 +1,99 @@
+"""Temporary files have a folder of their own for each server, and none outlives it for long."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from fgsd.app.http import temp_dir as temporary
+
+# claims a folder, puts a file in it, says where, and lives until its input ends
+HOLDER = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[2])
+import temp_dir as temporary
+
+folder = temporary.claim(Path(sys.argv[1]))
+(folder / "file").write_text("content")
+print(folder, flush=True)
+sys.stdin.read()
+"""
+MODULE = Path(__file__).parents[2] / "fgsd/app/http"  # alone: all of fgsd takes seconds to import
+
+
+@contextmanager
+def holder(place: Path):
+    """A process that has a folder below `place`, and the folder."""
+    command = [sys.executable, "-c", HOLDER, str(place), str(MODULE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process, Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def test_what_a_killed_server_left_goes_with_the_next_start_and_live_ones_keep_theirs(tmp_path):
+    with holder(tmp_path) as (killed, left), holder(tmp_path) as (_, alive):
+        assert left != alive and left.parent == alive.parent == tmp_path / f"fgsd-{os.getuid()}"
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert (left / "file").exists()
+        with holder(tmp_path) as (_, new):
+            assert not left.exists()
+            assert (alive / "file").exists() and (new / "file").exists()
+
+
+def test_only_folders_of_servers_are_swept(tmp_path):
+    home = tmp_path / f"fgsd-{os.getuid()}"
+    (home / "server-old").mkdir(parents=True)
+    (home / "mine").mkdir()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("content")
+    (home / "server-link").symlink_to(elsewhere)
+    with holder(tmp_path) as (_, folder):
+        assert folder.parent == home
+        assert not (home / "server-old").exists()
+        assert (home / "mine").exists() and (elsewhere / "file").exists()
+
+
+def test_a_folder_that_is_not_ones_own_is_left_alone(tmp_path):
+    others = tmp_path / "others"
+    (others / "server-old").mkdir(parents=True)
+    (tmp_path / f"fgsd-{os.getuid()}").symlink_to(others)
+    with holder(tmp_path) as (_, folder):
+        assert folder.is_relative_to(tmp_path) and not folder.is_relative_to(others)
+        assert (others / "server-old").exists()
+
+
+def test_many_that_start_at_once_keep_their_folders(tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path), str(MODULE)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)
+    ]
+    folders = {Path(process.stdout.readline().strip()) for process in started}
+    assert len(folders) == 6 and all((folder / "file").exists() for folder in folders)
+    for process in started:
+        process.communicate()
+
+
+def test_a_file_that_is_written_while_its_folder_is_removed_goes_too(tmp_path, monkeypatch):
+    folder, late = tmp_path / "server-x", iter(("a", "b"))
+    rmtree = shutil.rmtree
+
+    def answered_meanwhile(place, **options):
+        rmtree(place, **options)
+        if (name := next(late, None)) is not None:
+            (place / name).mkdir(parents=True)
+            (place / name / "picture.png").write_bytes(b"content")
+
+    monkeypatch.setattr(shutil, "rmtree", answered_meanwhile)
+    (folder / "old").mkdir(parents=True)
+    temporary.remove(folder)
+    assert not folder.exists() and next(late, None) is None
+    temporary.remove(folder)  # and what is gone may be

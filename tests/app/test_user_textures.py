@@ -1,0 +1,184 @@
+"""Textures of the visitor's own, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fgsd.app.render.user_textures import (
+    CROPS,
+    MOST_CHARACTERS,
+    MOST_IMAGE_SIDE,
+    MOST_OWN,
+    THUMBNAIL,
+    OwnTexture,
+    Shelves,
+    centroids,
+    clean_name,
+    make_texture,
+    read_image,
+    with_textures,
+)
+from fgsd.app.requests.request import RequestError, parse_request
+from fgsd.app.requests.target import aim
+
+
+def picture(width: int = 48, height: int = 48, seed: int = 0) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def uri(image: Image.Image, kind: str = "PNG") -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+class TestMakeTexture:
+    def test_it_is_the_centroid_of_the_image_with_its_nearest_classes_and_its_place(self, pipe):
+        image = picture(60, 50)
+        texture = make_texture(pipe, uri(image), "my photo.jpg", pipe.classes)
+        same = pipe.centroid_of(image, crops=CROPS)
+        assert texture.name == "my photo"
+        assert torch.equal(texture.centroid.values, same.values)
+        assert torch.equal(texture.centroid.colour, same.colour)
+        assert texture.near == pipe.nearest(same, 3)
+        places = pipe.map.place_centroid("pca", same)
+        assert np.array(texture.pca) == pytest.approx(places, abs=1e-3)
+        assert texture.umap is None or np.array(texture.umap).shape == places.shape
+        assert read_image(texture.src).size == (THUMBNAIL, THUMBNAIL)
+        assert len(texture.src) < 10_000
+
+    def test_a_training_image_lies_at_its_class(self, pipe, texture_folder):
+        texture = make_texture(pipe, uri(Image.open(texture_folder / "slate.png")), "x", pipe.classes)
+        assert texture.near[0][0] == "slate"
+
+    def test_it_is_told_to_the_page(self, pipe):
+        texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
+        told = texture.on_page()
+        assert set(told) == {"name", "src", "near", "pca", "umap"}
+        assert len(told["pca"]) == len(pipe.table.sigmas)
+
+    def test_it_is_mixed_like_any_class(self, pipe):
+        texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
+        target = [{"name": "one", "weight": 1}, {"name": "moss", "weight": 3}]
+        request = parse_request(target, classes=[*pipe.classes, "one"], multiple=4)
+        mixed = aim(pipe, request, centroids({"one": texture}))
+        expected = 0.25 * texture.centroid.values + 0.75 * pipe.table.of("moss").values
+        assert torch.allclose(mixed.values, expected, atol=1e-6)
+
+
+class TestReadImage:
+    def test_a_jpeg_that_is_made_to_take_minutes(self):
+        buffer = io.BytesIO()
+        picture().save(buffer, "JPEG", progressive=True)
+        content = buffer.getvalue()
+        scan = content[content.rindex(b"\xff\xda") : -2]
+        slow = content[:-2] + scan * 200 + content[-2:]
+        with pytest.raises(RequestError, match="cannot be read"):
+            read_image(f"data:image/jpeg;base64,{base64.b64encode(slow).decode()}")
+        assert read_image(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}").size == (48, 48)
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+    def test_what_browsers_write(self, kind):
+        assert read_image(uri(picture(40, 30), kind)).size == (40, 30)
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            (None, "no image"),
+            (3, "no image"),
+            (["data:image/png;base64,"], "no image"),
+            ("", "no image"),
+            ("data:text/html;base64,PGI+", "no image"),
+            ("data:image/svg+xml;base64,PHN2Zz4=", "no image"),
+            ("file:///etc/passwd", "no image"),
+            ("data:image/png;base64,", "cannot be read"),
+            ("data:image/png;base64,!!!!", "cannot be read"),
+            ("data:image/png;base64,aGVsbG8gd29ybGQ=", "cannot be read"),
+            (uri(picture())[:400], "cannot be read"),
+            ("data:image/png;base64,ü", "cannot be read"),
+            ("data:image/png;base64," + "A" * MOST_CHARACTERS, "at most"),
+            (uri(Image.new("L", (MOST_IMAGE_SIDE + 1, 8))), "a side may have 2048"),
+        ],
+    )
+    def test_what_is_no_image_is_refused_in_one_short_sentence(self, value, words):
+        with pytest.raises(RequestError, match=words) as caught:
+            read_image(value)
+        assert len(str(caught.value)) < 160
+
+    def test_other_decoders_are_not_asked(self):
+        """A TIFF is an image, but its decoder has a long list of flaws, and no browser sends one."""
+        with pytest.raises(RequestError, match="cannot be read"):
+            read_image(uri(picture(), "TIFF"))
+
+    @pytest.mark.parametrize("size", [(15, 60), (60, 15), (1, 1)])
+    def test_one_smaller_than_a_training_crop_is_refused(self, pipe, size):
+        with pytest.raises(RequestError, match=r"15|1 x 1"):
+            make_texture(pipe, uri(picture(*size)), "x", [])
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("file_name", "name"),
+        [
+            ("my photo.JPG", "my photo"),
+            ("IMG_2043.jpeg", "IMG 2043"),
+            ("image.png", "my texture"),
+            ("", "my texture"),
+            (None, "my texture"),
+            (7, "my texture"),
+            ("....", "my texture"),
+            ("../../etc/passwd", "etc passwd"),
+            ('"><script>alert(1)</script>.png', "script alert 1 script"),
+            ("Fußweg:a,b.png", "Fußweg a b"),
+            ("x" * 100, "x" * 24),
+        ],
+    )
+    def test_they_are_short_and_plain(self, file_name, name):
+        assert clean_name(file_name, []) == name
+
+    def test_they_differ_from_those_that_there_are(self):
+        assert clean_name("Brick.png", ["brick", "brick 2"]) == "Brick 3"
+        assert clean_name("lava flow", ["lava-flow"]) == "lava flow 2"
+        assert clean_name("", ["my texture"]) == "my texture 2"
+
+
+def test_of_too_many_the_oldest_goes(pipe):
+    texture = make_texture(pipe, uri(picture()), "one", [])
+    own = {}
+    for k in range(MOST_OWN + 2):
+        own = with_textures(own, replace(texture, name=f"t{k}"))
+    assert list(own) == [f"t{k}" for k in range(2, MOST_OWN + 2)]
+
+
+class TestShelves:
+    @pytest.fixture
+    def texture(self, pipe) -> OwnTexture:
+        return make_texture(pipe, uri(picture()), "wall.png", [])
+
+    def test_each_visitor_has_their_own(self, texture):
+        shelves = Shelves()
+        shelves.put("a", {"wall": texture})
+        assert shelves.of("a") == {"wall": texture} and shelves.of("b") == {}
+        shelves.of("a").clear()  # a copy
+        assert shelves.of("a") == {"wall": texture}
+        shelves.forget("a")
+        shelves.forget("a")
+        assert shelves.of("a") == {}
+
+    def test_of_too_many_visitors_the_oldest_goes(self, texture):
+        shelves = Shelves(most=2)
+        for visitor in ("a", "b", "a", "c"):
+            shelves.put(visitor, {"wall": texture})
+        assert [bool(shelves.of(visitor)) for visitor in "abc"] == [True, False, True]
+
+    @pytest.mark.parametrize("visitor", [None, 3, ["a"], {"a": 1}, ""])
+    def test_a_forged_visitor_has_none(self, visitor):
+        assert Shelves().of(visitor) == {}

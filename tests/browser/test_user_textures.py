@@ -1,0 +1,269 @@
+"""Textures of the visitor's own and their files, in a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from browser_help import (
+    PHONE,
+    chosen,
+    dot,
+    expected,
+    finished,
+    give,
+    overflow,
+    photograph,
+    pixels,
+    png,
+    run_of,
+    same_picture,
+    shows,
+    thumb,
+)
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from fgsd.app.render.recipe import fingerprint
+from fgsd.app.render.user_textures import CROPS, MOST_OWN
+
+pytestmark = pytest.mark.browser
+
+
+def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:
+    """Choose an image with the button, and wait for the samples of it."""
+    before = run_of(page)
+    give(page, png(image), name)
+    thumb(page, name.partition(".")[0]).wait_for()
+    finished(page, before)
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".own .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
+
+
+def transfer(page: Page, image: Image.Image, name: str):
+    """A DataTransfer that holds an image as a file, as the system hands it to the page."""
+    return page.evaluate_handle(
+        """([body, name]) => { const bytes = Uint8Array.from(atob(body), c => c.charCodeAt(0));
+            const data = new DataTransfer();
+            data.items.add(new File([bytes], name, { type: 'image/png' }));
+            return data; }""",
+        [base64.b64encode(png(image)).decode(), name],
+    )
+
+
+def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:
+    """What the library gives for an image, or for a mixture of it and classes."""
+    centroid = pipe.centroid_of(image, crops=CROPS)
+    if classes:
+        from fgsd.centroids import mean_centroid
+
+        parts = [(pipe.table.of(name), weight) for name, weight in classes.items()]
+        centroid = mean_centroid([(centroid, 1 - sum(classes.values())), *parts])
+    return expected(pipe, centroid)
+
+
+def test_an_image_becomes_the_target_and_is_described(visit, pipe):
+    page = visit()
+    page.evaluate("document.addEventListener('fgsd:own', e => (window.told = e.detail))")
+    image = photograph()
+    add(page, image)
+    assert same_picture(pixels(page), own_picture(pipe, image))
+    assert names(page) == ["my photo"]
+    near = pipe.nearest(pipe.centroid_of(image, crops=CROPS), 3)
+    words = ", ".join(f"{name} {distance:.1f}" for name, distance in near)
+    expect(page.locator(".own .near")).to_have_text(f"my photo is nearest to {words}")
+    assert "may take the structure of classes" in page.locator(".own .near").get_attribute("title")
+    (told,) = page.evaluate("window.told")
+    places = pipe.map.place_centroid("pca", pipe.centroid_of(image, crops=CROPS))
+    assert told["name"] == "my photo" and told["src"].startswith("data:image/")
+    assert np.array(told["pca"]) == pytest.approx(places, abs=1e-3)
+    assert overflow(page) == (0, 0)
+
+
+def test_an_image_is_dropped_anywhere_and_the_page_shows_that_it_may_be(visit, pipe):
+    page = visit()
+    veil, data = page.locator(".own .veil"), transfer(page, photograph(seed=1), "dropped.png")
+    expect(veil).to_be_hidden()
+    for kind in ("dragenter", "dragover"):
+        page.dispatch_event(".picture", kind, {"dataTransfer": data})
+    expect(veil).to_be_visible()
+    page.dispatch_event("body", "dragleave", {"dataTransfer": data})
+    expect(veil).to_be_hidden()
+    page.dispatch_event(".picture", "dragover", {"dataTransfer": data})
+    page.dispatch_event(".picture", "drop", {"dataTransfer": data})
+    expect(veil).to_be_hidden()
+    thumb(page, "dropped").wait_for()
+    finished(page, "0")
+    assert same_picture(pixels(page), own_picture(pipe, photograph(seed=1)))
+
+
+def test_an_image_is_pasted(visit, pipe):
+    page = visit()
+    data = transfer(page, photograph(seed=2), "image.png")
+    page.evaluate(
+        "data => document.body.dispatchEvent(new ClipboardEvent('paste',"
+        " { clipboardData: data, bubbles: true, cancelable: true }))",
+        data,
+    )
+    thumb(page, "my texture").wait_for()
+    finished(page, "0")
+    assert same_picture(pixels(page), own_picture(pipe, photograph(seed=2)))
+
+
+def test_it_is_mixed_with_a_class_and_chosen_again(visit, pipe):
+    page = visit()
+    image = photograph()
+    add(page, image)
+    dot(page, "moss").click(modifiers=["Shift"])
+    shows(page, "mix=my%2520photo:0.5,moss:0.5")
+    assert same_picture(pixels(page), own_picture(pipe, image, moss=0.5))
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    thumb(page, "my photo").click(modifiers=["Shift"])
+    shows(page, "mix=slate:0.5,my%2520photo:0.5")
+    assert same_picture(pixels(page), own_picture(pipe, image, slate=0.5))
+    thumb(page, "my photo").click()
+    shows(page, "mix=my%2520photo:1.0")
+    assert same_picture(pixels(page), own_picture(pipe, image))
+
+
+def test_a_large_image_is_scaled_in_the_browser(visit, pipe):
+    page = visit()
+    large = photograph().resize((960, 960), Image.Resampling.BICUBIC)
+    sent = []
+    page.on("request", lambda r: sent.append(len(r.post_data or "")) if "queue/join" in r.url else None)
+    add(page, large)
+    assert len(png(large)) > 100_000 and max(sent) < 20_000
+    # scaled by another filter than the library's: alike, not the same
+    close = own_picture(pipe, large)
+    assert np.abs(pixels(page).astype(int) - close).mean() < 12
+
+
+def test_removed_it_leaves_the_mixture(visit, pipe):
+    page = visit()
+    add(page, photograph())
+    dot(page, "moss").click(modifiers=["Shift"])
+    shows(page, "mix=my%2520photo:0.5,moss:0.5")
+    page.get_by_role("button", name="Remove your texture my photo").click()
+    shows(page, "mix=moss:1.0")
+    assert names(page) == [] and chosen(page) == ["moss"]
+    assert same_picture(pixels(page), expected(pipe, "moss"))
+    page.go_back()  # to what needs it
+    expect(page.locator(".message")).to_contain_text("There is no texture named 'my photo'")
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    expect(page.locator(".message")).to_be_hidden()
+
+
+def test_what_cannot_be_used_is_named_and_the_page_stays_usable(visit, pipe, tmp_path):
+    page = visit()
+    for content, name, kind, words in (
+        (png(photograph(12, 20)), "small.png", "image/png", "12 x 20 pixels; at least 16 x 16 are needed"),
+        (png(photograph())[:300], "cut.png", "image/png", "cut.png is no image that this browser can read."),
+        (b"hello", "words.txt", "text/plain", "words.txt is no image that this browser can read."),
+        (b"{}", "a.json", "application/json", "This file is no recipe that this page can open."),
+        (b" " * 1_700_000, "b.json", "application/json", "b.json is too large for a recipe."),
+    ):
+        give(page, content, name, kind)
+        expect(page.locator(".own .trouble")).to_contain_text(words)
+        assert run_of(page) == "0" and overflow(page) == (0, 0)
+    large = tmp_path / "large.png"
+    large.write_bytes(b"\x89PNG" + bytes(20_000_000))
+    page.locator(".own .file").set_input_files(large)
+    expect(page.locator(".own .trouble")).to_contain_text("large.png is larger than 16 MB")
+    dot(page, "moss").click()
+    finished(page, "0")
+    expect(page.locator(".own .trouble")).to_be_hidden()
+    assert same_picture(pixels(page), expected(pipe, "moss"))
+
+
+def test_a_forged_image_is_answered_with_a_sentence(visit):
+    page = visit()
+
+    def forge(route):
+        body = json.loads(route.request.post_data)
+        if isinstance(body.get("event_data"), dict) and "image" in body["event_data"]:
+            body["event_data"]["image"] = "file:///etc/passwd"
+        route.continue_(post_data=json.dumps(body))
+
+    page.route("**/queue/join*", forge)
+    give(page, png(photograph()))
+    expect(page.locator(".own .trouble")).to_have_text("What came is no image.")
+    assert names(page) == []
+
+
+def test_two_visitors_do_not_see_each_others(visit):
+    one, other = visit(), visit()
+    add(one, photograph())
+    assert names(one) == ["my photo"] and names(other) == []
+    link = one.url.partition("?")[2]
+    third = visit(path=f"?{link}")
+    expect(third.locator(".message")).to_contain_text("There is no texture named 'my photo'")
+    add(other, photograph(seed=1))
+    assert names(one) == names(other) == ["my photo"]
+    assert not np.array_equal(pixels(one), pixels(other))
+
+
+@pytest.mark.slow
+def test_a_ninth_texture_takes_the_place_of_the_oldest(visit):
+    page = visit()
+    for k in range(MOST_OWN + 1):
+        add(page, photograph(seed=k), f"t{k}.png")
+    assert names(page) == [f"t{k}" for k in range(1, MOST_OWN + 1)]
+    assert overflow(page) == (0, 0)
+
+
+def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    file = page.locator('li:has([data-save="recipe"])')
+    expect(file).to_have_js_property("hidden", True)
+    add(page, photograph())
+    dot(page, "moss").click(modifiers=["Shift"])
+    shows(page, "mix=my%2520photo:0.5,moss:0.5")
+    page.get_by_role("button", name="Save").click()
+    page.locator('[data-save="link"]').click()
+    expect(page.locator(".own .note")).to_contain_text("my photo does not fit into it")
+    page.get_by_role("button", name="Save").click()
+    with page.expect_download() as download:
+        page.locator('[data-save="recipe"]').click()
+    assert download.value.suggested_filename == "my-photo-moss-seed-0.fgsd.json"
+    download.value.save_as(tmp_path / "recipe.fgsd.json")
+    text = (tmp_path / "recipe.fgsd.json").read_text()
+    assert len(text) < 200_000 and json.loads(text)["checkpoint"] == fingerprint(pipe)
+    other = visit()
+    give(other, text.encode(), "recipe.fgsd.json", "application/json")
+    shows(other, "mix=my%2520photo:0.5,moss:0.5")
+    assert np.array_equal(pixels(other), pixels(page)) and np.array_equal(pixels(other, 3), pixels(page, 3))
+    assert names(other) == ["my photo"]
+    expect(other.locator('li:has([data-save="recipe"])')).to_have_js_property("hidden", False)
+    # and a file of another network
+    content = {**json.loads(text), "checkpoint": "0" * 16}
+    give(other, json.dumps(content).encode(), "recipe.fgsd.json", "application/json")
+    expect(other.locator(".own .trouble")).to_contain_text("made with another network")
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    expect(file).to_have_js_property("hidden", True)
+
+
+def test_an_own_texture_is_no_favourite(visit):
+    page = visit()
+    add(page, photograph())
+    expect(page.locator(".tools .star")).to_be_disabled()
+    dot(page, "moss").click()
+    shows(page, "mix=moss:1.0")
+    expect(page.locator(".tools .star")).to_be_enabled()
+
+
+def test_on_a_phone(visit):
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
+    assert overflow(page)[0] == 0
+    expect(page.get_by_role("button", name="Photograph")).to_be_visible()
+    assert page.locator(".own .camera").get_attribute("capture") == "environment"
+    add(page, photograph())
+    page.get_by_role("button", name="Save").tap()
+    page.locator('[data-save="link"]').tap()
+    assert overflow(page)[0] == 0

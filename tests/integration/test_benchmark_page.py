@@ -1,0 +1,37 @@
+"""The measurement of the page runs, and its figures are of this page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fgsd.benchmarks.page import bench_app
+from fgsd.evaluation import report_text
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
+    """In a process of its own: two browsers cannot be driven from one."""
+    found = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "fgsd.cli", "bench", "--moves", "4", "--output", str(found)]
+    options = ["--checkpoint", str(checkpoint_folder), "--data", str(texture_folder)]
+    printed = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
+    results = json.loads(found.read_text())
+    assert printed.strip() == report_text(results).strip()
+    parts = results["parts"]
+    assert list(parts) == ["start", "page", "drag", "visitors", "release"]
+    values = [one["value"] for figures in parts.values() for one in figures["checks"]]
+    assert all(value is not None and value > 0 for value in values)
+    first_sample = parts["page"]["checks"][1]["value"]  # of a later visitor, without the start of the server
+    assert parts["start"]["checks"][0]["value"] > first_sample / 1000
+    assert len(parts["drag"]["milliseconds"]) == 4
+    assert len(parts["visitors"]["milliseconds"]) == 4  # two visitors, half as many moves each
+
+
+def test_no_move_is_refused(checkpoint_folder, texture_folder):
+    with pytest.raises(ValueError, match="moves=0 must be at least 1"):
+        bench_app(str(checkpoint_folder), str(texture_folder), moves=0)

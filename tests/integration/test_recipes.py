@@ -1,0 +1,157 @@
+"""Each recipe works as it is written, at toy size: options of that size are added to its commands."""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import pytest
+from huggingface_hub import HfApi
+from huggingface_hub.utils import filter_repo_objects
+from PIL import Image
+
+from fgsd.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+RECIPES = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.DOTALL | re.MULTILINE))
+TOY_TRAINING = "--hours 0.0001 --groups 2 --group-size 2 --patch-size 16 --image-size 48 --map-crops 1 --cpu"
+TOY = {
+    "train": TOY_TRAINING,
+    "sample": "-n 2 --steps 2",
+    "evaluate": "--per-class 2 --steps 2",
+    "sheet": "--samples 1 --steps 2",
+    "app": "--no-browser",
+}
+
+
+# what the commands of a recipe must leave behind
+COMMANDS = {
+    "Train on your folder": ["checkpoints/mine/map.safetensors", "mine.png"],
+    "Begin with weights that know textures": ["checkpoints/tuned/model.safetensors"],
+    "Use a GPU": ["checkpoints/gpu/model.safetensors"],
+    "A texture that nobody trained on": ["like.png"],
+    "Is it any good?": ["mine.json", "mine.webp"],
+}
+# what must be true of the names that its lines of Python leave behind
+PYTHON = {
+    "Sample from Python": lambda names: len(names["blend"] + names["coarse"]) == 8,
+    "A texture that nobody trained on": lambda names: len(names["pipe"].classes) == 3,
+}
+
+
+def blocks(recipe: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", RECIPES[recipe], flags=re.DOTALL)
+
+
+def commands(recipe: str) -> list[list[str]]:
+    return [shlex.split(line) for block in blocks(recipe, "bash") for line in block.splitlines()]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
+    """A folder with images, a photo and a checkpoint; the working folder of the test."""
+    shutil.copytree(texture_folder, tmp_path / "my-images")
+    shutil.copytree(checkpoint_folder, tmp_path / "checkpoints" / "mine")
+    with Image.open(texture_folder / "moss.png") as image:
+        image.save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def launched(monkeypatch) -> list[tuple]:
+    """What the page was opened on, instead of a server that does not end."""
+    calls: list[tuple] = []
+    monkeypatch.setattr("fgsd.app.server.launch", lambda *args, **options: calls.append(args))
+    return calls
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Calls to the hub, which must fit the real ones; nothing is sent."""
+    api = create_autospec(HfApi, instance=True)
+    monkeypatch.setattr("huggingface_hub.HfApi", create_autospec(HfApi, return_value=api))
+    return api
+
+
+def run_command(program: str, command: str, *options: str) -> None:
+    assert program == "fgsd"
+    compiled = [option for option in options if option != "--compile"]  # pays only after minutes
+    with pytest.raises(SystemExit) as end:
+        main([command, *compiled, *TOY[command].split()])
+    assert end.value.code == 0
+
+
+def run_python(code: str) -> dict:
+    names: dict = {}
+    exec(compile(code, "recipes.md", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("recipe", COMMANDS)
+def test_commands(workspace, launched, recipe):
+    if "train" in commands(recipe)[0]:
+        shutil.rmtree("checkpoints/mine")
+    for words in commands(recipe):
+        run_command(*words)
+    assert [name for name in COMMANDS[recipe] if not Path(name).is_file()] == []
+    for args in launched:
+        assert all(Path(folder).is_dir() for folder in args)
+    assert len(launched) == sum(words[1] == "app" for words in commands(recipe))
+
+
+@pytest.mark.parametrize("recipe", PYTHON)
+def test_python(workspace, recipe, capsys):
+    (block,) = blocks(recipe, "python")
+    assert PYTHON[recipe](run_python(block))
+    if "print(" in block:
+        assert "moss" in capsys.readouterr().out  # the nearest class of its own image
+
+
+@pytest.mark.slow
+def test_several_gpus(workspace):
+    """On two processes of the CPU."""
+    ((program, processes, *options),) = commands("Several GPUs")
+    assert program == "torchrun"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = ["--master-addr=127.0.0.1", f"--master-port={free.getsockname()[1]}"]
+    command = [sys.executable, "-m", "torch.distributed.run", processes, *where, *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    ran = subprocess.run(
+        [*command, *TOY_TRAINING.split()], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert Path("checkpoints/two/model.safetensors").is_file()
+    assert ran.stdout.count("checkpoint written") == 1
+
+
+def test_share_a_checkpoint(workspace, hub):
+    (block,) = blocks("Share a checkpoint", "python")
+    run_python(block)
+    hub.create_repo.assert_called_once()
+    assert hub.upload_folder.call_args.kwargs["repo_id"] == "your-name/mine"
+
+
+def test_deploy_a_space(hub):
+    """All that the page needs is sent, and no more."""
+    (block,) = blocks("Deploy a Space", "python")
+    run_python(block)
+    assert hub.create_repo.call_args.kwargs["repo_type"] == "space"
+    patterns = hub.upload_folder.call_args.kwargs["allow_patterns"]
+    files = [str(p.relative_to(ROOT)) for top in sorted(ROOT.iterdir()) for p in (top, *top.rglob("*"))]
+    sent = set(filter_repo_objects(files, allow_patterns=patterns))
+    for name in ("README.md", "app.py", "fgsd/app/page.py", "assets/textures/lava.webp"):
+        assert name in sent
+    assert "checkpoints/textures/model.safetensors" in sent
+    assert not any(name.startswith(("tests", "checkpoints/textures-", ".", "runs")) for name in sent)
+
+
+def test_every_recipe_has_a_test():
+    assert set(RECIPES) == {*COMMANDS, *PYTHON, "Several GPUs", "Share a checkpoint", "Deploy a Space"}

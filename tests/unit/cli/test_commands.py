@@ -1,0 +1,182 @@
+"""The command line: each command does what it says; bad input ends with one line and exit code 2."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from fgsd.cli.main import main, parse_mix
+from fgsd.cli.train import validation_text
+from fgsd.pipeline import Pipeline
+from fgsd.sheets import image_grid
+from fgsd.training.validation import Validation
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, output and error output of a command."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(one) for one in arguments])
+    captured = capsys.readouterr()
+    return exit_.value.code, captured.out, captured.err
+
+
+def test_classes_are_listed_one_a_line(capsys, checkpoint_folder):
+    code, out, _ = run(capsys, "classes", "-c", checkpoint_folder)
+    assert code == 0
+    assert out.split() == ["brick", "moss", "slate"]
+
+
+def test_sample_writes_the_sheet_that_the_library_makes(capsys, tmp_path, checkpoint_folder):
+    path = tmp_path / "brick.png"
+    options = ["-n", 4, "--steps", 3, "--size", 16, "--seed", 5, "-c", checkpoint_folder]
+    code, out, _ = run(capsys, "sample", "--class", "brick", "-o", path, *options)
+    assert code == 0 and "4 images of 16 x 16" in out
+    expected = Pipeline.from_pretrained(checkpoint_folder).sample("brick", n=4, steps=3, size=16, seed=5)
+    with Image.open(path) as image:
+        assert image.tobytes() == image_grid(expected).tobytes()
+
+
+def test_sample_of_a_mixture_and_its_steps_as_an_animation(capsys, tmp_path, checkpoint_folder):
+    sheet, gif = tmp_path / "mix.png", tmp_path / "steps.gif"
+    code, _, _ = run(
+        capsys, "sample", "--mix", "brick=0.5,moss=0.5", "-n", 2, "--steps", 3, "--size", 16, "--tileable",
+        "-o", sheet, "--steps-gif", gif, "-c", checkpoint_folder,
+    )  # fmt: skip
+    assert code == 0
+    with Image.open(gif) as image:
+        assert image.n_frames == 4  # the noisy image before each of 3 steps, and the sample
+    with Image.open(sheet) as image:
+        assert image.size == (34, 16)
+
+
+def test_sample_like_an_image(capsys, tmp_path, checkpoint_folder, texture_folder):
+    path = tmp_path / "like.png"
+    code, _, _ = run(
+        capsys, "sample", "--like", texture_folder / "moss.png", "-n", 1, "--steps", 2, "--size", 16,
+        "-o", path, "-c", checkpoint_folder,
+    )  # fmt: skip
+    assert code == 0
+    with Image.open(path) as image:
+        assert image.size == (16, 16)
+
+
+BAD_SAMPLES = [
+    (["--class", "bric"], "did you mean brick"),
+    (["--class", "brick", "--mix", "brick=1"], "only one of --class, --mix and --like"),
+    (["--mix", "brick"], "should look like lava=0.5"),
+    (["--mix", "brick=0.5"], "sum to 1"),
+    (["--mix", "brick=nan"], "finite"),
+    (["--like", "missing.png"], "no such file"),
+    (["--class", "brick", "--size", "17"], "multiple of 4"),
+    (["--class", "brick", "--steps", "0"], "--steps"),
+    (["--class", "brick", "-n", "0"], "--number"),
+    (["--class", "brick", "--sampler", "euler"], "dpm2m, heun, ancestral, ascent"),
+    (["--class", "brick", "--strength", "inf"], "strength"),
+    (["--class", "brick", "-o", "sheet.bmp"], ".png"),
+    (["--class", "brick", "--steps-gif", "steps.avi"], ".gif"),
+    (["--clas", "brick"], "--clas"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_SAMPLES)
+def test_bad_input_is_one_line_and_code_2(
+    capsys, monkeypatch, tmp_path, checkpoint_folder, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "sample", "-c", checkpoint_folder, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("Error: ") and err.count("\n") == 1
+    assert message in err
+    assert list(tmp_path.iterdir()) == []  # nothing was written
+
+
+def test_an_unknown_command_is_one_line_and_code_2(capsys):
+    code, _, err = run(capsys, "sampel")
+    assert code == 2 and err.startswith("Error: ") and err.count("\n") == 1
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    code, out, _ = run(capsys)
+    assert code == 0
+    for command in ("app", "sample", "classes", "train", "map", "evaluate", "sheet"):
+        assert command in out
+
+
+@pytest.mark.parametrize("command", ["app", "sample", "classes", "train", "map", "evaluate", "sheet"])
+def test_every_option_shows_its_default(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert "default:" in out
+
+
+def test_train_writes_a_checkpoint_that_samples_and_resumes(capsys, tmp_path, texture_folder):
+    run_folder, out_folder = tmp_path / "run", tmp_path / "checkpoint"
+    options = [
+        "train", texture_folder, "--run", run_folder, "-o", out_folder, "--images", 16, "--groups", 2,
+        "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--map-crops", 0, "--cpu",
+    ]  # fmt: skip
+    code, out, err = run(capsys, *options)
+    assert code == 0, err
+    assert "3 classes" in out and "squared error on held-out crops" in err
+    pipe = Pipeline.from_pretrained(out_folder)
+    assert pipe.classes == ["brick", "moss", "slate"]
+    assert pipe.sample("moss", steps=1, size=16)[0].size == (16, 16)
+    log = [json.loads(line) for line in (run_folder / "log.jsonl").read_text().splitlines()]
+    assert [one["images"] for one in log] == [4, 8, 12, 16]
+    before = (out_folder / "model.safetensors").read_bytes()
+    code, _, _ = run(capsys, *options)  # the budget is used up: nothing is left to do
+    assert code == 0
+    assert (out_folder / "model.safetensors").read_bytes() == before
+    code, _, err = run(capsys, *options, "--seed", 1)
+    assert code == 2 and "seed" in err
+
+
+def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, texture_folder):
+    folder = shutil.copytree(checkpoint_folder, tmp_path / "checkpoint")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    code, out, err = run(capsys, "map", "-c", folder, "-d", texture_folder, "--crops", 1)  # too few for UMAP
+    assert code == 0, err
+    assert "3 crops at 6 noise levels" in out
+    assert len(Pipeline.from_pretrained(folder).map.labels) == 3
+    assert all((folder / name).read_bytes() == content for name, content in before.items())
+    code, _, err = run(capsys, "map", "-c", "someone/somewhere", "-d", texture_folder)
+    assert code == 2 and "must be a folder" in err
+
+
+def test_train_lists_what_it_skips(capsys, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("RGB", (48, 48), "red").save(folder / "good.png")
+    (folder / "bad.png").write_text("no image")
+    code, _, err = run(
+        capsys, "train", folder, "--run", tmp_path / "run", "-o", tmp_path / "out", "--images", 4,
+        "--groups", 1, "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--map-crops", 0,
+        "--cpu",
+    )  # fmt: skip
+    assert code == 0
+    assert "skipped" in err and "bad.png" in err
+
+
+def test_train_refuses_a_folder_without_images(capsys, tmp_path):
+    code, _, err = run(capsys, "train", tmp_path, "--run", tmp_path / "run")
+    assert code == 2 and "no usable image" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_parse_mix():
+    assert parse_mix("lava=0.25, glacier=0.75") == {"lava": 0.25, "glacier": 0.75}
+    with pytest.raises(ValueError, match="twice"):
+        parse_mix("lava=0.5,lava=0.5")
+
+
+def test_validation_text_has_a_column_a_noise_level():
+    text = validation_text(7, Validation((0.1, 1.0), (0.01, 0.02), (0.03, 0.04), (0.05, 0.06)))
+    assert text.splitlines()[0].startswith("step 7")
+    assert [line.split() for line in text.splitlines()[1:]] == [
+        ["sigma", "0.10", "1.00"],
+        ["guided", "0.0100", "0.0200"],
+        ["unguided", "0.0300", "0.0400"],
+        ["wrong", "0.0500", "0.0600"],
+    ]

@@ -1,0 +1,256 @@
+"""Interpolation, mixtures, distances, and how feature vectors of a class are gathered."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fgsd.centroids import (
+    Centroid,
+    CentroidTable,
+    coarse_fine,
+    compute_table,
+    features_by_level,
+    mean_centroid,
+    measure_standards,
+)
+from fgsd.levels import interpolate, noise_levels
+from fgsd.model.matching import CentroidMatching
+
+SIGMAS = torch.tensor([0.05, 0.2, 1.0, 3.0])
+NAMES = ["grass", "lava", "river-pebbles"]
+
+
+@pytest.fixture
+def table() -> CentroidTable:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(3, 4, 5, generator=generator)
+    spreads = 0.5 + torch.rand(3, 4, 5, generator=generator)
+    return CentroidTable(NAMES, SIGMAS, values, spreads, torch.rand(3, 3, generator=generator))
+
+
+class TestMeanCentroid:
+    def test_of_classes_it_is_their_mixture_to_the_bit(self, table):
+        mean = mean_centroid([(table.of("lava"), 0.3), (table.of("grass"), 0.7)])
+        mixture = table.mixture({"lava": 0.3, "grass": 0.7})
+        assert torch.equal(mean.values, mixture.values)
+        assert torch.equal(mean.colour, mixture.colour)
+
+    def test_none_and_those_of_other_noise_levels_are_refused(self, table):
+        with pytest.raises(ValueError, match="parts is empty"):
+            mean_centroid([])
+        other = Centroid(SIGMAS * 2, table.values[0], table.colours[0])
+        with pytest.raises(ValueError, match="share their noise levels"):
+            mean_centroid([(table.of("lava"), 0.5), (other, 0.5)])
+
+
+class TestInterpolation:
+    def test_exact_at_the_nodes(self, table):
+        for s, sigma in enumerate(SIGMAS.tolist()):
+            assert torch.equal(table.of("lava").at(sigma), table.values[1, s])
+
+    @pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+    @pytest.mark.parametrize("s", [0, 1, 2])
+    def test_linear_in_log_sigma_between_them(self, table, s, share):
+        low, high = SIGMAS[s].item(), SIGMAS[s + 1].item()
+        expected = (1 - share) * table.values[0, s] + share * table.values[0, s + 1]
+        found = table.of("grass").at(low ** (1 - share) * high**share)
+        assert torch.allclose(found, expected, atol=1e-6)
+
+    def test_constant_beyond_the_ends(self, table):
+        assert torch.equal(table.of("lava").at(1e-5), table.values[1, 0])
+        assert torch.equal(table.of("lava").at(100.0), table.values[1, -1])
+
+    def test_a_batch_of_levels(self, table):
+        levels = torch.tensor([0.05, 0.3, 7.0])
+        found = table.of("lava").at(levels)
+        assert found.shape == (3, 5)
+        for row, sigma in zip(found, levels.tolist(), strict=True):
+            assert torch.allclose(row, table.of("lava").at(sigma), atol=1e-6)
+
+    def test_all_classes_at_once(self, table):
+        found = interpolate(SIGMAS, table.values, 0.4)
+        assert torch.equal(found, torch.stack([table.of(name).at(0.4) for name in NAMES]))
+
+    def test_a_single_level(self):
+        centroid = Centroid(torch.tensor([0.5]), torch.tensor([[1.0, 2.0]]), torch.zeros(3))
+        assert centroid.at(0.1).tolist() == [1.0, 2.0]
+        assert centroid.at(torch.tensor([0.1, 3.0])).tolist() == [[1.0, 2.0], [1.0, 2.0]]
+
+    @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+    def test_levels_that_are_none(self, table, sigma):
+        with pytest.raises(ValueError, match="sigma="):
+            table.of("lava").at(sigma)
+
+
+class TestMixtures:
+    def test_one_class_is_its_centroid(self, table):
+        assert torch.equal(table.mixture({"lava": 1.0}).values, table.of("lava").values)
+        assert torch.equal(table.mixture({"lava": 1.0, "grass": 0.0}).values, table.of("lava").values)
+
+    @pytest.mark.parametrize("weights", [(0.5, 0.5, 0.0), (0.2, 0.3, 0.5), (1.5, -0.25, -0.25)])
+    def test_linear(self, table, weights):
+        mixture = table.mixture(dict(zip(NAMES, weights, strict=True)))
+        expected = torch.einsum("c,csf->sf", torch.tensor(weights), table.values)
+        assert torch.allclose(mixture.values, expected, atol=1e-6)
+        assert torch.equal(mixture.sigmas, SIGMAS)
+
+    def test_rounded_weights_are_scaled_to_one(self, table):
+        found = table.mixture({"lava": 0.3335, "grass": 0.6670})
+        assert torch.allclose(found.values, table.mixture({"lava": 1 / 3, "grass": 2 / 3}).values, atol=1e-6)
+
+    def test_weights_of_each_level(self, table):
+        mixture = table.mixture(lambda sigma: {"lava": sigma / 3, "grass": 1 - sigma / 3})
+        for s, sigma in enumerate(SIGMAS.tolist()):
+            expected = sigma / 3 * table.values[1, s] + (1 - sigma / 3) * table.values[0, s]
+            assert torch.allclose(mixture.values[s], expected, atol=1e-6)
+        assert torch.allclose(mixture.colour, table.colours[1], atol=1e-6)  # where sampling begins
+
+    def test_colours_mix_as_features_do(self, table):
+        assert torch.equal(table.of("lava").colour, table.colours[1])
+        mixture = table.mixture({"lava": 0.25, "grass": 0.75})
+        expected = 0.25 * table.colours[1] + 0.75 * table.colours[0]
+        assert torch.allclose(mixture.colour, expected, atol=1e-6)
+
+    def test_coarse_from_one_and_fine_from_another(self, table):
+        mixture = table.mixture(coarse_fine({"lava": 1.0}, {"grass": 1.0}, 1.0))
+        assert torch.equal(mixture.values[3], table.values[1, 3])
+        assert torch.equal(mixture.values[:3], table.values[0, :3])  # at the switch itself it is fine
+
+    @pytest.mark.parametrize("switch", [0.0, -1.0, math.nan, math.inf])
+    def test_a_bad_switch(self, switch):
+        with pytest.raises(ValueError, match="switch="):
+            coarse_fine({"lava": 1.0}, {"grass": 1.0}, switch)
+
+    @pytest.mark.parametrize(
+        "weights, message",
+        [
+            ({}, "empty"),
+            ({"lava": math.nan}, "'lava' is nan"),
+            ({"lava": math.inf, "grass": -math.inf}, "'lava' is inf"),
+            ({"lava": 0.5}, "sum to 0.5"),
+            ({"lava": 0.7, "grass": 0.7}, "sum to 1.4"),
+            ({"lava": 1e308, "grass": 1e308}, "sum to inf"),
+            ({"lava": 0.0}, "sum to 0"),
+        ],
+    )
+    def test_bad_weights(self, table, weights, message):
+        with pytest.raises(ValueError, match=message):
+            table.mixture(weights)
+        with pytest.raises(ValueError, match=message):
+            table.mixture(lambda sigma: weights)
+
+    def test_an_unknown_class_gets_suggestions(self, table):
+        with pytest.raises(KeyError, match="'lavaa' is unknown; did you mean lava"):
+            table.mixture({"lavaa": 1.0})
+        with pytest.raises(KeyError, match="did you mean river-pebbles"):
+            table.of("pebbles")
+        with pytest.raises(KeyError, match="there are 3 classes"):
+            table.of("xyz")
+
+
+class TestDistances:
+    def test_nearest_to_a_centroid_is_itself(self, table):
+        for name in NAMES:
+            (first, distance), *others = table.nearest(table.of(name), n=3)
+            assert (first, distance) == (name, 0.0)
+            assert len(others) == 2
+            assert 0 < others[0][1] <= others[1][1]
+
+    def test_unit_is_the_spread_within_a_class(self):
+        values = torch.zeros(2, 3, 4)
+        spreads = torch.tensor([3.0, 4.0])[:, None, None].expand(2, 3, 4)
+        table = CentroidTable(["a", "b"], SIGMAS[:3], values, spreads, torch.zeros(2, 3))
+        spread = math.sqrt((3**2 + 4**2) / 2)
+        assert table.distances(torch.full((3, 4), 2 * spread)).tolist() == pytest.approx([2, 2])
+
+    def test_a_feature_that_never_varies_counts_in_finite_numbers(self, table):
+        still = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.spreads), table.colours)
+        assert still.nearest(table.of("lava"))[0] == ("lava", 0.0)
+        assert still.distances(table.values[1]).isfinite().all()
+
+
+class TestTableChecks:
+    @pytest.mark.parametrize(
+        "change, message",
+        [
+            ({"classes": ["grass", "lava"]}, r"expected \(2, 4, 'F'\)"),
+            ({"classes": ["grass", "lava", "lava"]}, "distinct"),
+            ({"sigmas": SIGMAS.flip(0)}, "increas"),
+            ({"sigmas": SIGMAS - 0.05}, "positive"),
+            ({"sigmas": torch.tensor(1.0)}, "sigmas"),
+            ({"values": torch.zeros(3, 4)}, "values"),
+            ({"spreads": torch.zeros(3, 4, 6)}, "spreads"),
+            ({"colours": torch.zeros(2, 3)}, "colours"),
+        ],
+    )
+    def test_parts_that_do_not_fit(self, table, change, message):
+        parts = {k: getattr(table, k) for k in ("classes", "sigmas", "values", "spreads", "colours")}
+        with pytest.raises(ValueError, match=message):
+            CentroidTable(**{**parts, **change})
+
+
+def test_noise_levels():
+    levels = noise_levels(0.02, 4.0, 7)
+    assert levels[0].item() == pytest.approx(0.02)
+    assert levels[-1].item() == pytest.approx(4.0)
+    ratios = levels[1:] / levels[:-1]
+    assert torch.allclose(ratios, ratios[0].expand(6))
+
+
+class TestFeatures:
+    @pytest.fixture
+    def crops(self, data):
+        return data.crops("moss", 6, torch.Generator().manual_seed(0))
+
+    def test_one_crop_gives_its_own_unguided_features(self, lively, crops):
+        network, sigmas = lively(), [0.1, 1.0]
+        means, spreads = features_by_level(network, crops[:1], sigmas, seed=3)
+        eps = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+        for s, sigma in enumerate(sigmas):
+            _, phi = network.denoise(crops[:1] + sigma * eps, sigma)
+            assert torch.allclose(means[s], phi[0], atol=1e-5)
+        assert not spreads.any()
+
+    def test_centroids_are_a_fixed_point(self, lively, crops):
+        """Crops guided to their centroid have, on average and in every layer, its features."""
+        network, sigma = lively(), 0.5
+        means, spreads = features_by_level(network, crops, [sigma], seed=1)
+        eps = torch.randn(crops.shape, generator=torch.Generator().manual_seed(1))
+        _, phi = network.denoise(crops + sigma * eps, sigma, CentroidMatching(means[0]))
+        assert torch.allclose(phi.mean(dim=0), means[0], atol=1e-4)
+        assert torch.allclose(phi.std(dim=0), spreads[0], atol=1e-4)
+
+    def test_table_of_a_folder(self, lively, data):
+        network, seen = lively(), []
+        levels = noise_levels(0.05, 2.0, 3)
+        table = compute_table(network, data, levels, crops=4, seed=5, progress=lambda c: seen.extend(c) or c)
+        assert seen == table.classes == ["brick", "moss", "slate"]
+        assert table.values.shape == table.spreads.shape == (3, 3, network.config.dimension)
+        crops = data.crops("slate", 4, torch.Generator().manual_seed(5))
+        alike = features_by_level(network, crops, levels, seed=5)
+        assert torch.equal(table.values[2], alike[0])
+        assert torch.equal(table.colours[2], crops.mean(dim=(0, 2, 3)))
+
+
+class TestStandards:
+    def test_they_are_those_of_the_classes_by_these_weights(self, lively, tiny, data):
+        """In the first layer that is matched, whose features no standard has touched yet, to rounding."""
+        network = lively(replace(tiny, standards=3))
+        sigmas = torch.tensor([0.1, 0.5, 2.5])
+        network.standards.logs.copy_(sigmas.log())
+        measure_standards(network, data, crops=4, seed=1)
+        values = compute_table(network, data, sigmas, crops=4, seed=1).values
+        first = slice(0, next(iter(network.config.feature_widths().values())))
+        mean, spread = network.standards(sigmas.log())
+        assert torch.allclose(mean[:, first], values.mean(dim=0)[:, first], atol=1e-4)
+        assert torch.allclose(spread[:, first], values.std(dim=0, correction=0)[:, first], atol=1e-3)
+
+    def test_a_network_without_them_is_left_alone(self, lively, data):
+        network = lively()
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        measure_standards(network, data)
+        assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
