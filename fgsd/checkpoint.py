@@ -41,9 +41,9 @@ MAP_TENSORS = {  # of `FeatureMap`, as they are stored; "embedding" may be missi
     "embedding": torch.float32,
 }
 TABLE = ("sigmas", "values", "spreads", "colours")  # the tensors of `CentroidTable`
-MOST_CONFIG_BYTES = 1_000_000
-MOST_BLOCKS = 100
-MOST_CHANNELS = 4096
+MAX_CONFIG_BYTES = 1_000_000
+MAX_BLOCKS = 100
+MAX_CHANNELS = 4096
 
 
 class CheckpointError(ValueError):
@@ -196,9 +196,9 @@ def _check_size(config: NetworkConfig, path: Path) -> None:
     """Refuse a network that is too large before any memory is taken or any module is built for it."""
     counted = (config.head, config.embedding, config.gate, config.labels, config.standards, config.foresight)
     widest = max(*config.widths, *counted)
-    if sum(config.blocks) > MOST_BLOCKS or widest > MOST_CHANNELS:
+    if sum(config.blocks) > MAX_BLOCKS or widest > MAX_CHANNELS:
         raise CheckpointError(
-            f"{path}: 'network' is larger than {MOST_BLOCKS} blocks or {MOST_CHANNELS:,} channels, labels, "
+            f"{path}: 'network' is larger than {MAX_BLOCKS} blocks or {MAX_CHANNELS:,} channels, labels, "
             f"standards or foresight: {config}"
         )
 
@@ -209,10 +209,8 @@ def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _read_config(path: Path) -> dict:
     try:
-        if path.stat().st_size > MOST_CONFIG_BYTES:
-            raise CheckpointError(
-                f"{path}: larger than {MOST_CONFIG_BYTES:,} bytes, not a checkpoint of ours"
-            )
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES:,} bytes, not a checkpoint of ours")
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} is no checkpoint: it has no {path.name}") from None

@@ -26,7 +26,7 @@ from fgsd.shipped import found
 
 Target = str | Weights | Centroid | None
 
-MOST_SIDE = 2048  # pixels; a larger image is refused rather than exhausting the memory
+MAX_SIDE = 2048  # pixels; a larger image is refused rather than exhausting the memory
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ class Pipeline:
         steps : int
             Steps of the sampler; "ascent" ignores it and stops by itself.
         size : int or (height, width)
-            In pixels; multiples of `network.config.multiple`, at most `MOST_SIDE`.
+            In pixels; multiples of `network.config.multiple`, at most `MAX_SIDE`.
         seed : int or sequence of int
             Image k is the picture of seed + k (or of the k-th seed), whatever the batch.
         strength : float
@@ -263,8 +263,8 @@ class Pipeline:
         """
         height, width = _height_width(size)
         check_size(height, width, self.network.config.multiple)
-        if max(height, width) > MOST_SIDE:
-            raise ValueError(f"size={size} is above {MOST_SIDE} pixels a side")
+        if max(height, width) > MAX_SIDE:
+            raise ValueError(f"size={size} is above {MAX_SIDE} pixels a side")
         seeds = _seeds(seed, n)
         if sampler not in SAMPLERS:
             raise ValueError(f"sampler={sampler!r} must be one of {', '.join(SAMPLERS)}")

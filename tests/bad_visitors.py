@@ -38,13 +38,13 @@ from bad_inputs import Attack, Attacks
 from bad_values import API
 from PIL import Image
 
-from fgsd.app.render.user_textures import MOST_IMAGE_SIDE
-from fgsd.app.requests.request import MOST_IMAGES, MOST_SIDE
+from fgsd.app.render.user_textures import MAX_IMAGE_SIDE
+from fgsd.app.requests.request import MAX_IMAGES, MAX_SIDE
 from fgsd.evaluation.run import machine
 
 SECRET = "the words that nobody may read"
 TOLD = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
-PATIENCE = 30.0  # seconds for any answer
+TIMEOUT_S = 30.0  # seconds for any answer
 SETTLE = 0.5  # seconds until what was asked for last has ended
 
 
@@ -134,7 +134,7 @@ def assault(
         Is told how it goes.
     """
     outcome, canary, began = Outcome(seed), Canary(), time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, httpx.Client(base_url=server.url, timeout=PATIENCE) as web:
+    with tempfile.TemporaryDirectory() as folder, httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as web:
         secret = Path(folder) / "secret.txt"
         secret.write_text(SECRET)
         config, classes = web.get("/config").json(), good_call(web, "classes", [])[0]
@@ -178,7 +178,7 @@ def one_visitor(url: str, attacks: Attacks, count: int) -> tuple[Counter, list[s
     """Send requests one after the other: how each route answered, and what was wrong with it."""
     counts: Counter = Counter()
     failures = []
-    with httpx.Client(base_url=url, timeout=PATIENCE) as web:
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as web:
         for k, attack in enumerate(itertools.islice(attacks, count)):
             try:
                 status, text = sent(web, attack)
@@ -207,7 +207,7 @@ def sent(web: httpx.Client, attack: Attack) -> tuple[str, str]:
     if status == "200" and attack.stream:
         event = json.loads(text)["event_id"]
         path = f"/call/x/{event}" if attack.stream == "call" else f"/queue/data?session_hash={attack.session}"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_S
         with web.stream("GET", API + path) as told:
             for part in told.iter_text():
                 text += part
@@ -255,9 +255,9 @@ def good_picture(web: httpx.Client, name: str) -> np.ndarray:
 
 
 def largest_calls(url: str, name: str) -> None:
-    image = Image.effect_noise((MOST_IMAGE_SIDE, MOST_IMAGE_SIDE), 3).quantize(16)
-    with httpx.Client(base_url=url, timeout=10 * PATIENCE) as web:
-        good_call(web, "sample", [name, MOST_IMAGES, 2, MOST_SIDE])
+    image = Image.effect_noise((MAX_IMAGE_SIDE, MAX_IMAGE_SIDE), 3).quantize(16)
+    with httpx.Client(base_url=url, timeout=10 * TIMEOUT_S) as web:
+        good_call(web, "sample", [name, MAX_IMAGES, 2, MAX_SIDE])
         good_call(web, "embed", [uri(saved(image, "PNG"))])
 
 

@@ -26,10 +26,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 60_000  # milliseconds: the machine may be busy; no test waits this long for nothing
+TIMEOUT_MS = 60_000  # milliseconds: the machine may be busy; no test waits this long for nothing
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 def finished(page: Page, run: str | None = None) -> None:
@@ -126,7 +126,7 @@ def until_ended(server: AppServer, begun: int) -> list[str]:
 def set_steps(page: Page, steps: int) -> None:
     """Type the number as often as it takes: while the fold is still opening, Gradio puts the old one back."""
     number, slider = page.locator("#steps input[type=number]"), page.locator("#steps input[type=range]")
-    deadline = time.monotonic() + PATIENCE / 1000
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
     while True:
         number.fill(str(steps))
         number.press("Tab")

@@ -178,13 +178,13 @@ def visit(browser, server, rested) -> Iterator[Callable]:
     The visitor has asked for reduced motion, which saves time; tests of motion pass `reduced_motion`. Without
     options a visitor may come in the tab of one who has left, which keeps nothing of theirs.
     """
-    from browser_help import DESKTOP, PATIENCE, finished
+    from browser_help import DESKTOP, TIMEOUT_MS, finished
 
     pages, special, complaints = [], [], []
 
     def new_page(**options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on(

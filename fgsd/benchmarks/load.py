@@ -23,8 +23,8 @@ from fgsd.benchmarks.page import served
 
 VISITORS = (1, 2, 4, 8, 16, 32)
 REQUEST: dict[str, Any] = {"n": 1, "size": 64, "steps": 16, "sampler": "dpm2m"}
-FEWEST = 2  # requests of each visitor
-PATIENCE = 300.0  # seconds that an answer may take before the measurement is given up
+MIN_TEXTURES = 2  # requests of each visitor
+TIMEOUT_S = 300.0  # seconds that an answer may take before the measurement is given up
 SHARING = {"shared": "--share", "alone": "--no-share"}  # how the page is started
 CONTROLS = {"count": "n", "size": "size", "steps": "steps", "sampler": "sampler"}  # of the page, by element
 
@@ -102,12 +102,12 @@ def serve_text(results: dict) -> str:
 
 
 def _measured(page: _Page, visitors: int, requests: int) -> dict:
-    each, ready = max(FEWEST, math.ceil(requests / visitors)), Barrier(visitors)
+    each, ready = max(MIN_TEXTURES, math.ceil(requests / visitors)), Barrier(visitors)
 
     def visit(visitor: int) -> list[tuple[float, float]]:
         """When each request began and ended."""
         page.sample(seed=visitor)
-        ready.wait(PATIENCE)
+        ready.wait(TIMEOUT_S)
         times = []
         for k in range(each):
             begun = time.monotonic()
@@ -138,10 +138,10 @@ class _Page:
 
         self._web = httpx.Client(
             base_url=f"{url}/gradio_api",
-            timeout=PATIENCE,
+            timeout=TIMEOUT_S,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
         )
-        config = httpx.get(f"{url}/config", timeout=PATIENCE).json()
+        config = httpx.get(f"{url}/config", timeout=TIMEOUT_S).json()
         names = {c["id"]: c["props"].get("elem_id") for c in config["components"]}
         values = {c["id"]: c["props"].get("value") for c in config["components"]}
         ids = {name: key for key, name in names.items()}

@@ -22,7 +22,7 @@ from fgsd.evaluation.checks import check
 DESKTOP = {"width": 1280, "height": 800}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 START_SECONDS = 120  # that the server may take to load the checkpoint
-PATIENCE = 30_000  # milliseconds that a picture may take before the measurement is given up
+TIMEOUT_MS = 30_000  # milliseconds that a picture may take before the measurement is given up
 HAND_SECONDS = 5.0  # of steady motion
 HAND_RATE = 60  # pointer events a second
 
@@ -158,7 +158,7 @@ def _release(page, random: np.random.Generator, runs: int = 5) -> dict:
         page.mouse.move(*_place(page, random))
         before = page.evaluate("bench.done.length")
         page.mouse.up()
-        page.wait_for_function("n => bench.done.length > n", arg=before, timeout=PATIENCE)
+        page.wait_for_function("n => bench.done.length > n", arg=before, timeout=TIMEOUT_MS)
         seconds.append(page.evaluate("(bench.done.at(-1) - bench.up) / 1000"))
     return {
         "seconds_each": [round(s, 3) for s in seconds[1:]],  # the first one warms up
@@ -178,7 +178,7 @@ def _latencies(pages: Sequence, moves, random: np.random.Generator) -> np.ndarra
         for page in pages:
             page.mouse.move(*_place(page, random))
         for page, count in zip(pages, before, strict=True):
-            page.wait_for_function("n => bench.shown.length > n", arg=count, timeout=PATIENCE)
+            page.wait_for_function("n => bench.shown.length > n", arg=count, timeout=TIMEOUT_MS)
             found.append(page.evaluate("bench.shown.at(-1) - bench.moved"))
     for page in pages:
         _let_go(page)
@@ -210,7 +210,7 @@ def _take_pin(page) -> dict:
 def _let_go(page) -> None:
     before = page.evaluate("bench.done.length")
     page.mouse.up()
-    page.wait_for_function("n => bench.done.length > n", arg=before, timeout=PATIENCE)
+    page.wait_for_function("n => bench.done.length > n", arg=before, timeout=TIMEOUT_MS)
 
 
 def _place(page, random: np.random.Generator) -> tuple[float, float]:
@@ -223,7 +223,7 @@ def _visit(browser, url: str):
     page = browser.new_page(viewport=DESKTOP)
     page.add_init_script(RECORDER)
     page.goto(url, wait_until="commit")
-    page.wait_for_function("bench.done.length > 0", timeout=PATIENCE)
+    page.wait_for_function("bench.done.length > 0", timeout=TIMEOUT_MS)
     return page
 
 

@@ -29,7 +29,7 @@ from fgsd.evaluation.checks import check
 LONGEST_WINDOW = 300.0  # seconds: figures of the first five minutes are compared with those of the last five
 SHARE = 6  # of a shorter soak, a window is this part
 LOOK = 2.0  # seconds between two looks at the server's memory
-FEWEST = 3  # values of a latency in a window, to say something of it
+MIN_TEXTURES = 3  # values of a latency in a window, to say something of it
 END_SECONDS = 60  # after which a server that does not end is killed
 LATENCIES = ("pointer to changed pixels", "click to finished samples", "a call of sample")
 
@@ -143,7 +143,7 @@ def verdicts(
         values = notes.latencies[kind]
         first = [value for at, value in values if at < window]
         last = [value for at, value in values if seconds - window <= at]
-        enough = min(len(first), len(last)) >= FEWEST
+        enough = min(len(first), len(last)) >= MIN_TEXTURES
         ratios.append(check(f"{kind}, last / first", _ratio(last, first) if enough else None, at_most=1.2))
         medians = [round(_median(part), 4) if part else None for part in (first, last)]
         latency["medians"][kind] = {"first": medians[0], "last": medians[1], "values": len(values)}

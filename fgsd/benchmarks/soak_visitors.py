@@ -21,8 +21,8 @@ from PIL import Image
 
 from fgsd.benchmarks.page import DESKTOP, RECORDER
 
-PATIENCE = 60.0  # seconds that a visitor waits for anything
-MOVE_PATIENCE = 10.0  # seconds that a picture which follows the pin may take: past that, the hand moves on
+TIMEOUT_S = 60.0  # seconds that a visitor waits for anything
+MOVE_TIMEOUT_S = 10.0  # seconds that a picture which follows the pin may take: past that, the hand moves on
 MOVES = 6  # of the pin in one drag
 PAUSE = (0.5, 4.0)  # seconds between two things that a visitor does
 GONE = (1.0, 10.0)  # seconds that one who has left stays away
@@ -112,7 +112,7 @@ class Program:
     async def come(self) -> list:
         import httpx
 
-        self.client = httpx.AsyncClient(timeout=PATIENCE)
+        self.client = httpx.AsyncClient(timeout=TIMEOUT_S)
         self.names = await self.call("classes")
         ways = (self.sample, self.mixture, self.strip, self.embed, self.go_away)
         return [(f"{way.__name__} by HTTP", way) for way in ways]
@@ -191,7 +191,7 @@ class Guest:
 
     async def come(self) -> list:
         self.context = await self.browser.new_context(viewport=DESKTOP)
-        self.context.set_default_timeout(1000 * PATIENCE)
+        self.context.set_default_timeout(1000 * TIMEOUT_S)
         self.page = page = await self.context.new_page()
         page.on("pageerror", lambda error: self.notes.complain(self.who, f"page error: {error}"))
         page.on("console", self.hear)
@@ -280,7 +280,7 @@ class Guest:
             await mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
             try:
                 await self.page.wait_for_function(
-                    "n => bench.shown.length > n", arg=shown, timeout=1000 * MOVE_PATIENCE
+                    "n => bench.shown.length > n", arg=shown, timeout=1000 * MOVE_TIMEOUT_S
                 )
                 milliseconds = await self.page.evaluate("bench.shown.at(-1) - bench.moved")
                 self.notes.took("pointer to changed pixels", milliseconds / 1000)

@@ -15,7 +15,7 @@ from fgsd.guidance import PASS_PIXELS
 from fgsd.model.network import Denoiser
 
 TARGET = 0.9  # correlation of the place on the line with the weight
-MOST_NOISE = 2.0  # in [-1, 1] units: above it a crop's own features hardly tell its class any more
+MAX_NOISE = 2.0  # in [-1, 1] units: above it a crop's own features hardly tell its class any more
 
 
 def random_pairs(classes: list[str], n: int, *, seed: int = 0) -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ def paths(material: Material, *, pairs: int = 20, points: int = 9, each: int = 2
     chosen = random_pairs(material.classes, pairs, seed=material.seed)
     if not chosen:
         return {"note": "there is only one class, so no path between two", "checks": []}
-    low = (table.sigmas <= MOST_NOISE).nonzero()[:, 0]
+    low = (table.sigmas <= MAX_NOISE).nonzero()[:, 0]
     levels = low[::2] if len(low) else torch.zeros(1, dtype=torch.long)
     weights = np.linspace(0, 1, points)
     repeated = np.repeat(weights, each)

@@ -6,7 +6,7 @@ import numpy as np
 
 from fgsd.evaluation.checks import bootstrap_interval
 
-FEWEST = 16  # classes that an interval is given for
+MIN_TEXTURES = 16  # classes that an interval is given for
 
 
 def follows(distances: np.ndarray, divergences: np.ndarray) -> dict[str, float]:
@@ -52,7 +52,7 @@ def intervals(distances: np.ndarray, divergences: np.ndarray, *, seed: int = 0) 
     -------
     dict of (low, high); empty if there are fewer than 16 classes
     """
-    if len(distances) < FEWEST:
+    if len(distances) < MIN_TEXTURES:
         return {}
     upper = np.triu_indices(len(distances), 1)
 

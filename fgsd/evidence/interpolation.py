@@ -11,7 +11,7 @@ from torch import Tensor
 from fgsd.data import to_images, to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
 from fgsd.evaluation.material import real_crops
-from fgsd.evaluation.paths import MOST_NOISE, TARGET, own_features, places_on_line, random_pairs
+from fgsd.evaluation.paths import MAX_NOISE, TARGET, own_features, places_on_line, random_pairs
 from fgsd.evidence.figures import plot, series, table
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.path_metrics import better, blends, contrasts, following, going_on, nearest, place_between
@@ -128,7 +128,7 @@ def measure(bench: Workbench, pair: tuple[str, str], k: int, weights: np.ndarray
     EfficientNet, which has nothing to do with either.
     """
     network, sigmas = bench.checkpoint("features").network, bench.checkpoint("features").table.sigmas
-    sigmas = sigmas[sigmas <= MOST_NOISE][::2]
+    sigmas = sigmas[sigmas <= MAX_NOISE][::2]
     ends, scale = class_means(bench, pair, sigmas)
     one, other = (bench.judge.classes.index(name) for name in pair)
     real = bench.judge.scaled(bench.yardstick.training_features)  # (C, n, F)

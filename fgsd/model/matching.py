@@ -70,7 +70,7 @@ class CentroidMatching:
 Matching = PeerMatching | CentroidMatching | None
 
 FARTHEST = 3.0  # spreads of the classes beyond which all is as far, in what a standardised layer reads
-LEAST_SPREAD = 1e-3  # of a feature that no class differs in
+MIN_SPREAD = 1e-3  # of a feature that no class differs in
 
 
 def leave_one_out(groups: int, size: int, guided: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ class Standards(nn.Module):
         """Take over mean and spread (S, F) at the levels (S,) where there is `enough` (S,) to tell them."""
         self.logs.copy_(sigmas.log())
         self.mean.copy_(torch.where(enough[:, None], mean, self.mean))
-        self.spread.copy_(torch.where(enough[:, None], spread.clamp(min=LEAST_SPREAD), self.spread))
+        self.spread.copy_(torch.where(enough[:, None], spread.clamp(min=MIN_SPREAD), self.spread))
 
     def units(self, values: Tensor) -> Tensor:
         """Feature vectors (..., S, F) at the levels, in units of the spread from the mean."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fgsd.levels import noise_levels
-from fgsd.model.matching import LEAST_SPREAD, CentroidMatching
+from fgsd.model.matching import MIN_SPREAD, CentroidMatching
 from fgsd.model.target_embedding import coordinates
 
 LEVELS = 12  # noise levels, unless the network has standards at others
@@ -73,7 +73,7 @@ class RunningCentroids:
         """Measure anew what a network with foresight is told of each class up front, for the steps to come:
         the coordinates `read` (C, S, C) of the centroids, as they are now, among themselves."""
         mean, spread, enough = self.standards()
-        z = (self.values - mean) / spread.clamp(min=LEAST_SPREAD) * (self.counts > 0)[..., None]
+        z = (self.values - mean) / spread.clamp(min=MIN_SPREAD) * (self.counts > 0)[..., None]
         self.read = (coordinates(z.transpose(0, 1)) * enough[:, None, None]).transpose(0, 1)
 
     def news(self, rows: Tensor, sigma: Tensor, told: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:

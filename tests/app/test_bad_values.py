@@ -17,21 +17,21 @@ from fgsd.app.api.arguments import image_call, sample_call, strip_call
 from fgsd.app.panels.save import python_lines
 from fgsd.app.render.map_data import MapData
 from fgsd.app.render.recipe import FORMAT, from_recipe
-from fgsd.app.render.user_textures import LONGEST_NAME, MOST_IMAGE_SIDE, clean_name, read_image
+from fgsd.app.render.user_textures import LONGEST_NAME, MAX_IMAGE_SIDE, clean_name, read_image
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import (
-    FEWEST_PLACES,
-    LEAST_SWITCH,
+    MAX_CLASSES,
+    MAX_IMAGES,
+    MAX_MOVE,
+    MAX_PLACES,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_STEPS,
+    MAX_STRENGTH,
+    MAX_SWITCH,
+    MIN_PLACES,
+    MIN_SWITCH,
     MODES,
-    MOST_CLASSES,
-    MOST_IMAGES,
-    MOST_MOVE,
-    MOST_PLACES,
-    MOST_SEED,
-    MOST_SIDE,
-    MOST_STEPS,
-    MOST_STRENGTH,
-    MOST_SWITCH,
     PAGE_SAMPLERS,
     SETTINGS,
     VIEWS,
@@ -80,7 +80,7 @@ values = st.fixed_dictionaries(
     optional={
         "n": st.integers(-1, 20) | anything,
         "size": st.integers(0, 300) | anything,
-        "seed": st.integers(0, MOST_SEED) | anything,
+        "seed": st.integers(0, MAX_SEED) | anything,
         "steps": st.integers(0, 120) | anything,
         "strength": st.floats() | anything,
         "sampler": st.sampled_from(["dpm2m", "ancestral", "heun", "ascent"]) | anything,
@@ -116,11 +116,11 @@ requests = st.builds(
     ),
     st.fixed_dictionaries(
         {
-            "n": st.integers(1, MOST_IMAGES),
-            "size": st.integers(1, MOST_SIDE // MULTIPLE).map(lambda k: k * MULTIPLE),
-            "seed": st.integers(0, MOST_SEED),
-            "steps": st.integers(1, MOST_STEPS),
-            "strength": st.floats(0, MOST_STRENGTH),
+            "n": st.integers(1, MAX_IMAGES),
+            "size": st.integers(1, MAX_SIDE // MULTIPLE).map(lambda k: k * MULTIPLE),
+            "seed": st.integers(0, MAX_SEED),
+            "steps": st.integers(1, MAX_STEPS),
+            "strength": st.floats(0, MAX_STRENGTH),
             "sampler": st.sampled_from(list(PAGE_SAMPLERS.values())),
             "tileable": st.booleans(),
             "view": st.sampled_from(list(VIEWS.values())),
@@ -129,8 +129,8 @@ requests = st.builds(
     st.fixed_dictionaries(
         {
             "mode": st.sampled_from(list(MODES.values())),
-            "switch": st.floats(LEAST_SWITCH, MOST_SWITCH),
-            "places": st.integers(FEWEST_PLACES, MOST_PLACES),
+            "switch": st.floats(MIN_SWITCH, MAX_SWITCH),
+            "places": st.integers(MIN_PLACES, MAX_PLACES),
         }
     ),
 )
@@ -143,21 +143,21 @@ def check_sentence(error: RequestError) -> None:
 
 
 def check_ranges(request: SampleRequest) -> None:
-    assert 1 <= len(request.weights) <= len(request.ends) <= MOST_CLASSES
+    assert 1 <= len(request.weights) <= len(request.ends) <= MAX_CLASSES
     assert set(request.weights) <= set(request.ends) <= set(CLASSES)
     assert all(0 < weight <= 1 for weight in request.weights.values())
     assert sum(request.weights.values()) == pytest.approx(1, abs=1e-9)
-    assert all(abs(v) <= MOST_MOVE for move in request.moves.values() for v in move)
-    assert type(request.n) is int and 1 <= request.n <= MOST_IMAGES
-    assert type(request.size) is int and MULTIPLE <= request.size <= MOST_SIDE
+    assert all(abs(v) <= MAX_MOVE for move in request.moves.values() for v in move)
+    assert type(request.n) is int and 1 <= request.n <= MAX_IMAGES
+    assert type(request.size) is int and MULTIPLE <= request.size <= MAX_SIDE
     assert request.size % MULTIPLE == 0
-    assert type(request.seed) is int and 0 <= request.seed <= MOST_SEED
-    assert type(request.steps) is int and 1 <= request.steps <= MOST_STEPS
-    assert 0 <= request.strength <= MOST_STRENGTH
+    assert type(request.seed) is int and 0 <= request.seed <= MAX_SEED
+    assert type(request.steps) is int and 1 <= request.steps <= MAX_STEPS
+    assert 0 <= request.strength <= MAX_STRENGTH
     assert request.sampler in PAGE_SAMPLERS.values() and request.view in VIEWS.values()
     assert type(request.tileable) is bool and request.mode in MODES.values()
-    assert LEAST_SWITCH <= request.switch <= MOST_SWITCH
-    assert FEWEST_PLACES <= request.places <= MOST_PLACES
+    assert MIN_SWITCH <= request.switch <= MAX_SWITCH
+    assert MIN_PLACES <= request.places <= MAX_PLACES
 
 
 @bad
@@ -272,7 +272,7 @@ def test_an_image_is_refused_or_small_and_rgb(content, kind):
     except RequestError as error:
         check_sentence(error)
     else:
-        assert image.mode == "RGB" and max(image.size) <= MOST_IMAGE_SIDE
+        assert image.mode == "RGB" and max(image.size) <= MAX_IMAGE_SIDE
 
 
 @bad

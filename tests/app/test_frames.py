@@ -12,7 +12,7 @@ from page_help import opened, parse
 from PIL import Image
 
 from fgsd.app.render.frames import KEPT, frames, last_frame, to_send
-from fgsd.app.render.step_images import MOST_CHARACTERS, SIDES, Previews, whole_picture
+from fgsd.app.render.step_images import MAX_CHARACTERS, SIDES, Previews, whole_picture
 from fgsd.app.requests.link import from_link
 
 
@@ -160,7 +160,7 @@ class TestPreviews:
             uris, _, side = previews.encode([images, images], seconds=1)
             sides.append(side)
             spent += sum(map(len, uris))
-        assert spent < 1.5 * MOST_CHARACTERS
+        assert spent < 1.5 * MAX_CHARACTERS
         assert sides[0] == 256 > max(sides[1:]) >= min(sides) >= 48
 
     def test_encoding_takes_no_longer_than_the_network(self, monkeypatch):

@@ -144,7 +144,7 @@ class TestMissing:
         assert "one more texture" in need.sentence
 
     def test_the_corners_are_filled_with_the_nearest_classes(self, pipe, monkeypatch):
-        monkeypatch.setitem(interpolations.FEWEST, "grid", 2)  # there are only three classes here
+        monkeypatch.setitem(interpolations.MIN_TEXTURES, "grid", 2)  # there are only three classes here
         nearest = [name for name, _ in pipe.nearest("brick", n=3)]
         assert filled(pipe, parse(["brick"], mode="grid")) == [n for n in nearest if n != "brick"][:1]
 

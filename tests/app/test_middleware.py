@@ -12,7 +12,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from fgsd.app.http import middleware as door
-from fgsd.app.http.middleware import MOST_BYTES, MOST_DEPTH, MOST_UPLOADED, OPEN, Door, Refusal, Uploads
+from fgsd.app.http.middleware import MAX_BYTES, MAX_DEPTH, MAX_UPLOADED, OPEN, Door, Refusal, Uploads
 
 JSON = {"content-type": "application/json"}
 JOIN = "/gradio_api/queue/join"
@@ -122,9 +122,9 @@ def test_other_addresses_are_closed(path):
         (b"\xff\xfe{\0}\0", 400, "cannot be read as JSON"),
         (b'{"data":[' + b"9" * 5_000 + b"]}", 400, "cannot be read as JSON"),
         (b"[]", 400, "must be a JSON object"),
-        (b'{"data":' + b"[" * MOST_DEPTH + b"]" * MOST_DEPTH + b"}", 400, "deep at most"),
+        (b'{"data":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", 400, "deep at most"),
         (b'{"data":[' + b"1," * 30_000 + b"1]}", 413, "too many values"),
-        (b"{" + b" " * MOST_BYTES + b"}", 413, "too large; at most 4,000,000 bytes"),
+        (b"{" + b" " * MAX_BYTES + b"}", 413, "too large; at most 4,000,000 bytes"),
         (b'{"data":[],"session_hash":["a"]}', 400, "session_hash must be up to 64"),
         (b'{"data":[],"session_hash":"' + b"a" * 65 + b'"}', 400, "session_hash must be up to 64"),
         (b'{"data":[],"event_id":"../x"}', 400, "event_id must be up to 64"),
@@ -162,11 +162,11 @@ def test_uploads_stop_before_they_fill_the_disk():
     now = [0.0]
     uploads = Uploads(clock=lambda: now[0])
     for now[0] in (0.0, 1800.0):
-        uploads.take(MOST_UPLOADED // 2)
+        uploads.take(MAX_UPLOADED // 2)
     with pytest.raises(Refusal, match="try again in an hour"):
         uploads.take(1)
     now[0] = 4300.0  # the first one is swept away
-    uploads.take(MOST_UPLOADED // 2)
+    uploads.take(MAX_UPLOADED // 2)
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -197,11 +197,11 @@ def test_an_endless_body_is_refused_while_it_comes(told):
 
     asyncio.run(Door(echo)(scope, receive, send))
     assert sent[0]["status"] == 413
-    assert taken <= MOST_BYTES + 100_000 and (taken == 0 or not told)
+    assert taken <= MAX_BYTES + 100_000 and (taken == 0 or not told)
 
 
 def test_a_slow_body_is_given_up(monkeypatch):
-    monkeypatch.setattr(door, "PATIENCE", 0.05)
+    monkeypatch.setattr(door, "TIMEOUT_S", 0.05)
 
     async def slow():
         yield b"{"

@@ -12,8 +12,8 @@ from PIL import Image
 
 from fgsd.app.render.frames import frames
 from fgsd.app.render.pictures import data_uri
-from fgsd.app.render.recipe import FORMAT, MOST_CHARACTERS, fingerprint, from_recipe, to_recipe
-from fgsd.app.render.user_textures import MOST_OWN, centroids, make_texture, place_texture
+from fgsd.app.render.recipe import FORMAT, MAX_CHARACTERS, fingerprint, from_recipe, to_recipe
+from fgsd.app.render.user_textures import MAX_USER_TEXTURES, centroids, make_texture, place_texture
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.pipeline import Pipeline
 
@@ -102,7 +102,7 @@ def test_what_is_no_recipe_is_refused(pipe, text):
 
 def test_too_large_a_file_is_refused_unread(pipe, text):
     with pytest.raises(RequestError, match="too large"):
-        from_recipe(text + " " * MOST_CHARACTERS, pipe, MARK, pipe.classes)
+        from_recipe(text + " " * MAX_CHARACTERS, pipe, MARK, pipe.classes)
 
 
 def numbers(values) -> str:
@@ -152,7 +152,7 @@ def test_a_forged_texture_is_refused_in_one_short_sentence(pipe, text, changes):
         {"own": None},
         {"own": {"name": "mine"}},
         {"own": [3]},
-        {"own": [{"name": "mine"}] * (MOST_OWN + 1)},
+        {"own": [{"name": "mine"}] * (MAX_USER_TEXTURES + 1)},
         {"checkpoint": None},
         {"checkpoint": [MARK]},
     ],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from fgsd.app.serving.scheduler import MOST_SHARED, Busy, Cancelled, Scheduler, _Call, _matching
+from fgsd.app.serving.scheduler import MAX_SHARED, Busy, Cancelled, Scheduler, _Call, _matching
 from fgsd.model.matching import CentroidMatching
 from fgsd.pipeline import Pipeline
 
@@ -419,5 +419,5 @@ class TestErrors:
 
 
 def test_on_a_cpu_nothing_is_shared_where_it_gains_nothing():
-    assert MOST_SHARED["cpu"] < 2 * 192 * 192
-    assert MOST_SHARED["cpu"] >= 2 * 128 * 128
+    assert MAX_SHARED["cpu"] < 2 * 192 * 192
+    assert MAX_SHARED["cpu"] >= 2 * 128 * 128

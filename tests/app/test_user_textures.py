@@ -13,9 +13,9 @@ from PIL import Image
 
 from fgsd.app.render.user_textures import (
     CROPS,
-    MOST_CHARACTERS,
-    MOST_IMAGE_SIDE,
-    MOST_OWN,
+    MAX_CHARACTERS,
+    MAX_IMAGE_SIDE,
+    MAX_USER_TEXTURES,
     THUMBNAIL,
     OwnTexture,
     Shelves,
@@ -104,8 +104,8 @@ class TestReadImage:
             ("data:image/png;base64,aGVsbG8gd29ybGQ=", "cannot be read"),
             (uri(picture())[:400], "cannot be read"),
             ("data:image/png;base64,ü", "cannot be read"),
-            ("data:image/png;base64," + "A" * MOST_CHARACTERS, "at most"),
-            (uri(Image.new("L", (MOST_IMAGE_SIDE + 1, 8))), "a side may have 2048"),
+            ("data:image/png;base64," + "A" * MAX_CHARACTERS, "at most"),
+            (uri(Image.new("L", (MAX_IMAGE_SIDE + 1, 8))), "a side may have 2048"),
         ],
     )
     def test_what_is_no_image_is_refused_in_one_short_sentence(self, value, words):
@@ -153,9 +153,9 @@ class TestNames:
 def test_of_too_many_the_oldest_goes(pipe):
     texture = make_texture(pipe, uri(picture()), "one", [])
     own = {}
-    for k in range(MOST_OWN + 2):
+    for k in range(MAX_USER_TEXTURES + 2):
         own = with_textures(own, replace(texture, name=f"t{k}"))
-    assert list(own) == [f"t{k}" for k in range(2, MOST_OWN + 2)]
+    assert list(own) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
 
 
 class TestShelves:

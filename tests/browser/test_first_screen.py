@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from browser_help import (
     DESKTOP,
-    PATIENCE,
     PHONE,
+    TIMEOUT_MS,
     chosen,
     dot,
     expected,
@@ -47,7 +47,7 @@ def test_the_first_sample_takes_under_two_seconds(browser, server):
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.goto(server.url, wait_until="commit")
-        page.wait_for_selector('.picture[data-done="true"]', timeout=PATIENCE)
+        page.wait_for_selector('.picture[data-done="true"]', timeout=TIMEOUT_MS)
         metrics = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
         assert 0 < metrics["TaskDuration"] < 2
     finally:

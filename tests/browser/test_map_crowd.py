@@ -6,7 +6,7 @@ import time
 
 import pytest
 from app_server import AppServer
-from browser_help import DESKTOP, PATIENCE
+from browser_help import DESKTOP, TIMEOUT_MS
 from map_help import scattered_map
 
 from fgsd.pipeline import Pipeline
@@ -59,7 +59,7 @@ def server(pipe, texture_folder, tmp_path_factory):
 def crowd(browser, server):
     """The page once its crops are painted, with the seconds that took: the clock's and the page's own."""
     page = browser.new_page(viewport=DESKTOP)
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(TIMEOUT_MS)
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     began = time.perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from browser_help import (
     DESKTOP,
-    PATIENCE,
+    TIMEOUT_MS,
     chosen,
     dot,
     expected,
@@ -30,7 +30,7 @@ def test_open_pages_outlive_a_killed_server(browser, checkpoint_folder, texture_
     server = CommandServer(*command, temporary=tmp_path)
     server.started()
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT_MS)
     pages = idle, busy, owner = [context.new_page() for _ in range(3)]
     for page, path in zip(pages, ("", "?mix=moss:1&images=16&size=256&steps=100", ""), strict=True):
         page.goto(f"{server.url}/{path}", wait_until="commit")

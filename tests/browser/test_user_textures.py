@@ -27,7 +27,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from fgsd.app.render.recipe import fingerprint
-from fgsd.app.render.user_textures import CROPS, MOST_OWN
+from fgsd.app.render.user_textures import CROPS, MAX_USER_TEXTURES
 
 pytestmark = pytest.mark.browser
 
@@ -211,9 +211,9 @@ def test_two_visitors_do_not_see_each_others(visit):
 @pytest.mark.slow
 def test_a_ninth_texture_takes_the_place_of_the_oldest(visit):
     page = visit()
-    for k in range(MOST_OWN + 1):
+    for k in range(MAX_USER_TEXTURES + 1):
         add(page, photograph(seed=k), f"t{k}.png")
-    assert names(page) == [f"t{k}" for k in range(1, MOST_OWN + 1)]
+    assert names(page) == [f"t{k}" for k in range(1, MAX_USER_TEXTURES + 1)]
     assert overflow(page) == (0, 0)
 
 

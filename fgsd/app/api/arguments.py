@@ -9,7 +9,7 @@ from typing import Any
 from fgsd.app.api.files import stored_uri
 from fgsd.app.requests.request import (
     LABELS,
-    MOST_SIDE,
+    MAX_SIDE,
     RequestError,
     SampleRequest,
     number,
@@ -20,7 +20,7 @@ from fgsd.app.requests.request import (
 NAMES = {name: name for name in LABELS} | {"places": "points"}
 # Of one call together, in steps of one image of 64 pixels: what the page's largest setting (16 images of
 # 256 pixels) takes in 16 steps. That a program has gone is seen only if it had opened its stream.
-MOST_WORK = 16 * (MOST_SIDE / 64) ** 2 * 16
+MAX_WORK = 16 * (MAX_SIDE / 64) ** 2 * 16
 
 
 def sample_call(target: Any, *, classes: Sequence[str], multiple: int, **values: Any) -> SampleRequest:
@@ -110,9 +110,9 @@ def _name(name: Any, argument: str, classes: Sequence[str]) -> str:
 
 def _affordable(request: SampleRequest, images: int) -> SampleRequest:
     each = images * (request.size / 64) ** 2 * (2 if request.sampler == "heun" else 1)
-    if each * request.steps > MOST_WORK:
+    if each * request.steps > MAX_WORK:
         raise RequestError(
             f"steps={request.steps} is too much for one call with {images} images of {request.size} pixels: "
-            f"at most {int(MOST_WORK / each)} steps can be asked for."
+            f"at most {int(MAX_WORK / each)} steps can be asked for."
         )
     return request

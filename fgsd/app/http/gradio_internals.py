@@ -11,8 +11,8 @@ from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, travers
 
 log = logging.getLogger(__name__)
 
-MOST_WORDS = 200  # characters of a refusal
-MOST_CHARACTERS = 20_000  # of what an event of the page brings; Gradio keeps a copy for each visitor
+MAX_WORDS = 200  # characters of a refusal
+MAX_CHARACTERS = 20_000  # of what an event of the page brings; Gradio keeps a copy for each visitor
 
 
 class Blocks(gr.Blocks):
@@ -32,14 +32,14 @@ class Blocks(gr.Blocks):
             # what a program leaves out at the end takes its default
             inputs = [*inputs, *(block.value for block in wanted[len(inputs) :])]
             state = None  # its call has a session of its own, which would keep the inputs when all is over
-        elif len(json.dumps(inputs)) > MOST_CHARACTERS:
-            raise _said(f"The values of an event may take {MOST_CHARACTERS:,} characters at most.")
+        elif len(json.dumps(inputs)) > MAX_CHARACTERS:
+            raise _said(f"The values of an event may take {MAX_CHARACTERS:,} characters at most.")
         try:
             traverse(inputs, _refuse_address, is_file_obj_with_meta)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:
             # Gradio repeats the whole value, and prints a traceback for what already has a sentence
-            raise _said(str(error.message)[:MOST_WORDS]) from None
+            raise _said(str(error.message)[:MAX_WORDS]) from None
         except Exception as error:
             log.info("refused an input: %s", str(error).partition("\n")[0])
             raise _said("What came cannot be read; a file must be uploaded to this server first.") from None

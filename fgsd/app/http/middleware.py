@@ -54,12 +54,12 @@ SENT = r"gradio_api/upload"
 OPEN = re.compile(f"/({'|'.join((*PAGES, ASKED, SENT))})")
 TAKES_JSON, TAKES_FILES = re.compile(f"/{ASKED}"), re.compile(f"/{SENT}")
 
-MOST_ADDRESS = 8_000  # characters of path and query: a link of ours has some 300
-MOST_BYTES = 4_000_000  # of a body: an image of the visitor's own comes in one piece
-MOST_PARTS = 20_000  # values in a body, at most: a page sends some dozens
-MOST_DEPTH = 24  # of lists and objects in one another: a page needs six
-MOST_UPLOADED = 500_000_000  # bytes of files on the disk
-PATIENCE = 60.0  # seconds until a body is there
+MAX_ADDRESS = 8_000  # characters of path and query: a link of ours has some 300
+MAX_BYTES = 4_000_000  # of a body: an image of the visitor's own comes in one piece
+MAX_PARTS = 20_000  # values in a body, at most: a page sends some dozens
+MAX_DEPTH = 24  # of lists and objects in one another: a page needs six
+MAX_UPLOADED = 500_000_000  # bytes of files on the disk
+TIMEOUT_S = 60.0  # seconds until a body is there
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a session, an event, a job: Gradio makes them itself
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 
@@ -105,7 +105,7 @@ class Uploads:
         now = self._clock()
         while self._taken and self._taken[0][0] < now - sum(SWEEP):
             self._taken.popleft()
-        if sum(one for _, one in self._taken) + size > MOST_UPLOADED:
+        if sum(one for _, one in self._taken) + size > MAX_UPLOADED:
             raise Refusal(503, "Too much was uploaded here lately; try again in an hour, or send a data URI.")
         self._taken.append((now, size))
 
@@ -114,8 +114,8 @@ async def _admitted(scope: dict, receive: Callable, uploads: Uploads) -> tuple[d
     """The request to go on with; `Refusal` if it must not."""
     path, query, headers = scope["path"], scope["query_string"].decode("latin-1"), Headers(scope=scope)
     path = path.removeprefix(scope.get("root_path", ""))
-    if len(path) + len(query) > MOST_ADDRESS:
-        raise Refusal(414, f"This address is too long; at most {MOST_ADDRESS:,} characters can be read.")
+    if len(path) + len(query) > MAX_ADDRESS:
+        raise Refusal(414, f"This address is too long; at most {MAX_ADDRESS:,} characters can be read.")
     _check_origin(headers)
     if not OPEN.fullmatch(path) or "\0" in path or "://" in path:
         raise Refusal(404, "There is nothing at this address.")
@@ -154,23 +154,23 @@ NO_SESSION = "session_hash must be up to 64 letters, digits, hyphens and undersc
 async def _body(headers: Headers, receive: Callable) -> bytes:
     """All of the body, in memory: whoever breaks off leaves nothing on the disk."""
     told = headers.get("content-length", "0")
-    if told.isdecimal() and len(told) < 20 and int(told) <= MOST_BYTES:
+    if told.isdecimal() and len(told) < 20 and int(told) <= MAX_BYTES:
         chunks, size, more = [], 0, True
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_S):
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refusal(400, "The request broke off.")
                     chunks.append(message.get("body", b""))
                     size, more = size + len(chunks[-1]), message.get("more_body", False)
-                    if size > MOST_BYTES:
+                    if size > MAX_BYTES:
                         break
                 else:
                     return b"".join(chunks)
         except TimeoutError:
             raise Refusal(408, "The request came too slowly.") from None
-    raise Refusal(413, f"This is too large; at most {MOST_BYTES:,} bytes can be sent.")
+    raise Refusal(413, f"This is too large; at most {MAX_BYTES:,} bytes can be sent.")
 
 
 def _again(body: bytes, receive: Callable) -> Callable:
@@ -191,8 +191,8 @@ def _check(headers: Headers, body: bytes, said_again: bool) -> None:
     kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refusal(415, "The body must be JSON, with the content type application/json.")
-    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:  # before they take memory
-        raise Refusal(413, f"The body holds too many values; at most {MOST_PARTS:,} can be sent.")
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_PARTS:  # before they take memory
+        raise Refusal(413, f"The body holds too many values; at most {MAX_PARTS:,} can be sent.")
     try:
         content = json.loads(body)
         body.decode()  # JSON in another encoding is not for Gradio
@@ -201,7 +201,7 @@ def _check(headers: Headers, body: bytes, said_again: bool) -> None:
     if not isinstance(content, dict):
         raise Refusal(400, "The body must be a JSON object.")
     if not _shallow(content):
-        raise Refusal(400, f"Lists and objects may lie in one another {MOST_DEPTH} deep at most.")
+        raise Refusal(400, f"Lists and objects may lie in one another {MAX_DEPTH} deep at most.")
     if said_again:
         try:
             orjson.dumps(content)
@@ -218,7 +218,7 @@ def _check(headers: Headers, body: bytes, said_again: bool) -> None:
 
 def _shallow(content: Any) -> bool:
     level = [content]
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_DEPTH):
         inner = (part.values() if isinstance(part, dict) else part for part in level)
         level = [value for values in inner for value in values if isinstance(value, (dict, list))]
         if not level:

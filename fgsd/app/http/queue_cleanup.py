@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 120.0  # seconds that an answer lies unread; whoever waits for one reads it at once
+TIMEOUT_S = 120.0  # seconds that an answer lies unread; whoever waits for one reads it at once
 
 
 class Unread:
@@ -18,7 +18,7 @@ class Unread:
         Seconds between two sweeps; what is unread at both goes, unless its session has something under way.
     """
 
-    def __init__(self, patience: float = PATIENCE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, patience: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._patience, self._clock = patience, clock
         self._last, self._seen = clock(), set[str]()
 

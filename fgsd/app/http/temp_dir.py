@@ -25,7 +25,7 @@ except ImportError:  # Windows: folders are removed at the end only
     fcntl = None
 
 VARIABLE = "GRADIO_TEMP_DIR"
-MOST_TRIES = 100  # to remove a folder
+MAX_TRIES = 100  # to remove a folder
 _locks: list[int] = []  # open as long as this process lives
 
 
@@ -52,7 +52,7 @@ def own_folder() -> Path | None:
 
 def remove(folder: Path | None) -> None:
     """Remove a folder with all that is in it, if it is there, also while late answers still write to it."""
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         if folder is None or not folder.exists():
             return
         shutil.rmtree(folder, ignore_errors=True)

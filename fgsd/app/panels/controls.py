@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from fgsd.app.requests.request import (
-    MOST_SEED,
-    MOST_STEPS,
-    MOST_STRENGTH,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_STRENGTH,
     PAGE_SAMPLERS,
     SETTINGS,
     VIEWS,
@@ -94,7 +94,7 @@ def create_controls_room(multiple: int, view: gr.Radio) -> Controls:
                 label="Seed",
                 precision=0,
                 minimum=0,
-                maximum=MOST_SEED,
+                maximum=MAX_SEED,
                 elem_id="seed",
                 min_width=90,
                 scale=1,
@@ -106,11 +106,11 @@ def create_controls_room(multiple: int, view: gr.Radio) -> Controls:
         with gr.Accordion("More", open=False, elem_id="more"):
             with gr.Row():
                 steps = gr.Slider(
-                    1, MOST_STEPS, value=16, step=1, label="Steps", elem_id="steps", min_width=200, buttons=[]
+                    1, MAX_STEPS, value=16, step=1, label="Steps", elem_id="steps", min_width=200, buttons=[]
                 )
                 strength = gr.Slider(
                     0,
-                    MOST_STRENGTH,
+                    MAX_STRENGTH,
                     value=1,
                     step=0.05,
                     label="Guidance strength",

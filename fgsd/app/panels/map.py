@@ -11,7 +11,7 @@ from PIL import Image
 
 from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
 from fgsd.app.render.pictures import data_uri, grid
-from fgsd.app.requests.request import MOST_CLASSES, MOST_MOVE
+from fgsd.app.requests.request import MAX_CLASSES, MAX_MOVE
 
 WEB = Path(__file__).parents[1] / "web" / "map"
 # parts of one function: each uses the names of those before it
@@ -67,7 +67,7 @@ def room_html(data: MapData, columns: int, rows: int) -> str:
     single = "hidden" if len(data.projections) < 2 else ""
     bare = "" if data.count else "hidden"
     return _escape_template(f"""
-<section class="room" data-most="{MOST_CLASSES}" data-reach="{MOST_MOVE}" data-view="map" style="{style}"
+<section class="room" data-most="{MAX_CLASSES}" data-reach="{MAX_MOVE}" data-view="map" style="{style}"
   data-projections="{",".join(data.projections)}" data-level="{data.start_level}" data-sigmas="{sigmas}"
   data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}" {places}
   aria-label="Textures">
@@ -83,7 +83,7 @@ def room_html(data: MapData, columns: int, rows: int) -> str:
       autocomplete="off" spellcheck="false">
     <button type="button" class="toggle lasso" aria-pressed="false" aria-keyshortcuts="L"
       title="Draw round {"crops" if data.count else "textures"} (L): their mean becomes the target, as the
- {MOST_CLASSES} textures that most of them belong to">Lasso</button>
+ {MAX_CLASSES} textures that most of them belong to">Lasso</button>
     <button type="button" class="toggle mix" aria-pressed="false"
       title="Each click adds or removes one">Mix</button>
   </div>

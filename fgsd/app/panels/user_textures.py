@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 WEB = Path(__file__).parents[1] / "web" / "user_textures"
 SCRIPT = (WEB / "user_textures.js").read_text(encoding="utf-8")
-MOST_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
+MAX_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
 WORDS = (
@@ -61,7 +61,7 @@ def create_own_room(info: CheckpointInfo) -> gr.HTML:
     """
     return gr.HTML(
         answer({}),
-        html_template=MARKUP.format(side=min(info.image_size or MOST_SIDE, MOST_SIDE), words=WORDS),
+        html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), words=WORDS),
         js_on_load=SCRIPT,
         apply_default_css=False,
         elem_id="own-room",

@@ -13,7 +13,7 @@ from PIL import Image
 from fgsd.app.render.frames import SHORTEST_INTERVAL, file_name
 from fgsd.app.render.interpolation_files import animations, grid_file, picture_file, strip_file
 from fgsd.app.render.step_images import small_picture, whole_picture
-from fgsd.app.requests.request import FEWEST_PLACES, MOST_PLACES, RequestError, SampleRequest
+from fgsd.app.requests.request import MAX_PLACES, MIN_PLACES, RequestError, SampleRequest
 from fgsd.app.requests.target import aim
 from fgsd.centroids import Centroid
 from fgsd.interpolation import (
@@ -26,11 +26,11 @@ from fgsd.interpolation import (
 )
 from fgsd.pipeline import Pipeline
 
-MOST_SIDE = 128  # pixels of one picture of many
+MAX_SIDE = 128  # pixels of one picture of many
 GRID = 5  # places along a side
 LOOP_PIXELS = 8 * 64 * 64  # that are denoised in one pass, so that the loop grows as one watches
 LOOP_SECONDS = 0.08  # that a picture of a loop is shown
-FEWEST = {"strip": 2, "grid": 4, "loop": 2, "coarse-fine": 2}  # textures
+MIN_TEXTURES = {"strip": 2, "grid": 4, "loop": 2, "coarse-fine": 2}  # textures
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,13 @@ class Need:
 
 def missing(request: SampleRequest, classes: Sequence[str]) -> Need | None:
     """What a visitor is told when too few of the classes are chosen; None if there are enough."""
-    lack = FEWEST.get(request.mode, 1) - len(request.ends)
+    lack = MIN_TEXTURES.get(request.mode, 1) - len(request.ends)
     if lack <= 0:
         return None
     if lack > len(set(classes) - set(request.ends)):
-        return Need(f"This takes {FEWEST[request.mode]} textures, and there are only {len(classes)}.", "", 0)
+        return Need(
+            f"This takes {MIN_TEXTURES[request.mode]} textures, and there are only {len(classes)}.", "", 0
+        )
     if request.mode == "grid":
         more = "one more texture" if lack == 1 else f"{lack} more textures"
         corners = "the nearest texture" if lack == 1 else f"the {lack} nearest textures"
@@ -86,7 +88,7 @@ def weights_of(request: SampleRequest) -> list[dict[str, float]]:
 
 def strip_places(request: SampleRequest) -> int:
     """The number of places, near what is asked for, at which each texture of a strip has one of its own."""
-    fitting = fitting_places(len(request.ends), FEWEST_PLACES, MOST_PLACES)
+    fitting = fitting_places(len(request.ends), MIN_PLACES, MAX_PLACES)
     return min(fitting, key=lambda n: abs(n - request.places))
 
 
@@ -120,7 +122,7 @@ def between_frames(
         file, without suffix), and in the last frame `files` (data URIs by suffix). A loop has `seconds`
         (that a picture is shown) and counts steps over all of its pictures; "coarse-fine" has `switch`.
     """
-    small = min(request.size, MOST_SIDE // pipe.network.config.multiple * pipe.network.config.multiple)
+    small = min(request.size, MAX_SIDE // pipe.network.config.multiple * pipe.network.config.multiple)
     run = _Run(pipe, request, small, own or {}, interval, wanted or (lambda: True))
     yield from {"strip": run.strip, "grid": run.grid, "loop": run.loop, "coarse-fine": run.switch}[
         request.mode
@@ -290,7 +292,7 @@ class _Run:
                 for name in request.ends
             ],
             "weights": self.weights,
-            "fitting": fitting_places(len(request.ends), FEWEST_PLACES, MOST_PLACES),
+            "fitting": fitting_places(len(request.ends), MIN_PLACES, MAX_PLACES),
             "count": len(self.weights),
             "sheets": sheets,
             "index": step.index,

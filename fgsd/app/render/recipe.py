@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.app.render.user_textures import MOST_OWN, OwnTexture, clean_name, read_image, thumbnail
+from fgsd.app.render.user_textures import MAX_USER_TEXTURES, OwnTexture, clean_name, read_image, thumbnail
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.centroids import Centroid
@@ -27,9 +27,9 @@ from fgsd.pipeline import Pipeline
 
 FORMAT = "fgsd-recipe-1"
 SUFFIX = ".fgsd.json"
-MOST_CHARACTERS = MOST_OWN * 200_000
-MOST_THUMBNAIL = 20_000  # characters
-MOST_VALUE = 1e6  # of a feature; a network's own are a few units
+MAX_CHARACTERS = MAX_USER_TEXTURES * 200_000
+MAX_THUMBNAIL = 20_000  # characters
+MAX_VALUE = 1e6  # of a feature; a network's own are a few units
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,10 @@ def from_recipe(text: object, pipe: Pipeline, checkpoint: str, taken: Iterable[s
     if found is None:
         raise RequestError("This file is damaged: it names no mixture of textures.")
     textures = content.get("own")
-    if not isinstance(textures, list) or len(textures) > MOST_OWN:
-        raise RequestError(f"This file is damaged: it must hold a list of at most {MOST_OWN} textures.")
+    if not isinstance(textures, list) or len(textures) > MAX_USER_TEXTURES:
+        raise RequestError(
+            f"This file is damaged: it must hold a list of at most {MAX_USER_TEXTURES} textures."
+        )
     target, settings = found
     renamed, own, taken = {}, [], set(taken)
     for entry in textures:
@@ -106,7 +108,7 @@ def from_recipe(text: object, pipe: Pipeline, checkpoint: str, taken: Iterable[s
         values = _decode(entry.get("values"), tuple(pipe.table.values.shape[1:]))
         colour = _decode(entry.get("colour"), (3,))
         src = entry.get("thumbnail")
-        if not isinstance(src, str) or len(src) > MOST_THUMBNAIL:
+        if not isinstance(src, str) or len(src) > MAX_THUMBNAIL:
             raise RequestError("This file is damaged: a texture in it has no thumbnail.")
         renamed[name] = clean_name(name, taken)
         taken.add(renamed[name])
@@ -118,8 +120,8 @@ def from_recipe(text: object, pipe: Pipeline, checkpoint: str, taken: Iterable[s
 
 
 def _content(text: object) -> dict:
-    if isinstance(text, str) and len(text) > MOST_CHARACTERS:
-        raise RequestError(f"This file is too large; a recipe has at most {MOST_CHARACTERS:,} characters.")
+    if isinstance(text, str) and len(text) > MAX_CHARACTERS:
+        raise RequestError(f"This file is too large; a recipe has at most {MAX_CHARACTERS:,} characters.")
     try:
         content = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
@@ -139,6 +141,6 @@ def _decode(text: object, shape: tuple[int, ...]) -> Tensor:
     except ValueError:
         values = np.zeros(0, "<f4")
     size = int(np.prod(shape))
-    if len(values) != size or not np.isfinite(values).all() or np.abs(values).max() > MOST_VALUE:
+    if len(values) != size or not np.isfinite(values).all() or np.abs(values).max() > MAX_VALUE:
         raise RequestError(f"This file is damaged: a texture in it must have {size} finite numbers.")
     return torch.from_numpy(values.astype(np.float32).reshape(shape))

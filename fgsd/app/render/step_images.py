@@ -11,7 +11,7 @@ from fgsd.app.render.pictures import data_uri, grid
 
 # pixels across of a sheet: few sizes, so that a film does not shimmer
 SIDES = (512, 384, 256, 192, 128, 96, 64)
-MOST_CHARACTERS = 2_000_000  # of all previews of a run together, about
+MAX_CHARACTERS = 2_000_000  # of all previews of a run together, about
 QUALITY = 75  # of WebP
 
 
@@ -28,7 +28,7 @@ class Previews:
     """
 
     def __init__(self, steps: int) -> None:
-        self._left, self._steps = MOST_CHARACTERS, steps
+        self._left, self._steps = MAX_CHARACTERS, steps
         self._seconds = self._characters = 0.0  # a pixel, as the last step has cost
 
     def encode(

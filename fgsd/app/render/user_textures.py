@@ -18,16 +18,16 @@ from fgsd.centroids import Centroid
 from fgsd.data import ImageError, load_image
 from fgsd.pipeline import Pipeline
 
-MOST_OWN = 8  # textures of one visitor; the oldest goes
-MOST_VISITORS = 500  # whose textures are kept: 30 kB each for the shipped checkpoint
-MOST_CHARACTERS = 3_000_000  # of an image as a data URI: the page sends about 1024 x 512 pixels at most
-MOST_IMAGE_SIDE = 2048  # pixels
+MAX_USER_TEXTURES = 8  # textures of one visitor; the oldest goes
+MAX_VISITORS = 500  # whose textures are kept: 30 kB each for the shipped checkpoint
+MAX_CHARACTERS = 3_000_000  # of an image as a data URI: the page sends about 1024 x 512 pixels at most
+MAX_IMAGE_SIDE = 2048  # pixels
 CROPS = 12  # averaged: they take 1.5 s on one core, and 24 would change the distances by 2 %
 NEAREST = 3  # classes that are named
 THUMBNAIL = 64  # pixels
 LONGEST_NAME = 24
 PLAIN_NAME = "my texture"
-MOST_SCANS = 100  # of a JPEG: some ten in a photograph, 100,000 in one that is made to take minutes
+MAX_SCANS = 100  # of a JPEG: some ten in a photograph, 100,000 in one that is made to take minutes
 FORMATS = ("PNG", "JPEG", "WEBP")  # what browsers write; no other decoder is let near foreign bytes
 
 
@@ -55,7 +55,7 @@ class Shelves:
     past the queue, where there is no such state.
     """
 
-    def __init__(self, most: int = MOST_VISITORS) -> None:
+    def __init__(self, most: int = MAX_VISITORS) -> None:
         self._shelves: OrderedDict[str, dict[str, OwnTexture]] = OrderedDict()
         self._most, self._lock = most, Lock()
 
@@ -122,23 +122,23 @@ def read_image(uri: object) -> Image.Image:
     head, _, body = uri.partition(",") if isinstance(uri, str) else ("", "", "")
     if not re.fullmatch(r"data:image/[a-z]{3,5};base64", head):
         raise RequestError("What came is no image.")
-    if len(uri) > MOST_CHARACTERS:
+    if len(uri) > MAX_CHARACTERS:
         raise RequestError(
-            f"This image takes {len(uri):,} characters; at most {MOST_CHARACTERS:,} can be taken."
+            f"This image takes {len(uri):,} characters; at most {MAX_CHARACTERS:,} can be taken."
         )
     try:
         content = base64.b64decode(body, validate=True)
         # the mark at which one begins: in a JPEG no pixels look like it
-        if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > MOST_SCANS:
+        if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > MAX_SCANS:
             raise ImageError("too many scans")
         image = Image.open(io.BytesIO(content), formats=FORMATS)
-        small = max(image.size) <= MOST_IMAGE_SIDE  # told from the head, before anything is decoded
+        small = max(image.size) <= MAX_IMAGE_SIDE  # told from the head, before anything is decoded
         image = load_image(image) if small else image
     except Exception:  # ValueError, OSError, SyntaxError, struct.error: decoders have their ways to fail
         raise RequestError("This image cannot be read; is the file complete?") from None
     if not small:
         raise RequestError(
-            f"This image has {image.width} x {image.height} pixels; a side may have {MOST_IMAGE_SIDE}."
+            f"This image has {image.width} x {image.height} pixels; a side may have {MAX_IMAGE_SIDE}."
         )
     return image
 
@@ -172,8 +172,8 @@ def clean_name(file_name: object, taken: Iterable[str]) -> str:
 
 
 def with_textures(own: Mapping[str, OwnTexture], *textures: OwnTexture) -> dict[str, OwnTexture]:
-    """The visitor's textures and new ones; of more than `MOST_OWN` the oldest go."""
-    everything = [*own.values(), *textures][-MOST_OWN:]
+    """The visitor's textures and new ones; of more than `MAX_USER_TEXTURES` the oldest go."""
+    everything = [*own.values(), *textures][-MAX_USER_TEXTURES:]
     return {texture.name: texture for texture in everything}
 
 

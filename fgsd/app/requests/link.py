@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from fgsd.app.requests.request import SampleRequest
 
-MOST_CHARACTERS = 2000  # of a query that is read; ours are far shorter
+MAX_CHARACTERS = 2000  # of a query that is read; ours are far shorter
 # name in the address, of the request's field, and how it is read
 FIELDS = {
     "images": ("n", int),
@@ -57,11 +57,11 @@ def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
     """
     if isinstance(query, Mapping):
         values = {key: value for key, value in query.items() if isinstance(value, str)}
-    elif isinstance(query, str) and len(query) <= MOST_CHARACTERS:
+    elif isinstance(query, str) and len(query) <= MAX_CHARACTERS:
         values = {key: several[-1] for key, several in parse_qs(query.removeprefix("?")).items()}
     else:
         return None
-    if not values.get("mix") or len(values["mix"]) > MOST_CHARACTERS:
+    if not values.get("mix") or len(values["mix"]) > MAX_CHARACTERS:
         return None
     target = []
     for part in values["mix"].split(","):

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_CLASSES = 8  # in one mixture
-MOST_IMAGES = 16
-MOST_SIDE = 256  # pixels
-MOST_STEPS = 100
-MOST_SEED = 2**31 - 1
-MOST_STRENGTH = 2.0
-MOST_MOVE = 2.0  # of a centroid over the map, in map widths and heights
+MAX_CLASSES = 8  # in one mixture
+MAX_IMAGES = 16
+MAX_SIDE = 256  # pixels
+MAX_STEPS = 100
+MAX_SEED = 2**31 - 1
+MAX_STRENGTH = 2.0
+MAX_MOVE = 2.0  # of a centroid over the map, in map widths and heights
 # The reference ascent is left out: its thousands of evaluations are for the command line, not for a server.
 PAGE_SAMPLERS = {
     "DPM-Solver++ 2M": "dpm2m",
@@ -45,15 +45,15 @@ MODES = {
     "Loop": "loop",
     "Coarse/fine": "coarse-fine",
 }
-FEWEST_PLACES, MOST_PLACES = 5, 11  # of a strip
-LEAST_SWITCH, MOST_SWITCH = 1e-3, 1e3  # noise levels
+MIN_PLACES, MAX_PLACES = 5, 11  # of a strip
+MIN_SWITCH, MAX_SWITCH = 1e-3, 1e3  # noise levels
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxlong, SHORT.maxstring, SHORT.maxother = 3, 60, 60, 60
 
 
 def sizes(multiple: int) -> list[int]:
     """Sides of images, in pixels, that are offered: multiples of `multiple`, at least one."""
-    return [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MOST_SIDE // multiple)]
+    return [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MAX_SIDE // multiple)]
 
 
 class RequestError(ValueError):
@@ -128,11 +128,11 @@ def parse_request(
     RequestError
         If a value is missing, of another kind, or out of range; says what would be right.
     """
-    size = _whole(size, labels["size"], multiple, MOST_SIDE)
+    size = _whole(size, labels["size"], multiple, MAX_SIDE)
     if size % multiple:
         raise RequestError(
             f"{labels['size']} must be a multiple of {multiple} pixels; the nearest to {size} is "
-            f"{min(MOST_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
+            f"{min(MAX_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
         )
     weights = _weights(target, classes)
     ends = tuple(entry["name"] for entry in target)
@@ -141,11 +141,11 @@ def parse_request(
         moves=_moves(target),
         ends=ends,
         **_between(between, labels),
-        n=_whole(n, labels["n"], 1, MOST_IMAGES),
+        n=_whole(n, labels["n"], 1, MAX_IMAGES),
         size=size,
-        seed=_whole(seed, labels["seed"], 0, MOST_SEED),
-        steps=_whole(steps, labels["steps"], 1, MOST_STEPS),
-        strength=number(strength, labels["strength"], 0.0, MOST_STRENGTH),
+        seed=_whole(seed, labels["seed"], 0, MAX_SEED),
+        steps=_whole(steps, labels["steps"], 1, MAX_STEPS),
+        strength=number(strength, labels["strength"], 0.0, MAX_STRENGTH),
         sampler=_one_of(sampler, labels["sampler"], PAGE_SAMPLERS.values()),
         tileable=_one_of(tileable, labels["tileable"], (False, True)),
         view=_one_of(view, labels["view"], VIEWS.values()),
@@ -155,8 +155,8 @@ def parse_request(
 def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     if not isinstance(target, (list, tuple)) or not target:
         raise RequestError("Choose at least one texture on the map.")
-    if len(target) > MOST_CLASSES:
-        raise RequestError(f"At most {MOST_CLASSES} textures can be mixed; {len(target)} came.")
+    if len(target) > MAX_CLASSES:
+        raise RequestError(f"At most {MAX_CLASSES} textures can be mixed; {len(target)} came.")
     weights: dict[str, float] = {}
     for entry in target:
         name = entry.get("name") if isinstance(entry, Mapping) else None
@@ -181,9 +181,9 @@ def _between(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
         raise RequestError(f"What lies between must name a mode; {shown(values)} came.")
     found: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
     if values.get("switch") is not None:
-        found["switch"] = number(values["switch"], "The switch", LEAST_SWITCH, MOST_SWITCH)
+        found["switch"] = number(values["switch"], "The switch", MIN_SWITCH, MAX_SWITCH)
     if values.get("places") is not None:
-        found["places"] = _whole(values["places"], labels["places"], FEWEST_PLACES, MOST_PLACES)
+        found["places"] = _whole(values["places"], labels["places"], MIN_PLACES, MAX_PLACES)
     return found
 
 
@@ -196,7 +196,7 @@ def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
         if not isinstance(move, (list, tuple)) or len(move) != 2:
             raise RequestError(f"The move of {name} must be two numbers; {shown(move)} came.")
         # in ten-thousandths, so that a link holds them to the last digit
-        dx, dy = (round(number(v, f"The move of {name}", -MOST_MOVE, MOST_MOVE), 4) for v in move)
+        dx, dy = (round(number(v, f"The move of {name}", -MAX_MOVE, MAX_MOVE), 4) for v in move)
         if dx or dy:
             moves[name] = (dx, dy)
     return moves

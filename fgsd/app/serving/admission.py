@@ -11,13 +11,13 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from fgsd.app.requests.request import RequestError, SampleRequest
-from fgsd.app.serving.scheduler import MOST, Busy, Cancelled, Scheduler
+from fgsd.app.serving.scheduler import MAX_REQUESTS, Busy, Cancelled, Scheduler
 from fgsd.app.serving.zero_gpu import lends_gpu, on_gpu
 from fgsd.pipeline import Pipeline
 
 RUNS_ON_ZERO_GPU = 2  # at once; each waits for a GPU, and the others for them
 # Each request under way holds a thread, and what else the server does needs some too.
-THREADS = 2 * MOST + 40
+THREADS = 2 * MAX_REQUESTS + 40
 
 
 class BusyError(RequestError):

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from threading import Lock
 
-MOST_VISITORS = 10_000  # that are remembered; the one who was quiet longest is forgotten first
+MAX_VISITORS = 10_000  # that are remembered; the one who was quiet longest is forgotten first
 
 # The page numbers what its visitor wishes, in the last input of each event: two requests that leave it one
 # after the other may be met in the other order, and the older one must then not end the newer.
@@ -17,7 +17,7 @@ COUNT_WISH = "(...values) => [...values.slice(0, -1), (window.fgsdWish = (window
 class Newest:
     """Counts each visitor's wishes; safe to call from several threads."""
 
-    def __init__(self, most: int = MOST_VISITORS) -> None:
+    def __init__(self, most: int = MAX_VISITORS) -> None:
         self._tickets: OrderedDict[str, int] = OrderedDict()
         self._wishes: dict[str, float] = {}  # of those visitors whose page counts, the latest that was met
         # a page takes only what is newer than what it has: also of the server that comes after this one

@@ -9,7 +9,7 @@ that is alone goes through precisely the computation of `Pipeline.sample`.
 - Among the rest, whoever has had least network time of late goes first, in units of one small request; among
   equals, who came first. So small requests are finished one after the other rather than all at the end.
 - Every fourth turn belongs to the call that has waited longest: nobody starves, whatever the others do.
-- A batch grows up to a number of pixels that was measured, see `MOST_SHARED`; what is larger goes alone, and
+- A batch grows up to a number of pixels that was measured, see `MAX_SHARED`; what is larger goes alone, and
   comes in passes (see `fgsd.guidance.GuidedDenoiser`), between which others have their turn. Previews share
   with previews only: in company of full renders they would wait for them.
 - A request that is no longer wanted is not evaluated again.
@@ -34,17 +34,17 @@ from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
-MOST = 64  # requests that are under way at once; each holds a thread
-MOST_EACH = 8  # of one visitor: a page has four at most, and programs of one address count as one
+MAX_REQUESTS = 64  # requests that are under way at once; each holds a thread
+MAX_REQUESTS_EACH = 8  # of one visitor: a page has four at most, and programs of one address count as one
 # Pixels of a batch that is shared. One thread of an AMD EPYC takes, in ms an image of 64 pixels, 25 alone,
 # 19 of two, 16 of eight, 15 of sixteen; of 96 pixels 38 alone, 34 of two; of 128 pixels 65 and 61; of 192
 # pixels and more, company gains nothing. Eight images of 64 pixels have most of the gain at half of the wait.
 # On a GPU the limit was not measured: it is that of a pass.
-MOST_SHARED = {"cpu": 8 * 64 * 64}
+MAX_SHARED = {"cpu": 8 * 64 * 64}
 TURN_OF_THE_LONGEST = 4  # every so many turns
 SLICE = 16 * 64 * 64  # pixels that a visitor may be ahead of the others: an image of 64 pixels in 16 steps
 HALF_LIFE = 30.0  # seconds after which half of a visitor's network time is forgotten
-MOST_VISITORS = 10_000  # whose network time is remembered
+MAX_VISITORS = 10_000  # whose network time is remembered
 # Whoever was just served comes back soon, and is waited for: a preview, so that no long call gets between its
 # steps, and company, for at most this share of the time that its last call took. Without that wait two
 # visitors miss each other at every step (1.0 images a batch against 1.9), and eight are four and four.
@@ -95,14 +95,14 @@ class Scheduler:
         *,
         share: bool = True,
         most_shared: int | None = None,
-        most: int = MOST,
-        most_each: int = MOST_EACH,
+        most: int = MAX_REQUESTS,
+        most_each: int = MAX_REQUESTS_EACH,
     ) -> None:
         for name, value in (("most", most), ("most_each", most_each), ("most_shared", most_shared)):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self.pipe, self.share, self.most, self.most_each = pipe, share, most, most_each
-        self.most_shared = most_shared or MOST_SHARED.get(pipe.device.type, PASS_PIXELS)
+        self.most_shared = most_shared or MAX_SHARED.get(pipe.device.type, PASS_PIXELS)
         self.evaluations = self.images = 0  # batches so far, and images in them
         self._changed = Condition(Lock())
         self._places: list[_Place] = []
@@ -313,7 +313,7 @@ class Scheduler:
 
     def _note(self, visitor: Hashable, pixels: int, now: float) -> None:
         self._used[visitor] = (self._recently(visitor, now) + pixels, now)
-        if len(self._used) > MOST_VISITORS:
+        if len(self._used) > MAX_VISITORS:
             self._used.pop(min(self._used, key=lambda one: self._recently(one, now)))
 
 

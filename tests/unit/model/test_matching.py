@@ -7,7 +7,7 @@ import torch
 
 from fgsd.model.matching import (
     FARTHEST,
-    LEAST_SPREAD,
+    MIN_SPREAD,
     CentroidMatching,
     MatchedLayer,
     PeerMatching,
@@ -220,7 +220,7 @@ class TestStandards:
         standards.follow(sigmas, mean, spread, torch.tensor([True, True, False]))
         found = standards(torch.tensor([0.01, 0.1, 1.0, 10**-0.5, 100.0]).log())
         assert torch.allclose(found[0], torch.tensor([[1.0, 2], [1, 2], [3, 4], [2, 3], [0, 0]]), atol=1e-5)
-        least = LEAST_SPREAD
+        least = MIN_SPREAD
         expected = torch.tensor([[2.0, 2], [2, 2], [least, 3], [1 + least / 2, 2.5], [1, 1]])
         assert torch.allclose(found[1], expected, atol=1e-5)
 

@@ -7,7 +7,7 @@ const sigmas = room.dataset.sigmas.split(",").map(Number);
 const classes = [...dots.keys()];
 const shown = { projection: projections[0], level: Number(room.dataset.level) };
 const MOVE_MS = 500; // from one projection to another; half of it between noise levels
-const MOST_ZOOM = 40;
+const MAX_ZOOM = 40;
 const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const box = { w: 1, h: 1 }; // of the map, in CSS pixels
@@ -86,7 +86,7 @@ function pointer(event) {
 }
 
 function setView(k, x, y) {
-  view.k = Math.min(MOST_ZOOM, Math.max(1, k));
+  view.k = Math.min(MAX_ZOOM, Math.max(1, k));
   const reach = 0.25; // of the map: so far its edge may come into it
   const least = (extent) => extent - view.k * extent - (view.k > 1 ? reach * extent : 0);
   const largest = (extent) => (view.k > 1 ? reach * extent : 0);
@@ -98,7 +98,7 @@ function setView(k, x, y) {
 
 function zoom(factor, at = { x: box.w / 2, y: box.h / 2 }) {
   if (!onMap()) return;
-  const k = Math.min(MOST_ZOOM, Math.max(1, view.k * factor));
+  const k = Math.min(MAX_ZOOM, Math.max(1, view.k * factor));
   setView(k, at.x - ((at.x - view.x) * k) / view.k, at.y - ((at.y - view.y) * k) / view.k);
 }
 

@@ -8,7 +8,7 @@ const spoken = room.querySelector(".spoken");
 const source = room.querySelector(".source");
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const names = room.dataset.settings.split(","); // of the controls, in the order of `fgsd:settings`
-const MOST_PIXELS = 1024; // side that an image is enlarged to at most
+const MAX_PIXELS = 1024; // side that an image is enlarged to at most
 const CAPTIONS = { noise: "noisy image", estimate: "denoised estimate" };
 
 let steps = []; // of the run: step k is at k - 1; one that the browser has passed over comes at the end
@@ -53,7 +53,7 @@ function paintPane(pane, { n, columns, side, tileable }, image) {
   sheet.drawImage(image, 0, 0);
   const all = canvases(pane, n, columns);
   const times = tiled && tileable ? 3 : 1;
-  const space = Math.min(MOST_PIXELS, Math.round(all[0].clientWidth * window.devicePixelRatio));
+  const space = Math.min(MAX_PIXELS, Math.round(all[0].clientWidth * window.devicePixelRatio));
   const out = Math.round(space / times);
   const larger = out > side;
   const kernel = larger ? lanczosTaps(side, out, times > 1) : null;

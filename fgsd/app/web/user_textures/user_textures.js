@@ -3,8 +3,8 @@
 const own = element.querySelector(".own");
 const part = (name) => own.querySelector(`.${name}`);
 const side = Number(own.dataset.side); // pixels that a shorter side is scaled down to
-const MOST_BYTES = 16e6; // of an image file
-const MOST_RECIPE = 1.6e6;
+const MAX_BYTES = 16e6; // of an image file
+const MAX_RECIPE = 1.6e6;
 let known = []; // [{name, src, near, pca, umap}, ...], oldest first
 let chosen = null; // name of the one that is described
 
@@ -52,7 +52,7 @@ async function take(file) {
   if (!file) return undefined;
   const name = file.name || "image.png";
   if (/\.json$/i.test(name) || file.type === "application/json") return open(file);
-  if (file.size > MOST_BYTES) return say("trouble", `${name} is larger than 16 MB; scale it down.`);
+  if (file.size > MAX_BYTES) return say("trouble", `${name} is larger than 16 MB; scale it down.`);
   say("note", `Reading ${name} …`);
   let image;
   try {
@@ -64,7 +64,7 @@ async function take(file) {
 }
 
 async function open(file) {
-  if (file.size > MOST_RECIPE) return say("trouble", `${file.name} is too large for a recipe.`);
+  if (file.size > MAX_RECIPE) return say("trouble", `${file.name} is too large for a recipe.`);
   say("note", `Opening ${file.name} …`);
   return trigger("submit", { text: await file.text() });
 }
