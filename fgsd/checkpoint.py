@@ -22,11 +22,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from fgsd.atomic import write_atomically
 from fgsd.centroids import CentroidTable
 from fgsd.data import DataConfig
 from fgsd.feature_map import FeatureMap
 from fgsd.model.network import Denoiser, NetworkConfig
-from fgsd.training.run_folder import write_atomically
 
 FORMAT = "fgsd-checkpoint-1"
 MAP = "map.safetensors"

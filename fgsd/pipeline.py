@@ -17,6 +17,7 @@ from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
 from fgsd.checkpoint import Checkpoint, CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from fgsd.data import ImageError, load_image, to_images, to_tensor
+from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
 from fgsd.levels import interpolate
@@ -347,13 +348,6 @@ class Pipeline:
                 f"{name}: {image.width} x {image.height} pixels; at least {size} x {size} are needed"
             )
         return to_tensor(image)
-
-
-def best_device() -> str:
-    """ "cuda" if there is one, else "mps", else "cpu"."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from fgsd.training.run_folder import write_atomically
+from fgsd.atomic import write_atomically
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}

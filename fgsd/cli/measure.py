@@ -38,10 +38,10 @@ def evaluate(
 
     from tqdm import tqdm
 
+    from fgsd.atomic import write_atomically
     from fgsd.data import TextureFolder
     from fgsd.evaluation import combine, report_text
     from fgsd.evaluation import evaluate as measure
-    from fgsd.training.run_folder import write_atomically
 
     pipe = pipeline(checkpoint)
     folder = TextureFolder(found(data), pipe.info.data)
@@ -121,9 +121,9 @@ def bench(
     import gradio
     from tqdm import tqdm
 
+    from fgsd.atomic import write_atomically
     from fgsd.evaluation import report_text
     from fgsd.evaluation.run import checkpoint_facts, machine
-    from fgsd.training.run_folder import write_atomically
 
     if what == "soak" and len(visitors or []) > 1:
         raise ValueError(f"visitors={visitors}: a soak has one number of visitors")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fgsd.atomic import write_atomically
 from fgsd.evidence.drawing import draw
 from fgsd.evidence.page import report_page
-from fgsd.training.run_folder import write_atomically
 
 JSON, PAGE = "report.json", "report.html"
 

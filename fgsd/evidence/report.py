@@ -13,12 +13,12 @@ from pathlib import Path
 
 import fgsd
 from fgsd.checkpoint import load_checkpoint
+from fgsd.device import best_device
 from fgsd.evaluation.material import FeatureFunction, silent
 from fgsd.evaluation.run import checkpoint_facts, load, machine
 from fgsd.evidence.parts import Part, all_parts, choose
 from fgsd.evidence.report_context import Workbench
 from fgsd.evidence.result_cache import Units
-from fgsd.pipeline import best_device
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "plenoptic", "matplotlib")
 SETTINGS = (

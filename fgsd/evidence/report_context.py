@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fgsd.atomic import write_atomically
 from fgsd.checkpoint import Checkpoint, load_checkpoint
 from fgsd.data import TextureFolder
+from fgsd.device import best_device
 from fgsd.evaluation.classifier import Judge
 from fgsd.evaluation.material import FeatureFunction, real_crops, silent
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.reference_metrics import Yardstick
 from fgsd.evidence.result_cache import Units
-from fgsd.pipeline import best_device
-from fgsd.training.run_folder import write_atomically
 
 WEIGHTS = (1.5, 2.0, 3.0)  # of classifier-free guidance; 1 is the label alone
 

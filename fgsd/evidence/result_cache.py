@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from fgsd.training.run_folder import write_atomically
+from fgsd.atomic import write_atomically
 
 
 class Units:

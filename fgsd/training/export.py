@@ -11,11 +11,11 @@ from fgsd.card import model_card
 from fgsd.centroids import CentroidTable, compute_table, measure_standards
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
+from fgsd.device import best_device
 from fgsd.feature_map import fit_map
 from fgsd.gaussians import GaussianSource
 from fgsd.levels import noise_levels
 from fgsd.model.network import Denoiser
-from fgsd.pipeline import best_device
 from fgsd.training.loop import TrainingConfig, running_centroids
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import RunningCentroids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -13,19 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-
-def write_atomically(path: Path, write) -> None:
-    """Call `write(temporary_path)`, then move the finished file into place: never half a file at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # some writers leave their files readable by their owner only
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from fgsd.atomic import write_atomically
 
 
 class RunFolder:

@@ -19,7 +19,8 @@ from typing import Any
 from fgsd.app.render.interpolations import weights_of
 from fgsd.app.requests.request import SampleRequest
 from fgsd.centroids import Centroid
-from fgsd.pipeline import Pipeline, best_device
+from fgsd.device import best_device
+from fgsd.pipeline import Pipeline
 
 # On the safe side rather than measured: only runs that are cut off, or that wait for long, call for others.
 START = 10.0  # seconds until the process has its GPU and the network is there

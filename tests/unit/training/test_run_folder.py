@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from fgsd.atomic import write_atomically
 from fgsd.training.optimizer import Muon
-from fgsd.training.run_folder import RunFolder, flatten, write_atomically
+from fgsd.training.run_folder import RunFolder, flatten
 
 
 @dataclass(frozen=True)
