@@ -27,7 +27,7 @@ def preview_function(
     multiple: int,
     make: Callable[..., dict] = last_frame,
 ) -> Callable[[Any], dict[str, Any]]:
-    """A function for the page to call: `follow({"target": [...], "settings": [...]})` gives one frame.
+    """A function for the page to call: `preview({"target": [...], "settings": [...]})` gives one frame.
 
     The settings are the values of `SETTINGS`, of which the picture has some of its own; "interpolation" may
     come
@@ -51,7 +51,7 @@ def preview_function(
     """
     pipe = admission.scheduler.pipe
 
-    def follow(asked: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
+    def preview(asked: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
         asked = asked if isinstance(asked, Mapping) else {}
         values = asked.get("settings")
         known = isinstance(values, list) and len(values) == len(SETTINGS)
@@ -72,4 +72,4 @@ def preview_function(
         except RequestError as error:
             return {"error": str(error)}
 
-    return follow
+    return preview
