@@ -12,7 +12,7 @@ import gradio as gr
 
 from fgsd.app.api.endpoints import create_api
 from fgsd.app.api.files import SWEEP
-from fgsd.app.http.gradio_internals import Blocks, event_data
+from fgsd.app.gradio_internals import Blocks, event_data
 from fgsd.app.panels.controls import PRESS_SAMPLE, create_controls_panel, create_view
 from fgsd.app.panels.evidence import create_evidence
 from fgsd.app.panels.header import create_title, create_tools

@@ -10,7 +10,8 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fgsd.app.api.mcp import has_mcp, show_every_file
+from fgsd.app.api.mcp import has_mcp
+from fgsd.app.gradio_internals import return_every_file_from_tools
 from fgsd.app.http.errors import HANDLERS
 from fgsd.app.http.malloc_trim import start_malloc_trim
 from fgsd.app.http.middleware import PageMiddleware
@@ -125,7 +126,7 @@ def launch(
             state_session_capacity=100,
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
-    show_every_file(page)
+    return_every_file_from_tools(page)
     start_malloc_trim()
     if ending is not None:
         ending.serve(page)

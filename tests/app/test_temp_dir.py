@@ -10,17 +10,17 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from fgsd.app.http import temp_dir as temporary
+from fgsd.app.http import temp_dir
 
-# claims a folder, puts a file in it, says where, and lives until its input ends
+# creates a folder, puts a file in it, says where, and lives until its input ends
 HOLDER = """
 import sys
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[2])
-import temp_dir as temporary
+import temp_dir
 
-folder = temporary.claim(Path(sys.argv[1]))
+folder = temp_dir.create(Path(sys.argv[1]))
 (folder / "file").write_text("content")
 print(folder, flush=True)
 sys.stdin.read()
@@ -94,6 +94,6 @@ def test_a_file_that_is_written_while_its_folder_is_removed_goes_too(tmp_path, m
 
     monkeypatch.setattr(shutil, "rmtree", answered_meanwhile)
     (folder / "old").mkdir(parents=True)
-    temporary.remove(folder)
+    temp_dir.remove(folder)
     assert not folder.exists() and next(late, None) is None
-    temporary.remove(folder)  # and what is gone may be
+    temp_dir.remove(folder)  # and what is gone may be

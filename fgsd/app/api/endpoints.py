@@ -7,7 +7,6 @@ therefore written in its form, and reads the annotations themselves: no `annotat
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
@@ -16,6 +15,7 @@ from PIL import Image
 
 from fgsd.app.api.arguments import image_call, sample_call, strip_call
 from fgsd.app.api.files import picture_file
+from fgsd.app.gradio_internals import upload_folder
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.interpolations import weights_of
 from fgsd.app.render.user_textures import make_texture
@@ -44,7 +44,7 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
     pipe = admission.scheduler.pipe
     known = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
     sampled, stripped = admission.call(samples), admission.call(strip)
-    folder = Path(gr.utils.get_upload_folder())
+    folder = upload_folder()
 
     def sample(
         target: str | dict[str, float],

@@ -6,9 +6,9 @@ import base64
 from pathlib import Path
 
 from gradio import FileData
-from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
+from fgsd.app.gradio_internals import save_to_upload_folder
 from fgsd.app.render.encode import png_bytes
 from fgsd.app.requests.request import RequestError
 
@@ -34,6 +34,6 @@ def picture_file(image: Image.Image, name: str, folder: Path) -> dict:
     The same pixels give the same file. Gradio adds its address only where there is a plain dictionary.
     """
     content = png_bytes(image)
-    path = save_bytes_to_cache(content, f"{name}.png", str(folder))
+    path = save_to_upload_folder(content, f"{name}.png", folder)
     file = FileData(path=path, orig_name=f"{name}.png", mime_type="image/png", size=len(content))
     return file.model_dump()

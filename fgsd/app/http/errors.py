@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from gradio.route_utils import FnIndexInferError
 from httpx import InvalidURL
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+from fgsd.app.gradio_internals import UnknownEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def meaning(path: str, error: Exception) -> tuple[int, str]:
     if isinstance(refused := error.__cause__ or error, HTTPException):  # within a stream that had begun
         log.info("refused %.200r: %s", path, refused.detail)
         return refused.status_code, str(refused.detail)
-    if isinstance(error, FnIndexInferError) or (isinstance(error, KeyError) and "/call/" in path):
+    if isinstance(error, UnknownEndpoint) or (isinstance(error, KeyError) and "/call/" in path):
         log.info("refused a call of %.200r: %s", path, error)
         return 404, "There is no such endpoint."
     if isinstance(error, TypeError) and "/call/v2/" in path:  # of arguments by name: its message says which

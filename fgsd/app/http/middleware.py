@@ -24,6 +24,7 @@ from httpx import URL, InvalidURL
 from starlette.datastructures import Headers
 
 from fgsd.app.api.files import SWEEP
+from fgsd.app.gradio_internals import queue_of
 from fgsd.app.http.errors import ErrorResponder, meaning
 from fgsd.app.http.queue_cleanup import QueueCleanup
 
@@ -83,8 +84,8 @@ class PageMiddleware:
             await self.app(scope, receive, send)
             return
         answer = ErrorResponder(scope, send)
-        if page := scope.get("app"):
-            self._queue_cleanup.sweep(page.get_blocks()._queue)
+        if app := scope.get("app"):
+            self._queue_cleanup.sweep(queue_of(app))
         try:
             await self.app(*await _admitted(scope, receive, self._uploads), answer.send)
         except Refusal as refusal:

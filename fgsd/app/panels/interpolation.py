@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import event_data
+from fgsd.app.gradio_internals import event_data
 from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
 from fgsd.app.render.interpolations import filled, interpolation_frames, missing, switch_frame
 from fgsd.app.render.user_textures import UserTextureStore, centroids

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import event_data
+from fgsd.app.gradio_internals import event_data
 from fgsd.app.render.exports import KINDS, ExportedFile, exported
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.python_code import to_python

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
-from gradio.context import LocalContext
 
+from fgsd.app.gradio_internals import current_request, event_is_alive
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.app.serving.scheduler import MAX_REQUESTS, Busy, Cancelled, Scheduler
 from fgsd.app.serving.zero_gpu import lends_gpu, on_gpu
@@ -66,11 +66,11 @@ class Admission:
 
     @contextmanager
     def place(self, visitor: str, *, preview: bool = False, wanted=None) -> Iterator[Pipeline]:
-        """As `Scheduler.place`, but the request is wanted only while somebody waits (see `still_there`).
+        """As `Scheduler.place`, but the request is wanted only while somebody waits (see `event_is_alive`).
 
         It ends in silence once it is not, and in a sentence, `BusyError`, if there is no place.
         """
-        there = still_there()
+        there = event_is_alive()
         both = there if wanted is None else lambda: wanted() and there()
         try:
             with self.scheduler.place(visitor, preview=preview, wanted=both) as pipe:
@@ -87,23 +87,9 @@ def _sentence(busy: Busy) -> str:
     return f"Many visitors are here: {busy.count} requests wait; try again in a moment."
 
 
-def still_there() -> Callable[[], bool]:
-    """A function that says whether somebody still waits for the event that is under way in this thread.
-
-    Gradio drops an event that was cancelled, and marks one whose client has hung up: a page that was closed,
-    a program that has ended its stream. Not seen is that a program has never opened its stream, nor that an
-    agent went away, whose tools the server itself calls.
-    """
-    blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    if blocks is None or event_id is None:  # it came past the queue, as what follows the pin does
-        return lambda: True
-    events = blocks._queue.event_ids_to_events
-    return lambda: (event := events.get(event_id)) is not None and event.alive
-
-
 def program() -> str:
     """Who calls the API in this thread, by address: a program may give itself a new session for each call."""
-    return f"programs at {_address(LocalContext.request.get(None))}"
+    return f"programs at {_address(current_request())}"
 
 
 def hand(request: gr.Request | None) -> str:
