@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def model_card(checkpoint: Checkpoint) -> str:
-    """Model card in Markdown, with the YAML front matter of the Hugging Face hub."""
+    """Return the model card in Markdown, with the YAML front matter of the Hugging Face hub."""
     info, network, table = checkpoint.info, checkpoint.network, checkpoint.table
     parameters = sum(p.numel() for p in network.parameters())
     attribution = f"\n{info.attribution}\n" if info.attribution else ""

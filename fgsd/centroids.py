@@ -36,7 +36,7 @@ class Centroid:
     colour: Tensor
 
     def at(self, sigma: float | Tensor) -> Tensor:
-        """Feature vector (F,) at one noise level, or (B, F) at levels (B,); see `fgsd.levels.interpolate`."""
+        """Return the feature vector (F,) at one noise level, or (B, F) at levels (B,), by `interpolate`."""
         return interpolate(self.sigmas, self.values, sigma)
 
 
@@ -101,7 +101,7 @@ class CentroidTable:
         return self.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6)
 
     def index(self, name: str) -> int:
-        """Row of a class; raise `KeyError` with the most similar names if there is no such class."""
+        """Return the row of a class; raise `KeyError` with similar names if there is no such class."""
         if name in self.classes:
             return self.classes.index(name)
         close = difflib.get_close_matches(str(name), self.classes, n=3, cutoff=0.4)
@@ -109,12 +109,12 @@ class CentroidTable:
         raise KeyError(f"class {name!r} is unknown{hint}")
 
     def of(self, name: str) -> Centroid:
-        """The centroid of one class."""
+        """Return the centroid of one class."""
         row = self.index(name)
         return Centroid(self.sigmas, self.values[row], self.colours[row])
 
     def mixture(self, weights: Weights) -> Centroid:
-        """Weighted mean of class centroids.
+        """Return the weighted mean of class centroids.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class CentroidTable:
         return Centroid(self.sigmas, torch.stack(rows), colour)
 
     def distances(self, values: Tensor) -> Tensor:
-        """Distance of feature vectors from each class centroid, in units of the spread within a class.
+        """Return the distance of feature vectors from each class centroid, in spreads within a class.
 
         Each feature is divided by its standard deviation within classes (`scales`), then the root mean square
         is taken over noise levels and features: a typical crop has distance 1 from its own class.
@@ -155,7 +155,7 @@ class CentroidTable:
         return ((self.values - values) / self.scales).square().mean(dim=(1, 2)).sqrt()
 
     def nearest(self, centroid: Centroid, n: int = 5) -> list[tuple[str, float]]:
-        """The `n` classes nearest to a centroid and their `distances`, nearest first.
+        """Return the `n` classes nearest to a centroid and their `distances`, nearest first.
 
         The centroid must be at the noise levels of the table.
         """
@@ -165,7 +165,7 @@ class CentroidTable:
 
 
 def mean_centroid(parts: Sequence[tuple[Centroid, float]]) -> Centroid:
-    """Weighted mean of centroids, which need not be in a table.
+    """Return the weighted mean of centroids, which need not be in a table.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def features_by_level(
     tileable: bool = False,
     coordinates: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and spread of the feature vectors of a class's crops at each noise level.
+    """Measure mean and spread of the feature vectors of a class's crops at each noise level.
 
     In each layer the crops are matched to their own mean, as samples are matched to the centroid.
 
@@ -299,7 +299,7 @@ def features_by_level(
     levels = [float(s) for s in sigmas]
 
     def features_at(level: int, *, guided: bool) -> Tensor:
-        """Features (N, F) of all crops."""
+        """Measure the features of all crops: (N, F)."""
         phis = []
         for x in (x0 + levels[level] * eps).split(batch):
             peers = None

@@ -79,7 +79,7 @@ def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:
 
 
 def random_crops(images: Sequence[Tensor], n: int, size: int, generator: torch.Generator) -> Tensor:
-    """`n` random square crops, taken from images (3, H, W) in turn: (n, 3, size, size)."""
+    """Cut `n` random square crops from images (3, H, W), taken in turn: (n, 3, size, size)."""
     crops = []
     for k in range(n):
         pixels = images[k % len(images)]
@@ -135,7 +135,7 @@ class _Region:
     width: int  # of the image in pixels, without the extension
 
     def positions(self, size: int) -> tuple[int, int]:
-        """Number of rows and of columns at which a crop of `size` can start."""
+        """Return the number of rows and of columns at which a crop of `size` can start."""
         return self.pixels.shape[0] - size + 1, self.width if self.wraps else self.width - size + 1
 
 
@@ -185,7 +185,7 @@ class TextureFolder:
             raise ValueError(f"no usable image in {str(folder)!r}{':' if reasons else ''}{reasons}")
 
     def _files(self) -> list[tuple[Path, str]]:
-        """The files to load, each with the name of its class."""
+        """Return the files to load, each with the name of its class."""
         files = []
         for path in sorted(self.folder.iterdir()):
             if path.name.startswith("."):
@@ -223,11 +223,11 @@ class TextureFolder:
         self._images.setdefault(name, []).append(image)
 
     def image(self, name: str) -> Image.Image:
-        """The first image of a class, scaled and uncropped."""
+        """Return the first image of a class, scaled and uncropped."""
         return self._images[self._check_class(name)][0]
 
     def regions(self, name: str, split: str = "train") -> list[Tensor]:
-        """The training or test rows of each image of a class: (3, H, W) in [-1, 1].
+        """Return the training or test rows of each image of a class: (3, H, W) in [-1, 1].
 
         Images that wrap are extended to the right by `patch_size - 1` pixels, so that every crop is a slice.
         """
@@ -242,7 +242,7 @@ class TextureFolder:
         split: str = "train",
         size: int | None = None,
     ) -> Tensor:
-        """Random square crops of a class; `pixels` documents the parameters.
+        """Cut random square crops of a class; `pixels` documents the parameters.
 
         Returns
         -------
@@ -259,7 +259,7 @@ class TextureFolder:
         split: str = "train",
         size: int | None = None,
     ) -> Tensor:
-        """Random square crops of a class as 8-bit pixels.
+        """Cut random square crops of a class as 8-bit pixels.
 
         Parameters
         ----------
@@ -292,7 +292,7 @@ class TextureFolder:
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     def crops_with_origins(self, name: str, n: int, generator: torch.Generator) -> tuple[Tensor, np.ndarray]:
-        """Random training crops and their origins; for the same generator the crops are those of `crops`.
+        """Cut the training crops that `crops` cuts for the same generator, and return their origins too.
 
         Returns
         -------
@@ -309,7 +309,7 @@ class TextureFolder:
     def _draw_origins(
         self, name: str, n: int, generator: torch.Generator, split: str, size: int
     ) -> list[tuple[int, int, int]]:
-        """Random crops as (index of the region, left, top)."""
+        """Draw the origins of random crops: (index of the region, left, top)."""
         if not 1 <= size <= self.config.patch_size:
             raise ValueError(f"size={size} must be from 1 to patch_size={self.config.patch_size}")
         regions = self._regions[split].get(self._check_class(name), [])
@@ -335,7 +335,7 @@ class TextureFolder:
 
 
 def _is_loadable(path: Path) -> bool:
-    """Whether a path is a file, or a broken link, which `load_image` then reports by name.
+    """Return whether a path is a file, or a broken link, which `load_image` then reports by name.
 
     Pipes and devices are left out: reading from them can block for ever.
     """
@@ -343,7 +343,7 @@ def _is_loadable(path: Path) -> bool:
 
 
 def tiles_horizontally(pixels: np.ndarray) -> bool:
-    """Whether an image (H, W, 3) continues from its right edge to its left edge without a visible seam.
+    """Return whether an image (H, W, 3) continues from its right to its left edge without a visible seam.
 
     True if the mean absolute difference between its last and first column is at most 1.2 times the largest
     between neighbouring columns (of the shipped textures, for all but "lava").

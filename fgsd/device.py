@@ -6,7 +6,7 @@ import torch
 
 
 def best_device() -> str:
-    """Name of the fastest available device: "cuda", else "mps", else "cpu"."""
+    """Return the name of the fastest available device: "cuda", else "mps", else "cpu"."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -99,7 +99,7 @@ class FeatureMap:
 
     @classmethod
     def of_table(cls, table: CentroidTable) -> FeatureMap:
-        """A map without crops, which needs no images.
+        """Make a map without crops, which needs no images.
 
         It starts at the noise level at which the classes differ most, in units of the spread within a class.
         """
@@ -129,11 +129,11 @@ class FeatureMap:
         return PROJECTIONS if self.embedding is not None else PROJECTIONS[:1]
 
     def crops(self, projection: str, level: int) -> np.ndarray:
-        """Positions of the training crops at a noise level: (N, 2), float32."""
+        """Return the positions of the training crops at a noise level: (N, 2), float32."""
         return self._positions(projection)[0][level]
 
     def classes(self, projection: str, level: int) -> np.ndarray:
-        """Positions of the classes at a noise level: (C, 2), float32.
+        """Return the positions of the classes at a noise level: (C, 2), float32.
 
         With "umap", the position of a class is the median of its crops in each coordinate. This is steadier
         than the interpolated position of its centroid, and unlike a mean it ignores a few crops that lie in
@@ -142,7 +142,7 @@ class FeatureMap:
         return self._positions(projection)[1][level]
 
     def project(self, projection: str, phi: Tensor, sigma: float | Tensor) -> np.ndarray:
-        """Positions of feature vectors, each at its own noise level: (B, 2), float32.
+        """Return the positions of feature vectors, each at its own noise level: (B, 2), float32.
 
         "umap" interpolates between the crops and centroids nearest in feature space (see
         `interpolate_landmarks`), and between the positions at neighbouring noise levels of the table.
@@ -175,12 +175,12 @@ class FeatureMap:
         return positions.numpy()
 
     def project_centroid(self, projection: str, centroid: Centroid) -> np.ndarray:
-        """Positions of a centroid at every noise level: (S, 2), float32."""
+        """Return the positions of a centroid at every noise level: (S, 2), float32."""
         self._check_levels(centroid)
         return self.project(projection, centroid.values, self.sigmas)
 
     def moved(self, centroid: Centroid, dx: float, dy: float) -> Centroid:
-        """Move a centroid in the "pca" plane, by `dx` box widths to the right and `dy` box heights downwards.
+        """Return a centroid moved in the "pca" plane: `dx` box widths to the right, `dy` box heights down.
 
         The position moves by exactly this at every noise level, and the components outside the plane stay. An
         axis along which no class varies moves nothing. The colour follows by linear regression on the
@@ -201,12 +201,12 @@ class FeatureMap:
         return replace(centroid, values=values, colour=colour.clamp(-1, 1))
 
     def feature(self, index: int, level: int) -> np.ndarray:
-        """Feature `index` of each crop at a noise level, from the stored components: (N,), float32."""
+        """Return feature `index` of each crop at a noise level, from the stored components: (N,), float32."""
         z = self._scores[level] @ self._bases[level][index]
         return (self._mean[level, index] + self._scale[level, index] * z).numpy()
 
     def nearest(self, level: int, n: int = 3) -> tuple[np.ndarray, np.ndarray]:
-        """The classes nearest to each crop at a noise level, and their distances.
+        """Return the classes nearest to each crop at a noise level, and their distances.
 
         Returns
         -------
@@ -228,7 +228,7 @@ class FeatureMap:
             raise ValueError("the centroid must have the noise levels of the map's table")
 
     def _positions(self, projection: str) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of crops (S, N, 2) and of classes (S, C, 2)."""
+        """Return the positions of crops (S, N, 2) and of classes (S, C, 2)."""
         self._check_projection(projection)
         return self._pca_positions if projection == "pca" else self._umap_positions
 
@@ -365,11 +365,11 @@ def fit_map(
 
 
 def _principal_components(z: Tensor, k: int) -> Tensor:
-    """The first k principal components (S, F, K) of features (S, N, F), about zero."""
+    """Return the first k principal components (S, F, K) of features (S, N, F), about zero."""
     return torch.linalg.eigh(z.double().transpose(1, 2) @ z.double()).eigenvectors.flip(2)[:, :, :k]
 
 
 def _explained_share(z: Tensor, approximation: Tensor) -> Tensor:
-    """Share of the variance of features (S, N, F) that an approximation explains: (S,)."""
+    """Return the share of the variance of features (S, N, F) that an approximation explains: (S,)."""
     residual = (z - approximation).square().sum(dim=(1, 2))
     return 1 - residual / z.square().sum(dim=(1, 2)).clamp(min=1e-12)

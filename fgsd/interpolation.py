@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def path_weights(targets: int, points: int, *, closed: bool = False) -> Tensor:
-    """Mixture weights of evenly spaced points on a path that runs straight from each target to the next.
+    """Return the mixture weights of evenly spaced points on a path that connects targets by straight lines.
 
     Every stretch between two targets has the same share of the path. With `closed`, the path returns from the
     last target to the first, and the first target is not repeated at its end: point 0 follows the last point.
@@ -54,12 +54,12 @@ def path_weights(targets: int, points: int, *, closed: bool = False) -> Tensor:
 
 
 def valid_point_counts(targets: int, low: int, high: int) -> list[int]:
-    """Numbers of points, from `low` to `high`, with which every target is a point of an open path."""
+    """Return the point counts from `low` to `high` with which an open path has a point on every target."""
     return [n for n in range(low, high + 1) if n > 1 and (n - 1) % (targets - 1) == 0]
 
 
 def grid_weights(rows: int, columns: int) -> Tensor:
-    """Bilinear mixture weights of a grid between four corner targets.
+    """Return the bilinear mixture weights of a grid between four corner targets.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def grid_weights(rows: int, columns: int) -> Tensor:
 
 
 def refining_order(points: int, stride: int) -> list[int]:
-    """Order of 0 ... points - 1 by refinement: every `stride`-th, then those halfway between, and so on.
+    """Return 0 ... points - 1 in coarse-to-fine order: every `stride`-th, those halfway between, and so on.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def refining_order(points: int, stride: int) -> list[int]:
 
 
 def switch_stops(sigmas: Tensor) -> list[float]:
-    """One value of `switch` for each possible result of `fgsd.coarse_fine`, from all coarse to all fine.
+    """Return one `switch` for each possible result of `fgsd.coarse_fine`, from all coarse to all fine.
 
     All switches between two neighbouring noise levels give the same result; the stop is their geometric mean.
 
@@ -127,7 +127,7 @@ def switch_stops(sigmas: Tensor) -> list[float]:
 
 
 def blend_images(images: Sequence[Image.Image], weights: Sequence[float] | Tensor) -> Image.Image:
-    """Weighted mean of images of one size, computed on the stored sRGB values of each pixel.
+    """Return the weighted mean of images of one size, computed on the stored sRGB values of each pixel.
 
     Raises
     ------

@@ -159,7 +159,7 @@ class Pipeline:
             return upload_checkpoint(folder, repo_id, private=private, token=token, api=api)
 
     def with_evaluate(self, evaluate: Evaluate) -> Pipeline:
-        """A copy of the pipeline whose samplers call `evaluate` in place of the network.
+        """Return a copy of the pipeline whose samplers call `evaluate` in place of the network.
 
         `fgsd.app.serving.scheduler` batches the calls of several samplers in this way.
         """
@@ -226,7 +226,7 @@ class Pipeline:
         return Centroid(self.table.sigmas, means, x0.mean(dim=(0, 2, 3)))
 
     def nearest(self, target: Target | Image.Image | Path, n: int = 5) -> list[tuple[str, float]]:
-        """The `n` classes nearest to an image or target, nearest first.
+        """Return the `n` classes nearest to an image or target, nearest first.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class Pipeline:
         return self._run(guided, run, sigmas, seeds, (3, height, width), start)
 
     def _start_colour(self, centroid: Centroid | list[Centroid] | None, strength: float) -> Tensor:
-        """Mean colour of all classes, moved to that of the targets by `strength`: (1 or n, 3, 1, 1)."""
+        """Return the mean colour of all classes, moved to the targets' by `strength`: (1 or n, 3, 1, 1)."""
         colour = self.table.colours.mean(dim=0, keepdim=True)
         if centroid is not None:
             centroids = [centroid] if isinstance(centroid, Centroid) else centroid
@@ -365,7 +365,7 @@ class Pipeline:
         return images
 
     def _load_scaled(self, source: Image.Image | str | Path) -> Tensor:
-        """An image (3, H, W) in [-1, 1] at the scale of the training images."""
+        """Load an image at the scale of the training images: (3, H, W) in [-1, 1]."""
         image, size = scale_down(load_image(source), self.info.image_size), self.info.patch_size
         if min(image.size) < size:
             name = "the image" if isinstance(source, Image.Image) else str(source)
@@ -376,7 +376,7 @@ class Pipeline:
 
 
 def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Height and width in pixels; checks the type alone."""
+    """Return height and width in pixels; check their types."""
     pair = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(pair) != 2 or not all(isinstance(k, int) and not isinstance(k, bool) for k in pair):
         raise ValueError(f"size={size!r} must be a whole number of pixels or a pair (height, width)")
@@ -384,7 +384,7 @@ def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _seeds(seed: int | Sequence[int], n: int) -> list[int]:
-    """The seed of each of `n` images; checks both arguments."""
+    """Return the seed of each of `n` images; check both arguments."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"n={n!r} must be a whole number, at least 1")
     if not isinstance(seed, (int, Sequence)):

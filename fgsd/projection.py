@@ -37,7 +37,7 @@ class JointPCA:
     loadings: Tensor
 
     def project(self, values: Tensor) -> Tensor:
-        """Joint positions (..., 2) of feature vectors at all noise levels (..., S, F)."""
+        """Return the joint positions (..., 2) of feature vectors at all noise levels (..., S, F)."""
         z = (values.double() - self.means) / self.scales[:, None]
         return torch.einsum("...sf,sfk->...k", z, self.loadings)
 
@@ -103,7 +103,7 @@ class LevelPlanes:
         return cls(table.sigmas, pca.means, axes / stretch[:, None], origin)
 
     def project(self, phi: Tensor, sigma: float | Tensor) -> Tensor:
-        """Positions (..., B, 2), float64, of feature vectors (..., B, F), each at its own noise level.
+        """Return positions (..., B, 2), float64, of feature vectors (..., B, F), each at its own noise level.
 
         Means and axes are interpolated over noise levels as centroids are, so that moves along the axes are
         exact between the levels of the table too.
@@ -126,7 +126,7 @@ class LevelPlanes:
 def umap_by_level(
     scores: Sequence[np.ndarray], *, seed: int = 0, progress: Callable | None = None
 ) -> list[np.ndarray]:
-    """UMAP (McInnes et al. 2018) of the same points at several noise levels, aligned from level to level.
+    """Fit UMAP (McInnes et al. 2018) to the same points at several noise levels, aligned to each other.
 
     The first level starts from the first two principal components of the points, every further level from
     the embedding of the level before, with a low learning rate. UMAP rescales its initial embedding, so each
@@ -192,7 +192,7 @@ def fit_unit_box(points: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def interpolate_landmarks(points: Tensor, landmarks: Tensor, positions: Tensor, *, k: int = 15) -> Tensor:
-    """Positions (B, 2) of points (B, K), interpolated between the positions (M, 2) of landmarks (M, K).
+    """Interpolate positions (B, 2) of points (B, K) from the positions (M, 2) of landmarks (M, K).
 
     The result is the weighted mean over the k nearest landmarks, with weights ((R - d) / (R d))^2, where d is
     the distance of the landmark and R that of landmark k + 1 (Franke and Little, in Franke 1982). A point on

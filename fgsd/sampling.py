@@ -34,7 +34,7 @@ class SamplingStep:
 def karras_schedule(
     steps: int, *, sigma_min: float = 0.02, sigma_max: float = 20.0, rho: float = 7.0
 ) -> Tensor:
-    """Noise levels from `sigma_max` down to `sigma_min`, then 0 (Karras et al. 2022, equation 5).
+    """Return noise levels from `sigma_max` down to `sigma_min`, then 0 (Karras et al. 2022, equation 5).
 
     Returns
     -------

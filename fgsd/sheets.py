@@ -15,7 +15,7 @@ ANIMATION_FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
 
 def grid_columns(count: int) -> int:
-    """Number of columns of a roughly square grid of `count` images."""
+    """Return the number of columns of a roughly square grid of `count` images."""
     return math.ceil(math.sqrt(count))
 
 
@@ -87,7 +87,7 @@ def check_suffix(path: str | Path, formats: dict[str, str] = FORMATS) -> str:
 def class_sheet(
     rows: Sequence[tuple[str, Image.Image, Sequence[Image.Image]]], *, columns: int = 4, gap: int = 2
 ) -> Image.Image:
-    """Sheet that shows for each class its name, a real crop, and samples to the right of it.
+    """Make a sheet with the name of each class, a real crop, and samples to the right of it.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def class_sheet(
 
 
 def captioned_rows(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, gap: int = 2) -> Image.Image:
-    """Sheet of rows of images on white, with a caption above each row.
+    """Make a sheet of rows of images on white, with a caption above each row.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_root() -> Path:
-    """The folder that contains shipped paths such as "checkpoints/textures"."""
+    """Return the folder that contains shipped paths such as "checkpoints/textures"."""
     installed = PACKAGE / "shipped"
     return installed if installed.is_dir() else PACKAGE.parent
 
