@@ -78,7 +78,7 @@ def test_an_image_becomes_the_target_and_is_described(visit, pipe):
     expect(page.locator(".user-textures .near")).to_have_text(f"my photo is nearest to {words}")
     assert "may take the structure of classes" in page.locator(".user-textures .near").get_attribute("title")
     (told,) = page.evaluate("window.status")
-    places = pipe.map.place_centroid("pca", pipe.centroid_of(image, crops=CROPS))
+    places = pipe.map.project_centroid("pca", pipe.centroid_of(image, crops=CROPS))
     assert told["name"] == "my photo" and told["src"].startswith("data:image/")
     assert np.array(told["pca"]) == pytest.approx(places, abs=1e-3)
     assert overflow(page) == (0, 0)
