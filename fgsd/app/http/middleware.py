@@ -27,6 +27,7 @@ from fgsd.app.api.files import SWEEP
 from fgsd.app.gradio_internals import queue_of
 from fgsd.app.http.errors import ErrorResponder, meaning
 from fgsd.app.http.queue_cleanup import QueueCleanup
+from fgsd.app.web_files import MODULES_PATTERN
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ PAGES = (
     r"config/?",
     r"theme\.css",
     r"evidence\.html",
+    MODULES_PATTERN,
     r"favicon\.ico",
     r"robots\.txt",
     r"manifest\.json",

@@ -12,14 +12,15 @@ from typing import Any
 import gradio as gr
 
 from fgsd.app.gradio_internals import event_data
-from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
+from fgsd.app.panels.controls import Controls
 from fgsd.app.render.interpolations import filled, interpolation_frames, missing, switch_frame
 from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import MODES, RequestError, SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.preview import preview_function
-from fgsd.app.serving.request_sequence import NUMBER_REQUEST, RequestSequence
+from fgsd.app.serving.request_sequence import RequestSequence
+from fgsd.app.web_files import NUMBER_REQUEST, PRESS_SAMPLE
 from fgsd.interpolation import switch_stops
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from fgsd.app.gradio_internals import event_data
-from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
+from fgsd.app.panels.controls import Controls
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.recipe import SUFFIX, fingerprint, from_recipe, to_recipe
 from fgsd.app.render.user_textures import (
@@ -24,6 +24,7 @@ from fgsd.app.render.user_textures import (
 )
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError, parse_request
+from fgsd.app.web_files import SAMPLE_IF_ASKED
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.pipeline import Pipeline
 
@@ -164,7 +165,6 @@ def wire_user_textures(
     target_too = [room, map_panel]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "own"}
     quiet |= {"concurrency_limit": concurrency_limit, "trigger_mode": "multiple"}
-    sample = f"(value) => {{ if (value?.sample) ({PRESS_SAMPLE})(); }}"
     for event, function, inputs, outputs in (
         (room.upload, add, [], target_too),
         (room.select, choose, [map_panel], target_too),
@@ -173,7 +173,7 @@ def wire_user_textures(
         (room.download, save, [], [room]),
     ):
         done = event(_in_a_sentence(function, store, len(outputs)), inputs, outputs, **quiet)
-        done.then(None, room, None, js=sample, show_progress="hidden", api_visibility="private")
+        done.then(None, room, None, js=SAMPLE_IF_ASKED, show_progress="hidden", api_visibility="private")
 
 
 def _in_a_sentence(function: Callable, store: UserTextureStore, outputs: int) -> Callable:
