@@ -1,8 +1,8 @@
-"""All that the page uses of Gradio's private parts, in one file.
+"""All private parts of Gradio that the page uses, in one file.
 
-Gradio documents none of what stands here, so a new minor version may change it: the package pins the minor
-version that this file was written for, and `tests/app/test_gradio_internals.py` states what it relies on. The
-file stands at the root of the package because every layer of the page may use it.
+Gradio documents none of them, so a new minor version may change them: the package pins the minor version that
+this file was written for, and `tests/app/test_gradio_internals.py` checks what it relies on. The file is at the
+root of the package because every layer of the page may use it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.route_utils import FnIndexInferError
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
-log = logging.getLogger(__name__)
+from fgsd.app.limits import MAX_ERROR_CHARACTERS, MAX_EVENT_CHARACTERS
 
-MAX_REFUSAL_CHARACTERS = 200
-MAX_EVENT_CHARACTERS = 20_000  # of the values of one event; Gradio keeps a copy for each visitor
+log = logging.getLogger(__name__)
 
 UnknownEndpoint = FnIndexInferError  # Gradio raises it when a call names no endpoint
 
 
 class Blocks(gr.Blocks):
-    """Blocks that refuse the inputs of an event in a sentence.
+    """Blocks that refuse wrong inputs of an event with a sentence.
 
-    Gradio itself answers an input that it cannot prepare with an error without a message, and downloads any
-    address that comes in place of a file.
+    Gradio itself responds to an input that it cannot preprocess with an error without a message, and downloads
+    any address that comes in place of a file.
     """
 
-    async def preprocess_data(self, block_fn, inputs, state, explicit_call: bool = False) -> Any:
+    async def preprocess_data(
+        self, block_fn: Any, inputs: Any, state: Any, explicit_call: bool = False
+    ) -> Any:
         if block_fn.fn is None:
             raise _refusal("This event is for the browser alone.")
         if block_fn.api_visibility == "public":
@@ -44,17 +45,17 @@ class Blocks(gr.Blocks):
                 raise _refusal(
                     f"/{block_fn.api_name} takes at most {len(components)} values; {len(inputs)} came."
                 )
-            # arguments that a program leaves out at the end take their defaults
+            # arguments that a program omits at the end take their defaults
             inputs = [*inputs, *(component.value for component in components[len(inputs) :])]
-            state = None  # a call has a session of its own, which would keep the inputs after the call
+            state = None  # each call has a new session, whose state would keep the inputs after the call
         elif len(json.dumps(inputs)) > MAX_EVENT_CHARACTERS:
             raise _refusal(f"The values of an event may take {MAX_EVENT_CHARACTERS:,} characters at most.")
         try:
             traverse(inputs, _refuse_address, is_file_obj_with_meta)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:
-            # Gradio repeats the whole value, and prints a traceback
-            raise _refusal(str(error.message)[:MAX_REFUSAL_CHARACTERS]) from None
+            # Gradio's message repeats the whole value, and it would print a traceback
+            raise _refusal(str(error.message)[:MAX_ERROR_CHARACTERS]) from None
         except Exception as error:
             log.info("refused an input: %s", str(error).partition("\n")[0])
             raise _refusal(
@@ -62,7 +63,7 @@ class Blocks(gr.Blocks):
             ) from None
 
 
-def _refuse_address(file: dict) -> dict:
+def _refuse_address(file: dict[str, Any]) -> dict[str, Any]:
     if is_http_url_like(str(file.get("path"))):
         raise _refusal("This server downloads no addresses; upload the file, or send it as a data URI.")
     return file
@@ -72,22 +73,22 @@ def _refusal(sentence: str) -> gr.Error:
     return gr.Error(sentence, print_exception=False)
 
 
-def event_data(event: gr.EventData) -> dict:
-    """The data that an event of the page carries; {} if it was forged and is no object."""
+def event_data(event: gr.EventData) -> dict[str, Any]:
+    """Return the data of an event of the page; {} if it was forged and is no object."""
     return event._data if isinstance(event._data, dict) else {}
 
 
 def current_request() -> Any:
-    """The HTTP request of the event that runs in this thread; None outside of an event."""
+    """Return the HTTP request of the event that runs in this thread; None outside of an event."""
     return LocalContext.request.get(None)
 
 
 def event_is_alive() -> Callable[[], bool]:
-    """A function that tells whether the client still waits for the event that runs in this thread.
+    """Return a function that tells whether the client still waits for the event that runs in this thread.
 
-    Gradio removes a cancelled event, and marks one whose client closed the connection: a page that was
-    closed, a program that ended its stream. It does not notice that a program never opened its stream, nor
-    that an agent went away, since the server itself calls the tools of agents. An event past the queue is
+    Gradio removes a cancelled event, and marks an event whose client has closed the connection: a page that was
+    closed, a program that ended its stream. It does not notice a program that never opened its stream, nor an
+    agent that is gone, since the server itself calls the tools of agents. An event outside of the queue is
     always alive.
     """
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
@@ -98,46 +99,46 @@ def event_is_alive() -> Callable[[], bool]:
 
 
 def queue_of(app: Any) -> Any:
-    """The queue of the page that a running FastAPI app serves."""
+    """Return the queue of the page that a running FastAPI app serves."""
     return app.get_blocks()._queue
 
 
 def busy_sessions(queue: Any) -> set[str]:
-    """Sessions that have an event in the queue or under way."""
+    """Return the sessions that have an event in the queue or under way."""
     return {event.session_hash for event in queue.event_ids_to_events.values()}
 
 
 def unread_sessions(queue: Any) -> set[str]:
-    """Sessions that have messages which no client has fetched."""
+    """Return the sessions that have messages which no client has fetched."""
     messages = queue.pending_messages_per_session
     return {session for session, pending in messages.items() if pending.qsize()}
 
 
 def forget_session(queue: Any, session: str) -> None:
-    """Drop the messages of a session that nobody fetches."""
+    """Drop the unread messages of a session."""
     del queue.pending_messages_per_session[session]
     queue.pending_event_ids_session.pop(session, None)
 
 
 def upload_folder() -> Path:
-    """The folder that holds uploaded files, and from which Gradio serves files."""
+    """Return the folder that holds uploaded files, and from which Gradio serves files."""
     return Path(gr.utils.get_upload_folder())
 
 
 def save_to_upload_folder(content: bytes, name: str, folder: Path) -> str:
-    """Write a file that Gradio then serves; the same content gives the same path."""
-    return save_bytes_to_cache(content, name, str(folder))
+    """Write a file that Gradio then serves, and return its path, which depends on the content."""
+    return str(save_bytes_to_cache(content, name, str(folder)))
 
 
 def set_temp_dir(folder: Path) -> None:
-    """Make the parts of Gradio that are imported already use another folder for temporary files."""
+    """Set the folder for temporary files in the modules of Gradio that are already imported."""
     for name, module in list(sys.modules.items()):
         if name.startswith("gradio") and "DEFAULT_TEMP_DIR" in vars(module):
             module.DEFAULT_TEMP_DIR = str(folder)  # type: ignore[attr-defined]
 
 
 def return_every_file_from_tools(page: gr.Blocks) -> None:
-    """Make the MCP tools of a launched page return each image as an image, and all else as JSON.
+    """Make the MCP tools of a launched page return each image as an image, and other values as JSON.
 
     Gradio returns an image only where it is all that a tool returns, and writes lists as Python does.
     """

@@ -1,6 +1,6 @@
-"""The API as tools of agents, by the Model Context Protocol, where the package `mcp` is installed.
+"""The API as tools for agents, by the Model Context Protocol, if the package `mcp` is installed.
 
-Gradio makes the tools out of the endpoints; `fgsd.app.gradio_internals` makes them return every image.
+Gradio makes the tools from the endpoints; `fgsd.app.gradio_internals` makes them return every image.
 """
 
 from __future__ import annotations
@@ -9,5 +9,5 @@ import importlib.util
 
 
 def has_mcp() -> bool:
-    """Whether tools can be served: `pip install "fgsd[mcp]"`."""
+    """Return whether tools can be served: `pip install "fgsd[mcp]"`."""
     return importlib.util.find_spec("mcp") is not None

@@ -1,4 +1,4 @@
-"""Drops the answers that no client fetches; Gradio would keep those of two thousand sessions for ever."""
+"""Drops messages that no client fetches; Gradio would keep those of two thousand sessions for ever."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from collections.abc import Callable
 from typing import Any
 
 from fgsd.app.gradio_internals import busy_sessions, forget_session, unread_sessions
-
-TIMEOUT_S = 120.0  # seconds that an answer may stay unread; a client that waits reads it at once
+from fgsd.app.limits import TIMEOUT_UNREAD_S
 
 
 class QueueCleanup:
-    """Sweeps the queue of a page from time to time, whenever a request comes in.
+    """Sweeps the queue of a page now and then, when a request comes in.
 
     Parameters
     ----------
     interval : float
-        Seconds between two sweeps. A session that has unread messages at both, and no event under way, is
-        dropped.
+        Seconds between two sweeps. A session that has unread messages at two sweeps in a row, and no event
+        under way, is dropped.
     clock : callable
-        Seconds of a monotonic clock.
+        Returns seconds of a monotonic clock.
     """
 
-    def __init__(self, interval: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, interval: float = TIMEOUT_UNREAD_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._interval, self._clock = interval, clock
-        self._last_sweep, self._unread_then = clock(), set[str]()
+        self._last_sweep, self._unread_before = clock(), set[str]()
 
     def sweep(self, queue: Any) -> None:
-        """Sweep a `gradio.queueing.Queue` if the interval has passed; call it in the queue's event loop."""
+        """Sweep a `gradio.queueing.Queue` if the interval has passed; call this in the queue's event loop."""
         if self._clock() - self._last_sweep < self._interval:
             return
         self._last_sweep = self._clock()
-        unread_now = unread_sessions(queue) - busy_sessions(queue)
-        for session in unread_now & self._unread_then:
+        unread = unread_sessions(queue) - busy_sessions(queue)
+        for session in unread & self._unread_before:
             forget_session(queue, session)
-        self._unread_then = unread_now - self._unread_then
+        self._unread_before = unread - self._unread_before

@@ -1,9 +1,9 @@
-"""A folder of its own for the temporary files of a server, which is removed with the server.
+"""A private folder for the temporary files of a server, which is removed with the server.
 
-Files that programs upload and pictures that they fetch stay on the disk for a while. A server that ends
-removes its folder; the folder of one that was killed is removed by the next server that starts. A lock in
-each folder tells whether its server is alive: the system releases the locks of a process that is gone.
-Process ids would not tell, since they are used again and mean nothing to another container on the same disk.
+Files that programs upload, and images that they download, stay on the disk for a while. A server removes its
+folder when it ends; the folder of a killed server is removed by the next server that starts. A lock in each
+folder tells whether its server is alive: the system releases the locks of a process that is gone. Process ids
+cannot tell, since they are reused and mean nothing to another container on the same disk.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 VARIABLE = "GRADIO_TEMP_DIR"
-LOCK = ".lock"  # in each folder, held while its server is alive
-MAX_TRIES = 100  # to remove a folder
+LOCK = ".lock"  # file in each folder, locked while its server is alive
+MAX_TRIES = 100  # to remove a folder (not in `fgsd.app.limits`: this module imports nothing of fgsd)
 _held: list[BaseFileLock] = []  # until this process ends
 
 
@@ -32,7 +32,7 @@ def use_private_temp_dir() -> Path | None:
     Returns
     -------
     Path or None
-        None if the environment names a folder already (`GRADIO_TEMP_DIR`): then that one is used, and kept.
+        None if the environment names a folder (`GRADIO_TEMP_DIR`): then that folder is used, and kept.
     """
     if os.environ.get(VARIABLE):
         return None
@@ -46,7 +46,7 @@ def use_private_temp_dir() -> Path | None:
 
 
 def remove(folder: Path | None) -> None:
-    """Remove a folder with its contents, if it exists, even while late answers still write to it."""
+    """Remove a folder with its contents, if it exists, even while late responses still write to it."""
     for _ in range(MAX_TRIES):
         if folder is None or not folder.exists():
             return
@@ -54,12 +54,12 @@ def remove(folder: Path | None) -> None:
 
 
 def create(parent: Path) -> Path:
-    """Create and lock a folder below `parent`, until this process ends; remove those that no server holds."""
+    """Create a folder below `parent`, locked until this process ends; remove folders of servers that are gone."""
     home = _home(parent.resolve())
     for old in home.glob("server-*"):
         if old.is_dir() and not old.is_symlink():
-            _remove_unless_held(old)
-    # renamed once it is locked, so that no server that starts meanwhile takes it for one that was left behind
+            _remove_unless_locked(old)
+    # renamed once it is locked, so that a server that starts meanwhile does not take it for a leftover
     folder = Path(tempfile.mkdtemp(prefix="new-", dir=home))
     lock = FileLock(folder / LOCK, thread_local=False)
     lock.acquire()
@@ -67,18 +67,18 @@ def create(parent: Path) -> Path:
     return folder.rename(home / folder.name.replace("new-", "server-", 1))
 
 
-def _remove_unless_held(folder: Path) -> None:
+def _remove_unless_locked(folder: Path) -> None:
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _home(parent: Path) -> Path:
-    """The user's folder below `parent`; another one if a stranger has put something else in its place."""
+    """Return the user's folder below `parent`; a new one if another user has put something else there."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     home = parent / f"fgsd-{user}"
     with suppress(FileExistsError):
         home.mkdir(mode=0o700)
-    found = home.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != user):
+    status = home.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != user):
         return Path(tempfile.mkdtemp(prefix="fgsd-", dir=parent))
     return home

@@ -9,9 +9,10 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
+from fgsd.app.limits import MAX_CLASSES, MAX_MOVE
+from fgsd.app.render.encode import data_uri
 from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
-from fgsd.app.render.pictures import data_uri, grid
-from fgsd.app.requests.request import MAX_CLASSES, MAX_MOVE
+from fgsd.sheets import grid_columns, image_grid
 
 WEB = Path(__file__).parents[1] / "web" / "map"
 # parts of one function: each uses the names of those before it
@@ -26,7 +27,8 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
     pin or a texture into the hand; each of its moves is an event of the page's document, `fgsd:move`. On the
     document it hears `fgsd:path` and `fgsd:user-textures`, see `paths.js`.
     """
-    sheet, columns, rows = grid(thumbnails)
+    sheet, columns = image_grid(thumbnails, gap=0, background="black"), grid_columns(len(thumbnails))
+    rows = sheet.height // thumbnails[0].height
     style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
     return gr.HTML(
         target,
