@@ -1,8 +1,8 @@
 """All private parts of Gradio that the page uses, in one file.
 
 Gradio documents none of them, so a new minor version may change them: the package pins the minor version that
-this file was written for, and `tests/app/test_gradio_internals.py` checks what it relies on. The file is at the
-root of the package because every layer of the page may use it.
+this file was written for, and `tests/app/test_gradio_internals.py` checks what it relies on. The file is at
+the root of the package because every layer of the page may use it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ UnknownEndpoint = FnIndexInferError  # Gradio raises it when a call names no end
 class Blocks(gr.Blocks):
     """Blocks that refuse wrong inputs of an event with a sentence.
 
-    Gradio itself responds to an input that it cannot preprocess with an error without a message, and downloads
-    any address that comes in place of a file.
+    Gradio itself responds to an input that it cannot preprocess with an error without a message, and
+    downloads any address that comes in place of a file.
     """
 
     async def preprocess_data(
@@ -86,10 +86,10 @@ def current_request() -> Any:
 def event_is_alive() -> Callable[[], bool]:
     """Return a function that tells whether the client still waits for the event that runs in this thread.
 
-    Gradio removes a cancelled event, and marks an event whose client has closed the connection: a page that was
-    closed, a program that ended its stream. It does not notice a program that never opened its stream, nor an
-    agent that is gone, since the server itself calls the tools of agents. An event outside of the queue is
-    always alive.
+    Gradio removes a cancelled event, and marks an event whose client has closed the connection: a page that
+    was closed, a program that ended its stream. It does not notice a program that never opened its stream,
+    nor an agent that is gone, since the server itself calls the tools of agents. An event outside of the
+    queue is always alive.
     """
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     if blocks is None or event_id is None:

@@ -1,7 +1,7 @@
-"""Every bound of the page, in one table: what a request may ask for, how much the server keeps, how long it waits.
+"""Every bound of the page in one table: what a request may ask for, what the server keeps, how long it waits.
 
-Each line has its unit and its reason. Settings of an algorithm, which bound nothing that a visitor does, stand
-beside the algorithm.
+Each line has its unit and its reason. Settings of an algorithm, which bound nothing that a visitor does,
+stand beside the algorithm.
 """
 
 from __future__ import annotations
@@ -57,10 +57,11 @@ MAX_FEATURE_VALUE = 1e6  # of a centroid in a recipe; features of a network are 
 
 MAX_REQUESTS = 64  # requests under way; each holds a thread
 MAX_REQUESTS_EACH = 8  # of one visitor: a page has at most four, and programs of one address count as one
-# Pixels of a shared batch. On one thread of an AMD EPYC an image of 64 pixels takes 25 ms alone, 19 in a batch
-# of two, 16 of eight, 15 of sixteen; an image of 96 pixels 38 alone and 34 in two; of 128 pixels 65 and 61; from
-# 192 pixels on batches gain nothing. Eight images of 64 pixels give most of the gain at half of the wait. On a
-# GPU nothing was measured: there the limit is that of a pass of the network, `fgsd.guidance.PASS_PIXELS`.
+# Pixels of a shared batch. On one thread of an AMD EPYC an image of 64 pixels takes 25 ms alone, 19 in a
+# batch of two, 16 of eight, 15 of sixteen; an image of 96 pixels 38 alone and 34 in two; of 128 pixels 65 and
+# 61; from 192 pixels on batches gain nothing. Eight images of 64 pixels give most of the gain at half of the
+# wait. On a GPU nothing was measured: there the limit is that of a pass of the network,
+# `fgsd.guidance.PASS_PIXELS`.
 MAX_BATCH_PIXELS = {"cpu": 8 * 64 * 64}
 MAX_VISITORS = 10_000  # whose network time and newest request are remembered
 TIMEOUT_PREVIEW_S = 0.01  # batching delay: how long a full render waits for the next step of a preview
@@ -72,8 +73,9 @@ MAX_FILE_RUNS = 4  # files of steps in the making; the steps of one take about 1
 
 # ---- calls of programs: `fgsd.app.api` ----
 
-# Work of one call, in steps of one image of 64 pixels: the largest setting of the page (16 images of 256 pixels)
-# in 16 steps. The server cannot tell that a program has gone unless the program had opened its event stream.
+# Work of one call, in steps of one image of 64 pixels: the largest setting of the page (16 images of 256
+# pixels) in 16 steps. The server cannot tell that a program has gone unless the program had opened its event
+# stream.
 MAX_WORK = MAX_IMAGES * (MAX_SIDE / 64) ** 2 * 16
 FILE_SWEEP_S = (600, 3600)  # seconds: every ten minutes Gradio deletes files older than an hour
 

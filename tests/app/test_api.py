@@ -72,9 +72,9 @@ def called(web: httpx.Client, name: str, values) -> tuple[str, object]:
     )
     if begun.status_code != 200:
         return str(begun.status_code), begun.json()["error"]
-    told = web.get(f"{API}/call/{name}/{begun.json()['event_id']}").text
-    assert "Traceback" not in told
-    event, data = re.findall(r"event: (\w+)\ndata: (.*)", told)[-1]
+    text = web.get(f"{API}/call/{name}/{begun.json()['event_id']}").text
+    assert "Traceback" not in text
+    event, data = re.findall(r"event: (\w+)\ndata: (.*)", text)[-1]
     return event, json.loads(data)
 
 
@@ -127,15 +127,15 @@ class TestInterpolate:
 class TestEmbed:
     def test_an_uploaded_file_lies_at_its_class(self, client, pipe, texture_folder):
         path = texture_folder / "slate.png"
-        answer = client.predict(handle_file(path), api_name="/embed")
+        result = client.predict(handle_file(path), api_name="/embed")
         centroid = pipe.centroid_of(path, crops=CROPS)
-        assert [near["class"] for near in answer["nearest"]] == [n for n, _ in pipe.nearest(centroid, 3)]
-        assert answer["nearest"][0]["class"] == "slate"
-        assert answer["nearest"][0]["distance"] == pytest.approx(pipe.nearest(centroid, 1)[0][1], abs=1e-3)
+        assert [near["class"] for near in result["nearest"]] == [n for n, _ in pipe.nearest(centroid, 3)]
+        assert result["nearest"][0]["class"] == "slate"
+        assert result["nearest"][0]["distance"] == pytest.approx(pipe.nearest(centroid, 1)[0][1], abs=1e-3)
         level = pipe.map.start_level
         place = pipe.map.project_centroid("pca", centroid)[level]
-        assert answer["place"]["pca"] == pytest.approx(place, abs=1e-3)
-        assert answer["sigma"] == pytest.approx(float(pipe.map.sigmas[level]), abs=1e-3)
+        assert result["place"]["pca"] == pytest.approx(place, abs=1e-3)
+        assert result["sigma"] == pytest.approx(float(pipe.map.sigmas[level]), abs=1e-3)
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
     def test_a_data_uri_is_the_image_whatever_it_says_of_its_kind(self, web, client, tmp_path, kind):
@@ -209,7 +209,7 @@ BAD = [
     ("embed", [{"path": "/etc/passwd"}], "image must be a file that was uploaded"),
     ("embed", [{"path": "\0"}], "image must be a file that was uploaded"),
     ("embed", [{"path": "a" * 9_000}], "image must be a file that was uploaded"),
-    ("embed", [{**FOREIGN, "path": "http://127.0.0.1:1/a.png"}], "This server fetches no addresses"),
+    ("embed", [{**FOREIGN, "path": "http://127.0.0.1:1/a.png"}], "This server downloads no addresses"),
     ("embed", [uri(encoded(picture())[:900])], "cannot be read; is the file complete?"),
     ("embed", ["data:image/svg+xml;base64,PHN2Zy8+"], "What came is no image"),
     ("embed", [uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>")], "cannot be read"),
@@ -224,27 +224,27 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "values", "words"), BAD)
 def test_a_bad_call_is_answered_in_a_sentence(web, name, values, words):
-    event, told = called(web, name, values)
-    sentence = told["error"] if event == "error" else told
+    event, text = called(web, name, values)
+    sentence = text["error"] if event == "error" else text
     assert event in ("error", "400", "404")
     assert words in sentence
     assert len(sentence) < 200 and "\n" not in sentence
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
-def test_programs_share_the_places_of_visitors_and_leave_nothing_behind(pipe):
+def test_programs_share_the_queues_of_visitors_and_leave_nothing_behind(pipe):
     from gradio.state_holder import SessionState
 
     from fgsd.app.page import build_page
 
     page = build_page(pipe, None)
-    places = {}
+    queues: dict[str, set[str]] = {}
     for function in page.fns.values():
-        places.setdefault(function.concurrency_id, set()).add(function.name)
+        queues.setdefault(function.concurrency_id, set()).add(function.name)
         if function.concurrency_id == "sampling":
-            assert function.concurrency_limit is None  # the scheduler has all of them to choose from
-    assert places["sampling"] == {"run", "sample", "interpolate"}
-    assert "embed" in places["own"] and len(places["own"]) > 1
+            assert function.concurrency_limit is None  # the scheduler chooses among all requests
+    assert queues["sampling"] == {"run", "sample", "interpolate"}
+    assert "embed" in queues["images"] and len(queues["images"]) > 1
 
     embed = next(function for function in page.fns.values() if function.api_name == "embed")
     state = SessionState(page)
@@ -262,8 +262,8 @@ def test_an_uploaded_file_that_is_no_image_is_refused(client, tmp_path):
 
 
 def test_the_events_of_the_page_are_not_for_programs(web):
-    event, told = called(web, "run", [])
-    assert event == "error" and told["error"].startswith("What came cannot be read")
+    event, text = called(web, "run", [])
+    assert event == "error" and text["error"].startswith("What came cannot be read")
 
 
 def test_agents_find_the_tools_and_see_the_pictures(server, pipe):

@@ -1,4 +1,4 @@
-"""Files of the steps of a run, opened again; the lines of Python that make the same pixels."""
+"""Files of the steps of a run, read again; Python code that makes the same pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from fgsd.app.panels.save import python_lines
 from fgsd.app.render.encode import gif_bytes, mp4_bytes
-from fgsd.app.render.exports import GAP, HOLD, KINDS, LABEL, contact_sheet, exported
+from fgsd.app.render.exports import FORMATS, GAP, HOLD, LABEL, contact_sheet, export
 from fgsd.app.render.frames import frames
 from fgsd.app.requests.python_code import to_python
 from fgsd.centroids import Centroid
@@ -22,7 +22,7 @@ MIXED = [{"name": "brick", "weight": 1}, {"name": "moss", "weight": 2}]
 
 
 def made(pipe, request, kind):
-    *shares, file = exported(pipe, request, kind)
+    *shares, file = export(pipe, request, kind)
     assert shares == [(k + 1) / request.steps for k in range(request.steps)]
     return file
 
@@ -79,7 +79,7 @@ class TestFiles:
         assert difference(film[0], sample) > 30
 
     @pytest.mark.parametrize(("view", "wide"), [("noise", 1), ("estimate", 1), ("both", 2)])
-    def test_what_is_watched_is_what_is_saved(self, pipe, view, wide):
+    def test_the_file_shows_the_view_of_the_page(self, pipe, view, wide):
         sheet = Image.open(io.BytesIO(made(pipe, parse(n=1, size=64, steps=2, view=view), "sheet").data))
         width = wide * 64 + (wide - 1) * GAP
         assert sheet.size == (2 * width + GAP, 64 + LABEL)
@@ -87,13 +87,13 @@ class TestFiles:
         expected = first.images[0] if view == "noise" else first.denoised[0]
         assert np.array_equal(np.asarray(sheet.crop((width - 64, 0, width, 64))), np.asarray(expected))
 
-    def test_what_would_be_too_large_is_scaled_down(self, pipe, monkeypatch):
-        kind = KINDS["sheet"]
-        monkeypatch.setitem(KINDS, "sheet", type(kind)(kind.suffix, kind.media_type, 2 * 16 * 16, False))
+    def test_steps_that_are_too_large_are_scaled_down(self, pipe, monkeypatch):
+        kind = FORMATS["sheet"]
+        monkeypatch.setitem(FORMATS, "sheet", type(kind)(kind.suffix, kind.media_type, 2 * 16 * 16, False))
         sheet = Image.open(io.BytesIO(made(pipe, parse(n=1, size=32, steps=2), "sheet").data))
         assert sheet.size == (2 * 16 + GAP, 16 + LABEL)
 
-    def test_a_file_that_is_no_longer_wanted_is_not_made(self, pipe, monkeypatch):
+    def test_a_cancelled_file_is_not_made(self, pipe, monkeypatch):
         steps, stream = [], pipe.stream
 
         def counted(*args, **options):
@@ -103,7 +103,7 @@ class TestFiles:
 
         monkeypatch.setattr(pipe, "stream", counted)
         request = parse(n=1, size=16, steps=9)
-        assert list(exported(pipe, request, "gif", wanted=lambda: len(steps) < 3)) == [1 / 9, 2 / 9]
+        assert list(export(pipe, request, "gif", is_cancelled=lambda: len(steps) >= 3)) == [1 / 9, 2 / 9]
         assert steps == [1, 2, 3]
 
     def test_nothing_is_written_to_the_disk(self, monkeypatch, tmp_path):
@@ -148,7 +148,7 @@ class TestPython:
             return Centroid(centroid.sigmas, centroid.values + dx - 2 * dy, centroid.colour)
 
         monkeypatch.setattr(type(pipe), "map", SimpleNamespace(moved=moved), raising=False)
-        monkeypatch.setattr("fgsd.app.render.frames._places", lambda pipe, step: {})
+        monkeypatch.setattr("fgsd.app.render.frames._map_positions", lambda pipe, step: {})
         target = [{"name": "moss", "weight": 1, "move": [0.25, -0.5]}, {"name": "brick", "weight": 1}]
         request = parse(target, n=1, size=16, steps=3)
         known: dict = {}

@@ -22,7 +22,7 @@ last = blocks.pop()
 full = held()
 del blocks
 if sys.argv[1] == "return":
-    start_malloc_trim(every=0.1)
+    start_malloc_trim(interval=0.1)
 time.sleep(1)
 print(full - held())
 """

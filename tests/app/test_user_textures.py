@@ -1,4 +1,4 @@
-"""Textures of the visitor's own, without a browser."""
+"""Textures of a visitor, without a browser."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from fgsd.app.limits import MAX_UPLOAD_CHARACTERS, MAX_UPLOAD_SIDE, MAX_USER_TEXTURES
 from fgsd.app.render.user_textures import (
     CROPS,
-    MAX_CHARACTERS,
-    MAX_IMAGE_SIDE,
-    MAX_USER_TEXTURES,
     THUMBNAIL,
     UserTexture,
     UserTextureStore,
@@ -61,9 +59,9 @@ class TestMakeTexture:
 
     def test_it_is_told_to_the_page(self, pipe):
         texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
-        told = texture.on_page()
-        assert set(told) == {"name", "src", "near", "pca", "umap"}
-        assert len(told["pca"]) == len(pipe.table.sigmas)
+        values = texture.page_values()
+        assert set(values) == {"name", "src", "near", "pca", "umap"}
+        assert len(values["pca"]) == len(pipe.table.sigmas)
 
     def test_it_is_mixed_like_any_class(self, pipe):
         texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
@@ -104,8 +102,8 @@ class TestReadImage:
             ("data:image/png;base64,aGVsbG8gd29ybGQ=", "cannot be read"),
             (uri(picture())[:400], "cannot be read"),
             ("data:image/png;base64,ü", "cannot be read"),
-            ("data:image/png;base64," + "A" * MAX_CHARACTERS, "at most"),
-            (uri(Image.new("L", (MAX_IMAGE_SIDE + 1, 8))), "a side may have 2048"),
+            ("data:image/png;base64," + "A" * MAX_UPLOAD_CHARACTERS, "at most"),
+            (uri(Image.new("L", (MAX_UPLOAD_SIDE + 1, 8))), "a side may have 2048"),
         ],
     )
     def test_what_is_no_image_is_refused_in_one_short_sentence(self, value, words):
@@ -152,13 +150,13 @@ class TestNames:
 
 def test_of_too_many_the_oldest_goes(pipe):
     texture = make_texture(pipe, uri(picture()), "one", [])
-    own = {}
+    textures = {}
     for k in range(MAX_USER_TEXTURES + 2):
-        own = with_textures(own, replace(texture, name=f"t{k}"))
-    assert list(own) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
+        textures = with_textures(textures, replace(texture, name=f"t{k}"))
+    assert list(textures) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
 
 
-class TestShelves:
+class TestStore:
     @pytest.fixture
     def texture(self, pipe) -> UserTexture:
         return make_texture(pipe, uri(picture()), "wall.png", [])
@@ -174,7 +172,7 @@ class TestShelves:
         assert store.of("a") == {}
 
     def test_of_too_many_visitors_the_oldest_goes(self, texture):
-        store = UserTextureStore(most=2)
+        store = UserTextureStore(max_visitors=2)
         for visitor in ("a", "b", "a", "c"):
             store.put(visitor, {"wall": texture})
         assert [bool(store.of(visitor)) for visitor in "abc"] == [True, False, True]

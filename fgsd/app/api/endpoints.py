@@ -130,8 +130,8 @@ def create_api(
     def embed(image: str | dict) -> dict:
         """Find the three classes whose textures are nearest to that of an image, and its position on the map.
 
-        Distances are in spreads within a class: a crop of the class itself is at about 1. Positions are (x, y)
-        in the unit box of the map, by projection, at the noise level sigma.
+        Distances are in spreads within a class: a crop of the class itself is at about 1. Positions are
+        (x, y) in the unit box of the map, by projection, at the noise level sigma.
 
         Parameters:
             image: A PNG, JPEG or WebP as a data URI (data:image/png;base64,...) or as an uploaded file.

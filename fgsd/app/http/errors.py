@@ -1,4 +1,4 @@
-"""Error responses: where Gradio fails, a sentence and a status of 4xx; tracebacks stay in the server's log."""
+"""Error responses: a sentence and a status of 4xx where Gradio fails; tracebacks stay in the log."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def status_and_sentence(path: str, error: Exception) -> tuple[int, str]:
 
 
 def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:
-    """Respond to a request that FastAPI rejects; FastAPI would repeat the whole input, or fail to encode it."""
+    """Respond to a request that FastAPI rejects, without the input, which FastAPI would repeat."""
     problems = error.errors()[:3] if isinstance(error, RequestValidationError) else []
     where = ", ".join(".".join(map(str, problem["loc"][1:]))[:40] for problem in problems)
     sentence = f"What came does not fit{f': {where}' if where else ''}."

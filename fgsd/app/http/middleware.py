@@ -1,9 +1,9 @@
 """HTTP middleware: passes on only the requests that the page, its API and its tools need.
 
 Gradio has many more routes than this page needs: some fetch addresses, write files or report on the server.
-They are closed here. What passes is small, well formed and from a session with a plausible name; the meaning of
-its values is validated by `fgsd.app.requests.request`. `fgsd.app.http.errors` responds to whatever still fails
-inside of Gradio.
+They are closed here. What passes is small, well formed and from a session with a plausible name; the meaning
+of its values is validated by `fgsd.app.requests.request`. `fgsd.app.http.errors` responds to whatever still
+fails inside of Gradio.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ async def _checked(scope: Scope, receive: Receive, uploads: UploadQuota) -> tupl
 
 
 def _check_origin(headers: Headers) -> None:
-    """Check the headers from which Gradio tells the page's address; it never responds to an event without one."""
+    """Check the headers that tell Gradio the page's address: without one, it never answers an event."""
     for name, form in (("host", "http://{}"), ("x-forwarded-host", "http://{}"), ("x-gradio-server", "{}")):
         value = headers.get(name, "page" if form != "{}" else "http://page").split(",")[0].strip()
         try:

@@ -2,8 +2,8 @@
 
 Runs cannot be interrupted from outside, and event streams of open pages never end; the threads of both would
 keep the process alive. So the server accepts nothing more, gives responses under way a moment, removes its
-temporary files and ends the process. Open pages find the server gone, as if it had been killed, and connect to
-the next one: see `web/header/reconnect.js`.
+temporary files and ends the process. Open pages find the server gone, as if it had been killed, and connect
+to the next one: see `web/header/reconnect.js`.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def remove(folder: Path | None) -> None:
 
 
 def create(parent: Path) -> Path:
-    """Create a folder below `parent`, locked until this process ends; remove folders of servers that are gone."""
+    """Create a folder below `parent`, locked until this process ends; remove those of dead servers."""
     home = _home(parent.resolve())
     for old in home.glob("server-*"):
         if old.is_dir() and not old.is_symlink():

@@ -106,7 +106,7 @@ def _valid_strip_points(request: SampleRequest) -> list[int]:
 
 
 def leg_length(textures: int) -> int:
-    """Return the images of a loop from one texture to the next; fewer for many textures, at most 64 in all."""
+    """Return the images of a loop from one texture to the next; few enough that a loop has at most 64."""
     return 12 if textures <= 4 else 8
 
 
@@ -120,8 +120,8 @@ def interpolation_frames(
 ) -> Iterator[Frame]:
     """Run a request of a mode other than "sample" and yield what a page shows, as plain values.
 
-    All images start from the noise of the request's seed. The last frame is always yielded, others at a bounded
-    rate.
+    All images start from the noise of the request's seed. The last frame is always yielded, others at a
+    bounded rate.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class MapData:
         return nearest_class(self.pipe, request, user_centroids)
 
     def server_functions(self) -> list[Callable[[Any], dict[str, Any]]]:
-        """Return the functions that the page may call, with the names it has for them; errors as sentences."""
+        """Return the functions that the page may call, by the names it uses; errors are sentences."""
 
         def named(function: Callable[[Any], dict[str, Any]], name: str) -> Callable[[Any], dict[str, Any]]:
             def call(query: Any = None) -> dict[str, Any]:

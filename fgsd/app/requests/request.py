@@ -120,8 +120,8 @@ def parse_request(
     Parameters
     ----------
     target : list of {"name": str, "weight": number, "move": [dx, dy]}
-        The chosen classes. Weights are not negative; they are scaled to sum 1. A move, in widths and heights of
-        the PCA map, is optional.
+        The chosen classes. Weights are not negative; they are scaled to sum 1. A move, in widths and heights
+        of the PCA map, is optional.
     classes : sequence of str
         Known names, textures of the visitor among them.
     multiple : int

@@ -37,6 +37,6 @@ def target_centroid(
 def nearest_class(
     pipe: Pipeline, request: SampleRequest, user_centroids: Mapping[str, Centroid] | None = None
 ) -> dict[str, str | float]:
-    """Return the class nearest to the target of a request: {"name", "distance"}, in spreads within a class."""
+    """Return the class nearest to a target: {"name", "distance"}; distances are in spreads within a class."""
     [(name, distance)] = pipe.table.nearest(target_centroid(pipe, request, user_centroids), 1)
     return {"name": name, "distance": round(distance, 3)}

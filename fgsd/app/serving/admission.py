@@ -161,12 +161,12 @@ class Admission:
 
 
 def program_visitor() -> str:
-    """Return the visitor for a call of the API, by address: programs may start a new session for each call."""
+    """Return who calls the API, by address: a program may start a new session for each call."""
     return f"programs at {_address(current_request())}"
 
 
 def preview_visitor(request: gr.Request | None) -> str:
-    """Return the visitor for a preview, by address: the session in a call that bypasses the queue is forgeable."""
+    """Return who asks for a preview, by address: outside of the queue, the session may be forged."""
     return f"previews at {_address(request)}"
 
 

@@ -18,7 +18,7 @@ Output = tuple[Tensor, Tensor]  # denoised images and feature vectors, see `Deno
 
 
 def guarded(is_cancelled: Callable[[], bool]) -> Callable[[], bool]:
-    """Return the callable with errors counted as True: it is called where an error would end other requests."""
+    """Make errors of a callable count as True: it is called where an error would end other requests."""
 
     def call() -> bool:
         try:
@@ -84,7 +84,7 @@ class Call:
 
 @torch.no_grad()
 def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
-    """Return the output of each call; a call that is alone goes through the computation of `Pipeline.sample`."""
+    """Return the output of each call; for a single call it is exactly that of `Pipeline.sample`."""
     denoise, first = pipe.network.denoise, batch[0]
     if len(batch) == 1:
         outputs = [denoise(first.x, first.sigma, first.matching, tileable=first.tileable)]

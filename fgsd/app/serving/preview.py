@@ -30,7 +30,7 @@ def preview_function(
     make: Callable[..., dict[str, Any]] = last_frame,
     nearest: bool = False,
 ) -> Callable[..., dict[str, Any]]:
-    """Make a function for the page to call: `preview({"target": [...], "settings": [...]})` returns one frame.
+    """Make a function for the page to call; `preview({"target": [...], "settings": [...]})` is one frame.
 
     The settings are the values of `SETTINGS`, some of which the preview overrides. "interpolation" is
     optional, see `parse_request`, and so is "visitor", whose textures count.

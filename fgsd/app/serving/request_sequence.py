@@ -16,7 +16,8 @@ class RequestSequence:
     Parameters
     ----------
     max_visitors : int
-        Beyond it, the visitor who has started nothing for longest is dropped, which cancels none of their runs.
+        Beyond it, the visitor who has started nothing for longest is dropped, which cancels none of their
+        runs.
     """
 
     def __init__(self, max_visitors: int = MAX_VISITORS) -> None:
@@ -36,8 +37,8 @@ class RequestSequence:
         ----------
         visitor : str
         client_seq : float, optional
-            Number that the page gave to the request, see `fgsd.app.web_files.NUMBER_REQUEST`: two requests of a
-            page may arrive in the other order, and the older one must not cancel the newer. By default the
+            Number that the page gave to the request, see `fgsd.app.web_files.NUMBER_REQUEST`: two requests of
+            a page may arrive in the other order, and the older one must not cancel the newer. By default the
             request is the newest.
 
         Returns

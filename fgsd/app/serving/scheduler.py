@@ -6,11 +6,11 @@ request thus joins at the next step (continuous batching; Yu et al. 2022, Orca),
 goes through exactly the computation of `Pipeline.sample`.
 
 - Previews, which follow a dragged pin, are served before all other requests.
-- Among the rest, the visitor with the least recent network time is served first, in units of one small request;
-  among equals, the request that came first. Small requests are thus finished one after the other.
+- Among the rest, the visitor with the least recent network time is served first, in units of one small
+  request; among equals, the request that came first. Small requests are thus finished one after the other.
 - Every fourth batch begins with the call that has waited longest, so that no call starves.
-- A batch grows up to a measured number of pixels, see `MAX_BATCH_PIXELS`. A larger call is alone, and comes in
-  passes (see `fgsd.guidance.GuidedDenoiser`), between which other calls are served.
+- A batch grows up to a measured number of pixels, see `MAX_BATCH_PIXELS`. A larger call is alone, and comes
+  in passes (see `fgsd.guidance.GuidedDenoiser`), between which other calls are served.
 - A cancelled request is not evaluated again.
 """
 
@@ -214,8 +214,8 @@ class Scheduler:
     def _batching_delay(self, batch: Sequence[Call]) -> float:
         """Return the seconds after the last batch for which a batch waits for calls that are about to come.
 
-        Batching delay: samplers call again at once, so wait briefly for them before starting the next batch. A
-        full render waits for the next step of a preview, so that no long call gets between the steps of a
+        Batching delay: samplers call again at once, so wait briefly for them before starting the next batch.
+        A full render waits for the next step of a preview, so that no long call gets between the steps of a
         preview; otherwise it waits for calls that may share its batch. Without this delay two visitors miss
         each other at every step (1.0 images in a batch against 1.9), and eight become four and four.
         """

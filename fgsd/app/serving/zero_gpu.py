@@ -1,9 +1,9 @@
 """Sampling on a GPU that a Hugging Face Space lends for each run (ZeroGPU); elsewhere nothing changes.
 
-On such a Space only functions decorated with `spaces.GPU` see the GPU, and they run in a process of their own:
-arguments and results are pickled, and the process does not see what the visitor does meanwhile. So the page
-keeps its pipeline on the CPU, which is fast enough for the map and for previews, and whole sampling loops run
-on the GPU.
+On such a Space only functions decorated with `spaces.GPU` see the GPU, and they run in a process of their
+own: arguments and results are pickled, and the process does not see what the visitor does meanwhile. So the
+page keeps its pipeline on the CPU, which is fast enough for the map and for previews, and whole sampling
+loops run on the GPU.
 """
 
 from __future__ import annotations
