@@ -263,7 +263,7 @@ def test_an_uploaded_file_that_is_no_image_is_refused(client, tmp_path):
 
 def test_the_events_of_the_page_are_not_for_programs(web):
     event, text = called(web, "run", [])
-    assert event == "error" and text["error"].startswith("What came cannot be read")
+    assert event == "error" and text["error"].startswith("This input cannot be read")
 
 
 def test_agents_find_the_tools_and_see_the_pictures(server, pipe):
