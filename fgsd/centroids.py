@@ -251,9 +251,9 @@ def features_by_level(
             phis.append(denoiser.denoise(x, levels[level], peers, tileable=tileable)[1])
         return torch.cat(phis)
 
-    if read is None and denoiser.foresight is not None:
+    if read is None and denoiser.target_embedding is not None:
         alone = [measured(level, guided=False).mean(dim=0) for level in range(len(levels))]
-        own = denoiser.reading(torch.tensor(levels), torch.stack(alone)[None])
+        own = denoiser.target_coordinates(torch.tensor(levels), torch.stack(alone)[None])
         read = None if own is None else own[0]
     means, spreads = [], []
     for level in range(len(levels)):
@@ -304,14 +304,14 @@ def measure_standards(
     in units that were not its own a small network was seen to err by a sixth more.
     The parameters are those of `compute_table`; a network without such units is left alone.
     """
-    if denoiser.standards is None:
+    if denoiser.normalization is None:
         return
-    sigmas = denoiser.standards.logs.exp().cpu()
+    sigmas = denoiser.normalization.sigmas.cpu()
     table = compute_table(
         denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, progress=progress
     )
-    values = table.values.to(denoiser.standards.mean.device)  # (C, S, F)
+    values = table.values.to(denoiser.normalization.mean.device)  # (C, S, F)
     known = torch.full((len(sigmas),), len(values) > 1, device=values.device)
-    denoiser.standards.follow(
-        denoiser.standards.logs.exp(), values.mean(dim=0), values.std(dim=0, correction=0), known
+    denoiser.normalization.set_stats(
+        denoiser.normalization.sigmas, values.mean(dim=0), values.std(dim=0, correction=0), known
     )

@@ -23,7 +23,8 @@ from safetensors.torch import load_file
 from fgsd.data import DataConfig
 from fgsd.model.network import NetworkConfig
 from fgsd.training import run_folder as run_state
-from fgsd.training.loop import TrainingConfig, train
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import train
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import LEVELS
 
@@ -34,9 +35,9 @@ NETWORK = NetworkConfig(
     gate=8,
     head=8,
     features=("down0", "down1"),
-    standards=LEVELS,
-    foresight=3,
-    lit=True,
+    normalization_levels=LEVELS,
+    target_embedding=3,
+    film=True,
 )
 DATA = DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
 

@@ -52,8 +52,8 @@ def train(
     from tqdm import tqdm
 
     from fgsd.data import DataConfig, TextureFolder
+    from fgsd.training.config import TrainingConfig
     from fgsd.training.export import export
-    from fgsd.training.loop import TrainingConfig
     from fgsd.training.loop import train as steps
 
     if images is None and hours is None:

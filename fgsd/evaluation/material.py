@@ -15,7 +15,7 @@ from fgsd.data import TextureFolder, to_tensor
 from fgsd.evaluation.classifier import Judge
 from fgsd.guidance import PASS_PIXELS
 from fgsd.pipeline import Pipeline, Target
-from fgsd.training.loop import seed_of
+from fgsd.training.batch import seed_of
 
 FeatureFunction = Callable[[Tensor], np.ndarray]  # (N, 3, H, W) in [-1, 1] to (N, F)
 TRAINING_CROPS = 48  # of each class, that the judge learns from

@@ -174,7 +174,10 @@ def texture_rates(bench: Workbench, method: Trained, sigmas: Tensor) -> Tensor:
 def cluster_units(bench: Workbench, sigmas: Tensor) -> dict[str, dict]:
     """Separation of the clusters before and after training, and squared distances of the centroids."""
     trained, table = bench.checkpoint("features").network, bench.checkpoint("features").table
-    n, read = bench.some(CROPS), trained.reading(sigmas, interpolate(table.sigmas, table.values, sigmas))
+    n, read = (
+        bench.some(CROPS),
+        trained.target_coordinates(sigmas, interpolate(table.sigmas, table.values, sigmas)),
+    )
 
     def measure(network, guided: bool) -> dict:
         told, crops = read if network is trained else None, bench.training(n)

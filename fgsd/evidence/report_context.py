@@ -106,7 +106,7 @@ class Workbench:
 
     def telling(self, prefix: str = "") -> str:
         """A sentence on how ours is told the class, which a comparison with labels has to say."""
-        if not self.checkpoint(f"{prefix}features").network.config.foresight:
+        if not self.checkpoint(f"{prefix}features").network.config.target_embedding:
             return " Guided by features, the network hears of its target layer by layer, without foresight."
         return (
             " Ours reads its target before the first block, by coordinates among the classes' centroids. "

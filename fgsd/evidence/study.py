@@ -14,7 +14,8 @@ from typing import Any
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.gaussians import GaussianSource, some_gaussians
 from fgsd.model.network import NetworkConfig
-from fgsd.training.loop import TrainingConfig, TrainingStep, train
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import TrainingStep, train
 from fgsd.training.running_centroids import LEVELS
 
 TEXTURES = TrainingConfig(
@@ -83,19 +84,24 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         Another budget, in training crops, for every one.
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
-    layerwise = _with(TEXTURES, standards=LEVELS)
+    layerwise = _with(TEXTURES, normalization_levels=LEVELS)
     alike = _matched(*LAYERS)
-    seen = _with(GAUSSIANS, standards=LEVELS, foresight=gaussians)
+    seen = _with(GAUSSIANS, normalization_levels=LEVELS, target_embedding=gaussians)
     found = [
-        Study("features", replace(_with(layerwise, foresight=classes, **alike), settle=SETTLE)),
-        Study("two-layers", _with(layerwise, foresight=classes, **_matched("down1", "down2"))),
+        Study(
+            "features",
+            replace(_with(layerwise, target_embedding=classes, **alike), freeze_centroids_at=SETTLE),
+        ),
+        Study("two-layers", _with(layerwise, target_embedding=classes, **_matched("down1", "down2"))),
         Study("layerwise", layerwise),
         Study("plain", _with(TEXTURES, own_colour=True, **PAIRS)),
         Study("labels", _with(TEXTURES, labels=classes, **alike)),
         Study("unconditional", replace(_with(TEXTURES, features=LAYERS), guided_share=0.0)),
         Study("gaussians-features", _with(seen, **_matched("down2")), gaussian=True),
-        Study("gaussians-five-layers", replace(_with(seen, **alike), settle=SETTLE), gaussian=True),
-        Study("gaussians-layerwise", _with(GAUSSIANS, standards=LEVELS), gaussian=True),
+        Study(
+            "gaussians-five-layers", replace(_with(seen, **alike), freeze_centroids_at=SETTLE), gaussian=True
+        ),
+        Study("gaussians-layerwise", _with(GAUSSIANS, normalization_levels=LEVELS), gaussian=True),
         Study("gaussians-plain", _with(GAUSSIANS, **PAIRS), gaussian=True),
         Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **alike), gaussian=True),
     ]
@@ -118,7 +124,7 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
 
 def _matched(*names: str) -> dict[str, Any]:
     """Settings of a network that is matched in these layers and has gates in all."""
-    return dict(features=names, gated=tuple(one for one in LAYERS if one not in names), lit=True)
+    return dict(features=names, gated=tuple(one for one in LAYERS if one not in names), film=True)
 
 
 def _with(config: TrainingConfig, *, groups=None, group_size=None, **network) -> TrainingConfig:

@@ -165,7 +165,9 @@ class TestPictures:
 
     def test_what_is_read_up_front_comes_along(self, lively, tiny):
         """Calls of several targets as one, as a network with foresight hears each alone."""
-        network = lively(replace(tiny, standards=3, foresight=4)).eval().requires_grad_(False)
+        network = (
+            lively(replace(tiny, normalization_levels=3, target_embedding=4)).eval().requires_grad_(False)
+        )
         generator, calls = torch.Generator().manual_seed(0), []
         for n, strength in ((1, 1.0), (2, 0.5)):
             x, centroid = torch.randn(n, 3, 8, 8, generator=generator), torch.randn(tiny.dimension)
@@ -173,7 +175,7 @@ class TestPictures:
             calls.append(_Call(SimpleNamespace(preview=False), x, 1.0, matching, False))
         together = network(torch.cat([c.x for c in calls]), 1.0, _matching(calls))
         alone = torch.cat([network(c.x, 1.0, c.matching) for c in calls])
-        unread = torch.cat([network(c.x, 1.0, replace(c.matching, read=None)) for c in calls])
+        unread = torch.cat([network(c.x, 1.0, replace(c.matching, coordinates=None)) for c in calls])
         assert torch.allclose(together, alone, atol=1e-5) and not torch.allclose(alone, unread, atol=1e-3)
 
     @pytest.mark.slow

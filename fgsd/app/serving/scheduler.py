@@ -379,8 +379,8 @@ def _matching(batch: Sequence[_Call]) -> Matching:
             return None
         centroids.append(call.matching.centroid.expand(len(call.x), -1))
         strengths.append(_each(call.matching.strength, call)[:, None])
-        if call.matching.read is not None:
-            read.append(call.matching.read.expand(len(call.x), -1))
+        if call.matching.coordinates is not None:
+            read.append(call.matching.coordinates.expand(len(call.x), -1))
     return CentroidMatching(torch.cat(centroids), torch.cat(strengths), torch.cat(read) if read else None)
 
 

@@ -24,10 +24,10 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
     # what the classes' spread is known for has no meaning where nothing is matched
-    reading = {"network.standards", "network.foresight", "settle"}
-    foresight = {"network.features", "network.foresight", "network.lit", "settle"}
-    pairs = {"network.standards", "groups", "group_size"}
-    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
+    reading = {"network.normalization_levels", "network.target_embedding", "freeze_centroids_at"}
+    foresight = {"network.features", "network.target_embedding", "network.film", "freeze_centroids_at"}
+    pairs = {"network.normalization_levels", "groups", "group_size"}
+    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.film", *reading}
     assert differences(all_of_them["layerwise"], all_of_them["plain"]) == {*pairs, "network.own_colour"}
     assert differences(all_of_them["gaussians-layerwise"], all_of_them["gaussians-plain"]) == pairs
     for prefix, name in (("", "features"), ("gaussians-", "gaussians-five-layers")):
@@ -35,10 +35,10 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
         assert differences(all_of_them[name], all_of_them[f"{prefix}layerwise"]) == foresight
     deep, told = all_of_them["gaussians-features"], all_of_them["gaussians-labels"]
     matched = {"network.features", "network.gated"}
-    assert differences(deep, all_of_them["gaussians-five-layers"]) == {*matched, "settle"}
-    assert differences(deep, told) == {"network.labels", *matched, *reading} - {"settle"}
+    assert differences(deep, all_of_them["gaussians-five-layers"]) == {*matched, "freeze_centroids_at"}
+    assert differences(deep, told) == {"network.labels", *matched, *reading} - {"freeze_centroids_at"}
     two = all_of_them["two-layers"]
-    assert differences(two, ours) == {*matched, "settle"}
+    assert differences(two, ours) == {*matched, "freeze_centroids_at"}
     gates = {*deep.config.network.features, *deep.config.network.gated}
     assert gates == set(told.config.network.features)
     for one in all_of_them.values():
@@ -71,7 +71,7 @@ def test_gaussian_crops_are_whole_images_of_their_class():
 
 def test_the_command_trains_resumes_and_refuses_unknown_names(tmp_path, capsys, monkeypatch, tiny):
     one = studies()["gaussians-features"]
-    network = replace(tiny, widths=(8, 16, 16), blocks=(1, 1, 1), standards=3, foresight=6)
+    network = replace(tiny, widths=(8, 16, 16), blocks=(1, 1, 1), normalization_levels=3, target_embedding=6)
     config = replace(one.config, network=network, images=72, save_every=1)
     small = {one.name: replace(one, config=config)}
     monkeypatch.setattr("fgsd.evidence.study.studies", lambda **options: small)
