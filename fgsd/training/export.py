@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgsd.card import model_card
-from fgsd.centroids import CentroidTable, compute_table, measure_standards
+from fgsd.centroids import CentroidTable, compute_table, measure_normalization
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.device import best_device
@@ -76,7 +76,7 @@ def export(
     bar = partial(progress, desc="centroids") if progress else None
     same: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
     if network.foresight is None:
-        measure_standards(network, data, **same)
+        measure_normalization(network, data, **same)
         table = compute_table(network, data, levels, crops=crops, **same)
     else:
         running = running_centroids(config, len(data.classes))
@@ -104,5 +104,5 @@ def _table_as_trained(
     network.standards.follow(*known)
     network.foresight.follow(network.standards, values.to(device))
     read = network.reading(running.sigmas, values)
-    table = compute_table(network, data, running.sigmas, crops=crops, read=read, **same)
+    table = compute_table(network, data, running.sigmas, crops=crops, coordinates=read, **same)
     return replace(table, values=values)

@@ -24,7 +24,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from fgsd.data import DataConfig, TextureFolder, normalised
+from fgsd.data import DataConfig, TextureFolder, scale_pixels
 from fgsd.gaussians import GaussianSource
 from fgsd.model.conditioning import Labels
 from fgsd.model.matching import CentroidMatching, PeerMatching, leave_one_out
@@ -333,7 +333,7 @@ def make_batch(
         crops.append(data.pixels(data.classes[int(classes[g])], n, where, size=size))
         generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
         noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
-    x0 = normalised(torch.cat(crops).to(device))
+    x0 = scale_pixels(torch.cat(crops).to(device))
     mine = slice(first, first + groups)
     sigma = sigmas[mine].repeat_interleave(n).to(device)
     x = x0 + sigma[:, None, None, None] * torch.cat(noise)

@@ -86,7 +86,10 @@ def test_without_images_crops_have_no_picture(mapped):
 def test_the_true_distance_is_that_of_the_target_as_it_was_moved(map_data, mapped):
     target = [{"name": "moss", "weight": 20, "move": [0.2, 0.1]}]
     [(name, distance)] = mapped.table.nearest(mapped.map.moved(mapped.table.of("moss"), 0.2, 0.1), 1)
-    assert map_data.true_distance({"target": target}) == {"name": name, "distance": pytest.approx(distance, abs=6e-4)}
+    assert map_data.true_distance({"target": target}) == {
+        "name": name,
+        "distance": pytest.approx(distance, abs=6e-4),
+    }
 
 
 @pytest.mark.parametrize(

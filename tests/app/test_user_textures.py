@@ -49,7 +49,7 @@ class TestMakeTexture:
         assert torch.equal(texture.centroid.values, same.values)
         assert torch.equal(texture.centroid.colour, same.colour)
         assert texture.near == pipe.nearest(same, 3)
-        places = pipe.map.place_centroid("pca", same)
+        places = pipe.map.project_centroid("pca", same)
         assert np.array(texture.pca) == pytest.approx(places, abs=1e-3)
         assert texture.umap is None or np.array(texture.umap).shape == places.shape
         assert read_image(texture.src).size == (THUMBNAIL, THUMBNAIL)

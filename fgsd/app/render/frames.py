@@ -120,7 +120,7 @@ def _places(pipe: Pipeline, step: PipelineStep) -> dict[str, list[list[float]]]:
     """Where the images of a step are on the map: an (x, y) each, by projection."""
     places = {}
     for projection in pipe.map.projections:
-        found = pipe.map.place(projection, step.step.phi, step.sigma)
+        found = pipe.map.project(projection, step.step.phi, step.sigma)
         places[projection] = [[round(float(x), 4), round(float(y), 4)] for x, y in found]
     return places
 

@@ -15,14 +15,13 @@ from fgsd.app.render.interpolation_files import animations, grid_file, picture_f
 from fgsd.app.render.step_images import small_picture, whole_picture
 from fgsd.app.requests.request import MAX_PLACES, MIN_PLACES, RequestError, SampleRequest
 from fgsd.app.requests.target import target_centroid
-from fgsd.centroids import Centroid
+from fgsd.centroids import Centroid, coarse_fine
 from fgsd.interpolation import (
     blend_images,
-    fitting_places,
     grid_weights,
     path_weights,
     refining_order,
-    switched_centroid,
+    valid_point_counts,
 )
 from fgsd.pipeline import Pipeline
 
@@ -88,7 +87,7 @@ def weights_of(request: SampleRequest) -> list[dict[str, float]]:
 
 def strip_places(request: SampleRequest) -> int:
     """The number of places, near what is asked for, at which each texture of a strip has one of its own."""
-    fitting = fitting_places(len(request.ends), MIN_PLACES, MAX_PLACES)
+    fitting = valid_point_counts(len(request.ends), MIN_PLACES, MAX_PLACES)
     return min(fitting, key=lambda n: abs(n - request.places))
 
 
@@ -185,7 +184,7 @@ class _Run:
         first, second = (
             target_centroid(self.pipe, self.request, self.own, weights={name: 1.0}) for name in self._two
         )
-        centroid = switched_centroid(first, second, self.request.switch)
+        centroid = coarse_fine(first, second, self.request.switch)
         for (step,) in self._steps(self._stream([centroid])):
             last = step.index == step.steps
             if not self._due(last):
@@ -294,7 +293,7 @@ class _Run:
                 for name in request.ends
             ],
             "weights": self.weights,
-            "fitting": fitting_places(len(request.ends), MIN_PLACES, MAX_PLACES),
+            "fitting": valid_point_counts(len(request.ends), MIN_PLACES, MAX_PLACES),
             "count": len(self.weights),
             "sheets": sheets,
             "index": step.index,

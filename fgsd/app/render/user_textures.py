@@ -110,7 +110,7 @@ def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable
 def place_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> UserTexture:
     """A texture with its nearest classes and its place on the map, from its centroid."""
     places = {
-        projection: pipe.map.place_centroid(projection, centroid).astype(float).round(4).tolist()
+        projection: pipe.map.project_centroid(projection, centroid).astype(float).round(4).tolist()
         for projection in pipe.map.projections
     }
     near = pipe.table.nearest(centroid, NEAREST)

@@ -137,7 +137,7 @@ class Scheduler:
         """
         place = self._admit(visitor, preview, wanted or (lambda: True))
         try:
-            yield self.pipe.through(place.evaluate)
+            yield self.pipe.with_evaluate(place.evaluate)
         finally:
             with self._changed:
                 self._places.remove(place)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fgsd.centroids import Centroid, compute_table, features_by_level, measure_standards
+from fgsd.centroids import Centroid, compute_table, features_by_level, measure_normalization
 from fgsd.guidance import GuidedDenoiser
 from fgsd.model.matching import FARTHEST, CentroidMatching, Standards
 from fgsd.model.network import NetworkConfig
@@ -111,17 +111,19 @@ def network(tiny, lively, data):
     network = lively(replace(tiny, standards=4, foresight=3))
     network.standards.logs.copy_(torch.linspace(-3, 3, 4))
     network.eval().requires_grad_(False)
-    measure_standards(network, data, crops=8)
+    measure_normalization(network, data, crops=8)
     sigmas = network.standards.logs.exp()
     nothing = torch.zeros(3, 4, 3)
-    network.foresight.follow(network.standards, compute_table(network, data, sigmas, read=nothing).values)
+    network.foresight.follow(
+        network.standards, compute_table(network, data, sigmas, coordinates=nothing).values
+    )
     return network
 
 
 @pytest.fixture
 def table(network, data):
     sigmas = network.standards.logs.exp()
-    return compute_table(network, data, sigmas, read=torch.zeros(3, 4, 3))
+    return compute_table(network, data, sigmas, coordinates=torch.zeros(3, 4, 3))
 
 
 def first_layer(network, phi):
@@ -174,8 +176,8 @@ def test_an_image_that_is_no_class_is_read_by_its_own_features(network, data):
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     alone = torch.stack([network.denoise(x0 + s * eps, s)[1].mean(dim=0) for s in sigmas.tolist()])
     own, _ = features_by_level(network, x0, sigmas)
-    same, _ = features_by_level(network, x0, sigmas, read=network.reading(sigmas, alone[None])[0])
-    nothing, _ = features_by_level(network, x0, sigmas, read=torch.zeros(4, 3))
+    same, _ = features_by_level(network, x0, sigmas, coordinates=network.reading(sigmas, alone[None])[0])
+    nothing, _ = features_by_level(network, x0, sigmas, coordinates=torch.zeros(4, 3))
     assert torch.allclose(own, same, atol=1e-5) and not torch.allclose(own, nothing, atol=1e-3)
 
 
