@@ -68,7 +68,7 @@ class AppServer:
 
 
 def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
-    from fgsd.app.http.shutdown import Ending
+    from fgsd.app.http.shutdown import Shutdown
     from fgsd.app.server import launch
     from fgsd.pipeline import Pipeline
 
@@ -87,7 +87,7 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
                     file.write("end\n")
 
     Pipeline.stream = journaled
-    ending = Ending()
+    ending = Shutdown()
     page = launch(checkpoint, data, port=None, evidence=evidence, device="cpu", block=False, quiet=True)
     print(page.local_url, flush=True)
     ending.serve(page)

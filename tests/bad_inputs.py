@@ -159,7 +159,7 @@ class Attacks:
         )
         return f"?mix={mix}{rest}"
 
-    def told(self) -> Any:
+    def event_data(self) -> Any:
         """What an event of a room brings."""
         r = self.random
         good = {
@@ -169,7 +169,7 @@ class Attacks:
             "query": self.link(),
             "text": r.choice((*bad_recipes(), r.choice(STRINGS))),
             "weights": {self.classes[0]: 1},
-            "wish": 1,
+            "client_seq": 1,
             "kind": r.choice(("gif", "sheet", "exe")),
             "view": "noise",
         }
@@ -189,7 +189,7 @@ class Attacks:
         session = self.session()
         body = {
             "data": self.spoiled(good) if good and self.random.random() < 0.8 else good,
-            "event_data": self.told(),
+            "event_data": self.event_data(),
             "fn_index": number,
             "trigger_id": targets[0][0] if targets else None,
             "session_hash": session,
@@ -212,7 +212,7 @@ class Attacks:
         good = [self.target() if k == 6 else self.values.get(k) for k in inputs]
         body = {
             "data": self.spoiled(good) if good else [],
-            "event_data": self.told(),
+            "event_data": self.event_data(),
             "session_hash": self.session(),
         }
         if self.random.random() < 0.3:
@@ -253,7 +253,7 @@ class Attacks:
         asked: Any = {
             "target": self.target(),
             "settings": settings,
-            "between": {"mode": r.choice(("coarse-fine", "strip", "x")), "switch": 0.5},
+            "interpolation": {"mode": r.choice(("coarse-fine", "strip", "x")), "switch": 0.5},
             "projection": "pca",
             "level": 0,
             "index": 0,

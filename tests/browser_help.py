@@ -98,7 +98,7 @@ def weights(page: Page) -> dict[str, float]:
 def live_picture(page: Page, sent: str | None = None) -> str:
     """Wait for a picture that follows the pin, another than `sent`; its data URI."""
     page.wait_for_function(
-        """([sent, steps]) => document.querySelector('.picture').dataset.live === 'true'
+        """([sent, steps]) => document.querySelector('.picture').dataset.preview === 'true'
                 && document.querySelector('.picture').dataset.index === steps
                 && document.querySelector('.source').src !== sent""",
         arg=[sent, str(STEPS)],
@@ -192,8 +192,8 @@ def png(image: Image.Image) -> bytes:
 
 def give(page: Page, content: bytes, name: str = "my photo.png", kind: str = "image/png") -> None:
     """Choose a file with the button."""
-    page.locator(".own .file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+    page.locator(".user-textures .file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
 
 
 def thumb(page: Page, name: str):
-    return page.locator(f'.own .thumbs button[data-name="{name}"]')
+    return page.locator(f'.user-textures .thumbs button[data-name="{name}"]')

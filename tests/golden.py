@@ -25,7 +25,7 @@ from fgsd import Pipeline, coarse_fine
 from fgsd.app.api.arguments import sample_call, strip_call
 from fgsd.app.api.endpoints import samples, strip
 from fgsd.app.render.frames import frames, last_frame
-from fgsd.app.render.interpolations import between_frames, switch_frame
+from fgsd.app.render.interpolations import interpolation_frames, switch_frame
 from fgsd.app.render.recipe import fingerprint, from_recipe, to_recipe
 from fgsd.app.render.user_textures import centroids, make_texture, place_texture
 from fgsd.app.requests.link import from_link, to_link
@@ -98,7 +98,9 @@ def request_of(pipe: Pipeline, target: list, between: dict | None = None, own=()
         {"name": name, "weight": weight, **({"move": move} if move else {})} for name, weight, move in target
     ]
     multiple = pipe.network.config.multiple
-    return parse_request(chosen, classes=[*pipe.classes, *own], multiple=multiple, between=between, **values)
+    return parse_request(
+        chosen, classes=[*pipe.classes, *own], multiple=multiple, interpolation=between, **values
+    )
 
 
 def pictures(pipe: Pipeline) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
@@ -129,7 +131,7 @@ def pictures(pipe: Pipeline) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
         yield (
             name,
             lambda t=target, b=between: decoded(
-                [*between_frames(pipe, request_of(pipe, t, b, steps=4, n=1))][-1]["sheets"][0]["src"]
+                [*interpolation_frames(pipe, request_of(pipe, t, b, steps=4, n=1))][-1]["sheets"][0]["src"]
             ),
         )
     yield (

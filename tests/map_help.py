@@ -47,7 +47,7 @@ def scattered_map(pipe: Pipeline, count: int, *, image: int, seed: int = 0) -> F
 
 def settled(page: Page, view: str) -> None:
     """Wait until crops of "pca-0" are shown and nothing moves any more."""
-    page.wait_for_function("view => document.querySelector('.room').dataset.points === view", arg=view)
+    page.wait_for_function("view => document.querySelector('.map-panel').dataset.points === view", arg=view)
     page.wait_for_function(
         """() => { const c = document.querySelector('.ground'), all = [...document.querySelectorAll('.dot')];
                    const now = c.toDataURL() + all.map(d => d.style.transform).join();

@@ -12,10 +12,10 @@ from starlette.middleware import Middleware
 
 from fgsd.app.api.mcp import has_mcp, show_every_file
 from fgsd.app.http.errors import HANDLERS
-from fgsd.app.http.malloc_trim import return_spare_memory
-from fgsd.app.http.middleware import Door
-from fgsd.app.http.shutdown import Ending
-from fgsd.app.http.temp_dir import own_folder
+from fgsd.app.http.malloc_trim import start_malloc_trim
+from fgsd.app.http.middleware import PageMiddleware
+from fgsd.app.http.shutdown import Shutdown
+from fgsd.app.http.temp_dir import use_private_temp_dir
 from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.admission import THREADS
@@ -93,9 +93,9 @@ def launch(
     OSError
         If the port is taken.
     """
-    ending = Ending() if block else None
+    ending = Shutdown() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    own_folder()
+    use_private_temp_dir()
     # visitors learn the name of the checkpoint, not where this machine keeps it
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
@@ -116,17 +116,17 @@ def launch(
             mcp_server=has_mcp(),
             app_kwargs={
                 "routes": [] if report is None else [evidence_route(report)],
-                "middleware": [Middleware(Door)],
+                "middleware": [Middleware(PageMiddleware)],
                 "exception_handlers": HANDLERS,
             },
             max_threads=THREADS,
             # 90 kB each, and every call of a program is one; who has lost theirs notices nothing: what is
-            # kept of visitors lies elsewhere (`Shelves`, `Newest`)
+            # kept of visitors lies elsewhere (`UserTextureStore`, `RequestSequence`)
             state_session_capacity=100,
             max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
         )
     show_every_file(page)
-    return_spare_memory()
+    start_malloc_trim()
     if ending is not None:
         ending.serve(page)
     return page

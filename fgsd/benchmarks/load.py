@@ -145,7 +145,7 @@ class _Page:
         names = {c["id"]: c["props"].get("elem_id") for c in config["components"]}
         values = {c["id"]: c["props"].get("value") for c in config["components"]}
         ids = {name: key for key, name in names.items()}
-        button, room = ids["sample"], ids["picture-room"]
+        button, room = ids["sample"], ids["picture-panel"]
         self._trigger = button
         [self._event] = [
             event

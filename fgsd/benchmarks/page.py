@@ -201,10 +201,10 @@ def _frame_rate(page, random: np.random.Generator) -> float:
 
 
 def _take_pin(page) -> dict:
-    box = page.locator(".room .mark").bounding_box()
+    box = page.locator(".map-panel .mark").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
-    return page.locator(".room .map").bounding_box()
+    return page.locator(".map-panel .map").bounding_box()
 
 
 def _let_go(page) -> None:
@@ -214,7 +214,7 @@ def _let_go(page) -> None:
 
 
 def _place(page, random: np.random.Generator) -> tuple[float, float]:
-    box = page.locator(".room .map").bounding_box()
+    box = page.locator(".map-panel .map").bounding_box()
     x, y = random.uniform(0.1, 0.9, 2)
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 

@@ -269,8 +269,8 @@ class Guest:
         """Take the pin, move it, each time until the picture follows, and let it go."""
         from playwright.async_api import TimeoutError
 
-        mouse, box = self.page.mouse, await self.page.locator(".room .map").bounding_box()
-        mark = await self.page.locator(".room .mark").bounding_box()
+        mouse, box = self.page.mouse, await self.page.locator(".map-panel .map").bounding_box()
+        mark = await self.page.locator(".map-panel .mark").bounding_box()
         await mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
         await mouse.down()
         turn = self.chance.uniform(0, 2 * math.pi)
@@ -296,25 +296,25 @@ class Guest:
         name = f"soak {self.chance.randrange(10**6)}"
         before = await self.page.evaluate("document.querySelector('.picture').dataset.run")
         image = {"name": f"{name}.png", "mimeType": "image/png", "buffer": own_image(self.brought)}
-        await self.page.locator(".own .file").set_input_files(image)
-        await self.page.locator(f'.own .thumbs button[data-name="{name}"]').wait_for()
+        await self.page.locator(".user-textures .file").set_input_files(image)
+        await self.page.locator(f'.user-textures .thumbs button[data-name="{name}"]').wait_for()
         await self.finished(before)
 
     async def strip(self) -> None:
         """What lies between two textures; then back to samples."""
         page = self.page
-        run = "document.querySelector('.between').dataset.run ?? ''"
-        ready = """run => { const b = document.querySelector('.between');
+        run = "document.querySelector('.interpolation').dataset.run ?? ''"
+        ready = """run => { const b = document.querySelector('.interpolation');
                              return b.dataset.done === 'true' && b.dataset.run !== run; }"""
         before = await page.evaluate(run)
         await page.get_by_role("tab", name="Strip").click()
         await page.wait_for_function(ready, arg=before)
-        ask = page.locator(".between .ask")
+        ask = page.locator(".interpolation .ask")
         if await ask.is_visible():
             before = await page.evaluate(run)
             await ask.locator("button").click()
             await page.wait_for_function(ready, arg=before)
-        said = await page.locator(".between .complaint").text_content()
+        said = await page.locator(".interpolation .error").text_content()
         if said:
             self.notes.complain(self.who, f"the page says: {said}")
         before = await page.evaluate("document.querySelector('.picture').dataset.run")

@@ -22,7 +22,7 @@ from fgsd.cli.options import (
     one_line_errors,
     pipeline,
 )
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 app = typer.Typer(
     add_completion=False,
@@ -51,11 +51,11 @@ def open_app(
     gc.freeze()  # nor is there any later among what was imported
     gc.enable()
     launch(
-        str(found(checkpoint)),
-        str(found(data)),
+        str(resolve_shipped(checkpoint)),
+        str(resolve_shipped(data)),
         host=host,
         port=port,
-        evidence=found(DEFAULT_REPORT),
+        evidence=resolve_shipped(DEFAULT_REPORT),
         open_browser=browser,
         share=share,
     )
@@ -83,11 +83,11 @@ def sample(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
 ) -> None:
     """Sample a class, a mixture, a texture like an image, or (with none of these) without guidance."""
-    from fgsd.sheets import ANIMATIONS, check_suffix, image_grid, save_gif, save_image
+    from fgsd.sheets import ANIMATION_FORMATS, check_suffix, image_grid, save_animation, save_image
 
     check_suffix(output)
     if steps_gif is not None:
-        check_suffix(steps_gif, ANIMATIONS)
+        check_suffix(steps_gif, ANIMATION_FORMATS)
     if sum(option is not None for option in (name, mix, like)) > 1:
         raise ValueError("give only one of --class, --mix and --like")
     pipe = pipeline(checkpoint)
@@ -103,7 +103,7 @@ def sample(
             frames.append(image_grid(step.noisy))
             images = step.images
         frames.append(image_grid(images))
-        save_gif(frames, steps_gif)
+        save_animation(frames, steps_gif)
         typer.echo(f"{steps_gif}: {len(frames)} frames")
     save_image(image_grid(images), output)
     typer.echo(f"{output}: {len(images)} image{'s' if len(images) > 1 else ''} of {size} x {size} pixels")
@@ -132,7 +132,7 @@ def classes(checkpoint: Checkpoint = DEFAULT_CHECKPOINT) -> None:
     """List the classes of a checkpoint."""
     from fgsd.checkpoint import load_checkpoint
 
-    folder = Path(found(checkpoint))
+    folder = Path(resolve_shipped(checkpoint))
     names = load_checkpoint(folder).table.classes if folder.is_dir() else pipeline(checkpoint).classes
     for name in names:
         typer.echo(name)

@@ -15,7 +15,7 @@ from fgsd.cli.options import (
     one_line_errors,
     pipeline,
 )
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 
 @one_line_errors
@@ -44,7 +44,7 @@ def evaluate(
     from fgsd.evaluation import evaluate as measure
 
     pipe = pipeline(checkpoint)
-    folder = TextureFolder(found(data), pipe.info.data)
+    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
     results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
     if output is not None:
         results = json.loads(json.dumps(results))
@@ -75,7 +75,7 @@ def sheet(
     check_suffix(output)
     pipe = pipeline(checkpoint)
     size = pipe.info.patch_size
-    folder = TextureFolder(found(data), pipe.info.data)
+    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
     rows = []
     for name in tqdm([c for c in pipe.classes if c in folder.classes], unit="class"):
         crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split="test")
@@ -128,7 +128,7 @@ def bench(
     if what == "soak" and len(visitors or []) > 1:
         raise ValueError(f"visitors={visitors}: a soak has one number of visitors")
     pipe = pipeline(checkpoint)
-    folders = str(found(checkpoint)), str(found(data))
+    folders = str(resolve_shipped(checkpoint)), str(resolve_shipped(data))
     results: dict[str, Any] = {"machine": machine(pipe.device), "checkpoint": checkpoint_facts(pipe)}
     text = report_text
     if what == "serve":

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 Checkpoint = Annotated[
     str, typer.Option("--checkpoint", "-c", help="Folder or Hugging Face hub id.", show_default=True)
@@ -42,4 +42,4 @@ def one_line_errors(command):
 def pipeline(checkpoint: str):
     from fgsd.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(str(found(checkpoint)))
+    return Pipeline.from_pretrained(str(resolve_shipped(checkpoint)))

@@ -16,7 +16,7 @@ from fgsd.cli.options import (
     Data,
     one_line_errors,
 )
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 DEFAULT_STUDY = Path("checkpoints/study")
 
@@ -45,7 +45,7 @@ def study(
     from fgsd.evidence.study import TEXTURES, studies
     from fgsd.training.export import export
 
-    folder = Path(found(data))
+    folder = Path(resolve_shipped(data))
     known = studies(classes=len(TextureFolder(folder, TEXTURES.data).classes), images=images)
     if unknown := [name for name in names or [] if name not in known]:
         raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
@@ -94,14 +94,14 @@ def report(
     from fgsd.evidence.report import report as measure
     from fgsd.evidence.text import report_text
 
-    networks, previous, results = Path(found(networks)), read_report(out), None
+    networks, previous, results = Path(resolve_shipped(networks)), read_report(out), None
     for name, missing in lacking(choose(part, all_parts()), networks).items():
         typer.echo(f"{name} is skipped; it needs: fgsd study {' '.join(missing)}", err=True)
     for results in measure(
         part,
         networks=networks,
-        textures=Path(found(data)),
-        shipped=Path(found(checkpoint)),
+        textures=Path(resolve_shipped(data)),
+        shipped=Path(resolve_shipped(checkpoint)),
         out=out,
         scratch=scratch,
         seed=seed,

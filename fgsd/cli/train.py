@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from fgsd.cli.options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, one_line_errors, pipeline
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 
 @one_line_errors
@@ -142,11 +142,11 @@ def fit_map_of(
     from fgsd.data import TextureFolder
     from fgsd.feature_map import fit_map
 
-    place = Path(found(checkpoint))
+    place = Path(resolve_shipped(checkpoint))
     if not place.is_dir():
         raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
     pipe = pipeline(str(place))
-    folder = TextureFolder(found(data), pipe.info.data)
+    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
     fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)
     pipe.map = fitted
     pipe.save_pretrained(place)  # its card names the new file

@@ -47,7 +47,7 @@ def clusters(
     for c, x0 in enumerate(crops):
         if guided:
             told = None if read is None else read[c]
-            parts.append(features_by_level(network, x0, sigmas, seed=seed + c, read=told))
+            parts.append(features_by_level(network, x0, sigmas, seed=seed + c, coordinates=told))
             continue
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(seed + c))
         noisy = [(x0 + s * eps).to(device) for s in sigmas.tolist()]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.data import TextureFolder, normalised
+from fgsd.data import TextureFolder, scale_pixels
 from fgsd.gaussians import GaussianSource
 from fgsd.model.conditioning import Condition, Labels
 from fgsd.model.matching import PeerMatching, leave_one_out
@@ -74,7 +74,7 @@ def make_batch(
         crops.append(data.pixels(data.classes[int(classes[g])], n, positions, size=size))
         generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
         noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
-    x0 = normalised(torch.cat(crops).to(device))
+    x0 = scale_pixels(torch.cat(crops).to(device))
     groups = slice(first, first + config.groups)
     rows, sigma, mask = (
         values[groups].repeat_interleave(n).to(device) for values in (classes, sigmas, guided)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fgsd.card import model_card
-from fgsd.centroids import CentroidTable, compute_table, measure_standards
+from fgsd.centroids import CentroidTable, compute_table, measure_normalization
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.device import best_device
@@ -87,7 +87,7 @@ def export(
     bar = partial(progress, desc="centroids") if progress else None
     options: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
     if network.target_embedding is None:
-        measure_standards(network, data, **options)
+        measure_normalization(network, data, **options)
         levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
         table = compute_table(network, data, levels, crops=crops, **options)
     else:
@@ -121,5 +121,5 @@ def _table_of_training(
     network.normalization.set_stats(*stats)
     network.target_embedding.set_centroids(network.normalization, centroids.to(device))
     coordinates = network.target_coordinates(running.sigmas, centroids)
-    table = compute_table(network, data, running.sigmas, crops=crops, read=coordinates, **options)
+    table = compute_table(network, data, running.sigmas, crops=crops, coordinates=coordinates, **options)
     return replace(table, values=centroids)

@@ -15,8 +15,8 @@ from page_help import parse
 from fgsd.app.api.endpoints import samples
 from fgsd.app.render.frames import frames
 from fgsd.app.requests.request import RequestError
-from fgsd.app.serving.admission import BusyError, Turns, hand
-from fgsd.app.serving.preview import follower
+from fgsd.app.serving.admission import Admission, BusyError, hand
+from fgsd.app.serving.preview import preview_function
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.pipeline import Pipeline
 
@@ -24,53 +24,55 @@ LONG = {"target": "moss", "n": 16, "size": 256, "steps": 16}
 
 
 @pytest.fixture
-def turns(pipe):
+def admission(pipe):
     scheduler = Scheduler(pipe, most=3, most_each=2)
-    yield Turns(scheduler)
+    yield Admission(scheduler)
     scheduler.close()
 
 
 class TestPlaces:
-    def test_many_visitors_are_told_how_many_wait(self, turns):
+    def test_many_visitors_are_told_how_many_wait(self, admission):
         words = r"^Many visitors are here: 3 requests wait; try again in a moment\.$"
-        three = turns.place("a"), turns.place("b"), turns.place("c")
-        with three[0], three[1], three[2], pytest.raises(BusyError, match=words), turns.place("d"):
+        three = admission.place("a"), admission.place("b"), admission.place("c")
+        with three[0], three[1], three[2], pytest.raises(BusyError, match=words), admission.place("d"):
             pass
 
-    def test_one_visitor_has_not_all_places(self, turns):
+    def test_one_visitor_has_not_all_places(self, admission):
         words = r"^2 requests of yours are under way; try again when one of them is done\.$"
-        with turns.place("a"), turns.place("a"), pytest.raises(RequestError, match=words):
-            next(turns.loop(frames)("a", parse(size=16)))
+        with admission.place("a"), admission.place("a"), pytest.raises(RequestError, match=words):
+            next(admission.loop(frames)("a", parse(size=16)))
 
-    def test_a_run_has_its_place_until_it_ends(self, turns):
-        run = turns.loop(frames)("a", parse(size=16, steps=3))
+    def test_a_run_has_its_place_until_it_ends(self, admission):
+        run = admission.loop(frames)("a", parse(size=16, steps=3))
         next(run)
-        assert turns.scheduler.under_way() == 1
+        assert admission.scheduler.under_way() == 1
         run.close()
-        assert turns.scheduler.under_way() == 0
-        assert len(turns.call(samples)("a", parse(size=16, steps=3))) == 4
+        assert admission.scheduler.under_way() == 0
+        assert len(admission.call(samples)("a", parse(size=16, steps=3))) == 4
 
-    def test_a_run_that_is_no_longer_wanted_ends_in_silence(self, turns):
-        counted = turns.scheduler
-        run = turns.loop(frames)("a", parse(size=16, steps=40), wanted=lambda: counted.evaluations < 3)
+    def test_a_run_that_is_no_longer_wanted_ends_in_silence(self, admission):
+        counted = admission.scheduler
+        run = admission.loop(frames)("a", parse(size=16, steps=40), wanted=lambda: counted.evaluations < 3)
         assert not any(frame["last"] for several in run for frame in several)
         assert counted.evaluations == 3
 
-    def test_a_picture_that_finds_no_place_is_left_out(self, turns):
+    def test_a_picture_that_finds_no_place_is_left_out(self, admission):
         asked = {"target": [{"name": "moss", "weight": 1}]}
-        follow = follower(turns, multiple=4)
-        with turns.place(hand(None), preview=True), turns.place(hand(None), preview=True):
+        follow = preview_function(admission, multiple=4)
+        with admission.place(hand(None), preview=True), admission.place(hand(None), preview=True):
             assert follow(asked) == {}
         assert follow(asked)["frame"]["last"]
 
-    def test_pictures_follow_while_all_places_are_taken(self, turns):
-        with turns.place("a"), turns.place("b"), turns.place("c"):
-            assert "frame" in follower(turns, multiple=4)({"target": [{"name": "moss", "weight": 1}]})
+    def test_pictures_follow_while_all_places_are_taken(self, admission):
+        with admission.place("a"), admission.place("b"), admission.place("c"):
+            assert "frame" in preview_function(admission, multiple=4)(
+                {"target": [{"name": "moss", "weight": 1}]}
+            )
 
 
-def test_frames_of_a_run_that_is_alone_are_those_of_the_library(turns, pipe):
+def test_frames_of_a_run_that_is_alone_are_those_of_the_library(admission, pipe):
     request = parse(size=16, steps=3)
-    runs = (turns.loop(frames)("a", request), frames(pipe, request))
+    runs = (admission.loop(frames)("a", request), frames(pipe, request))
     shown = [[frame for several in run for frame in several][-1]["src"] for run in runs]
     assert shown[0] == shown[1]
 
@@ -134,7 +136,7 @@ class TestNobodyWaits:
 
 
 def test_a_passed_over_step_is_not_evaluated(pipe, monkeypatch):
-    """The visitor's next wish comes while the network is at a step: that one is the last."""
+    """The visitor's next client_seq comes while the network is at a step: that one is the last."""
     own = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=pipe.map)
     entered, gate, denoise, evaluated = threading.Event(), threading.Event(), own.network.denoise, []
 
@@ -145,13 +147,13 @@ def test_a_passed_over_step_is_not_evaluated(pipe, monkeypatch):
         return denoise(*arguments, **options)
 
     monkeypatch.setattr(own.network, "denoise", held)
-    turns, wish, shown = Turns(Scheduler(own)), [True], []
-    run = turns.loop(frames)("a", parse(size=16, steps=9), wanted=lambda: wish[0])
+    admission, client_seq, shown = Admission(Scheduler(own)), [True], []
+    run = admission.loop(frames)("a", parse(size=16, steps=9), wanted=lambda: client_seq[0])
     thread = threading.Thread(target=lambda: shown.extend(run))
     thread.start()
     assert entered.wait(30)
-    wish[0] = False
+    client_seq[0] = False
     gate.set()
     thread.join(30)
-    turns.scheduler.close()
+    admission.scheduler.close()
     assert len(evaluated) == 1 and shown == []

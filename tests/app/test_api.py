@@ -133,7 +133,7 @@ class TestEmbed:
         assert answer["nearest"][0]["class"] == "slate"
         assert answer["nearest"][0]["distance"] == pytest.approx(pipe.nearest(centroid, 1)[0][1], abs=1e-3)
         level = pipe.map.start_level
-        place = pipe.map.place_centroid("pca", centroid)[level]
+        place = pipe.map.project_centroid("pca", centroid)[level]
         assert answer["place"]["pca"] == pytest.approx(place, abs=1e-3)
         assert answer["sigma"] == pytest.approx(float(pipe.map.sigmas[level]), abs=1e-3)
 

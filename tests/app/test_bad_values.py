@@ -39,8 +39,8 @@ from fgsd.app.requests.request import (
     SampleRequest,
     parse_request,
 )
-from fgsd.app.serving.admission import Turns
-from fgsd.app.serving.preview import follower
+from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.preview import preview_function
 from fgsd.app.serving.scheduler import Scheduler
 
 CLASSES = ["brick", "moss", "slate", "50 %", "a,b:c&d"]
@@ -67,7 +67,7 @@ entries = st.fixed_dictionaries(
     optional={"move": st.lists(st.floats(-2, 2), min_size=2, max_size=2) | anything},
 )
 targets = st.lists(entries, max_size=10) | anything
-between = st.fixed_dictionaries(
+interpolation = st.fixed_dictionaries(
     {},
     optional={
         "mode": st.sampled_from(list(MODES.values())) | anything,
@@ -86,7 +86,7 @@ values = st.fixed_dictionaries(
         "sampler": st.sampled_from(["dpm2m", "ancestral", "heun", "ascent"]) | anything,
         "tileable": st.booleans() | anything,
         "view": st.sampled_from(["noise", "estimate", "both"]) | anything,
-        "between": between | anything,
+        "interpolation": interpolation | anything,
     },
 )
 
@@ -102,7 +102,7 @@ def good(
         {"name": name, "weight": weight} | ({"move": move} if move else {})
         for name, weight, move in zip(names_, weights, moves, strict=False)
     ]
-    return parse(target, options | {"between": between_})
+    return parse(target, options | {"interpolation": between_})
 
 
 requests = st.builds(
@@ -318,7 +318,7 @@ asked = st.fixed_dictionaries(
     optional={
         "target": targets,
         "settings": st.lists(anything, min_size=len(SETTINGS), max_size=len(SETTINGS)) | anything,
-        "between": between | anything,
+        "interpolation": interpolation | anything,
         "visitor": anything,
         "projection": st.just("pca") | anything,
         **{key: st.integers(-1, 3) | anything for key in ("level", "index", "crop")},
@@ -334,8 +334,8 @@ def test_what_the_page_calls_directly_answers_with_plain_values(pipe, data, aske
 
     functions = [
         *MapData(pipe, data).server_functions(),
-        follower(
-            Turns(Scheduler(pipe)),
+        preview_function(
+            Admission(Scheduler(pipe)),
             multiple=MULTIPLE,
             make=lambda pipe, request, own: {"label": request.label},
         ),

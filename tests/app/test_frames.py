@@ -91,7 +91,7 @@ class TestFrames:
             asked.append((projection, tuple(phi.shape), sigma))
             return np.array([[0.25, len(asked)]] * len(phi), dtype=np.float32)
 
-        feature_map = SimpleNamespace(projections=("pca", "umap"), place=place)
+        feature_map = SimpleNamespace(projections=("pca", "umap"), project=place)
         monkeypatch.setattr(pipe, "map", feature_map, raising=False)
         shown = flat(frames(pipe, parse(n=2, size=16, steps=3)))
         assert [frame["path"]["pca"] for frame in shown] == [[[0.25, k]] * 2 for k in (1.0, 3.0, 5.0)]

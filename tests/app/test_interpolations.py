@@ -11,8 +11,8 @@ from PIL import Image
 
 from fgsd.app.render import interpolations
 from fgsd.app.render.interpolations import (
-    between_frames,
     filled,
+    interpolation_frames,
     missing,
     strip_places,
     switch_frame,
@@ -20,8 +20,8 @@ from fgsd.app.render.interpolations import (
 )
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, SampleRequest, parse_request
-from fgsd.app.serving.admission import Turns
-from fgsd.app.serving.preview import follower
+from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.preview import preview_function
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.centroids import Centroid, coarse_fine
 from fgsd.interpolation import blend_images, switch_stops
@@ -31,9 +31,9 @@ CLASSES = ["brick", "moss", "slate"]
 
 def parse(names=("brick", "moss"), *, mode="strip", switch=None, places=None, **values) -> SampleRequest:
     target = [{"name": name, "weight": 1} for name in names]
-    between = {"mode": mode, "switch": switch, "places": places}
+    interpolation = {"mode": mode, "switch": switch, "places": places}
     options = {"size": 16, "steps": 4, "seed": 5} | values
-    return parse_request(target, classes=CLASSES, multiple=4, between=between, **options)
+    return parse_request(target, classes=CLASSES, multiple=4, interpolation=interpolation, **options)
 
 
 def opened(uri: str) -> Image.Image:
@@ -53,7 +53,7 @@ def pictures(frame: dict) -> dict[int, np.ndarray]:
 
 
 def last(pipe, request, **options) -> dict:
-    return list(between_frames(pipe, request, interval=0, **options))[-1]
+    return list(interpolation_frames(pipe, request, interval=0, **options))[-1]
 
 
 def sampled(pipe, target, request: SampleRequest) -> np.ndarray:
@@ -68,7 +68,7 @@ def close(one: np.ndarray, other: np.ndarray) -> bool:
 
 class TestRequest:
     @pytest.mark.parametrize(
-        ("between", "words"),
+        ("interpolation", "words"),
         [
             ({"mode": "spiral"}, "Mode must be sample or strip or grid or loop or coarse-fine"),
             ({"mode": ["strip"]}, "Mode must be"),
@@ -83,15 +83,17 @@ class TestRequest:
             (["strip"], "must name a mode"),
         ],
     )
-    def test_what_is_forged_is_refused_in_one_sentence(self, between, words):
+    def test_what_is_forged_is_refused_in_one_sentence(self, interpolation, words):
         with pytest.raises(RequestError, match=words) as caught:
-            parse_request([{"name": "moss", "weight": 1}], classes=CLASSES, multiple=4, between=between)
+            parse_request(
+                [{"name": "moss", "weight": 1}], classes=CLASSES, multiple=4, interpolation=interpolation
+            )
         assert len(str(caught.value)) < 160
 
     def test_what_is_missing_takes_its_default(self):
-        for between in (None, {}, {"mode": "sample", "switch": None}):
+        for interpolation in (None, {}, {"mode": "sample", "switch": None}):
             request = parse_request(
-                [{"name": "moss", "weight": 1}], classes=CLASSES, multiple=4, between=between
+                [{"name": "moss", "weight": 1}], classes=CLASSES, multiple=4, interpolation=interpolation
             )
             assert (request.mode, request.switch, request.places) == ("sample", 0.5, 7)
 
@@ -113,7 +115,7 @@ class TestRequest:
     )
     def test_a_link_holds_the_mode_and_its_parameter(self, values, words):
         target = [{"name": "slate", "weight": 0}, {"name": "brick", "weight": 2}]
-        request = parse_request(target, classes=CLASSES, multiple=4, between=values)
+        request = parse_request(target, classes=CLASSES, multiple=4, interpolation=values)
         link = to_link(request)
         assert link.endswith(words)
         assert "mix=slate:0.0,brick:1.0&" in link
@@ -209,9 +211,9 @@ class TestStrip:
         assert top - 16 - 6 == sheet.shape[0]
 
     def test_every_step_comes_and_a_slow_reader_gets_fewer(self, pipe):
-        indices = [frame["index"] for frame in between_frames(pipe, parse(steps=6), interval=0)]
+        indices = [frame["index"] for frame in interpolation_frames(pipe, parse(steps=6), interval=0)]
         assert indices == sorted(set(indices)) and indices[-1] == 6
-        frames = list(between_frames(pipe, parse(steps=6), interval=3600))
+        frames = list(interpolation_frames(pipe, parse(steps=6), interval=3600))
         assert [frame["index"] for frame in frames] == [1, 6]
         assert ["files" in frame for frame in frames] == [False, True]
 
@@ -223,7 +225,7 @@ class TestStrip:
         own = {"mine": pipe.centroid({"moss": 0.5, "slate": 0.5})}
         target = [{"name": "brick", "weight": 1}, {"name": "mine", "weight": 1}]
         request = parse_request(
-            target, classes=[*CLASSES, "mine"], multiple=4, size=16, steps=4, between={"mode": "strip"}
+            target, classes=[*CLASSES, "mine"], multiple=4, size=16, steps=4, interpolation={"mode": "strip"}
         )
         shown = pictures(last(pipe, request, own=own))
         assert close(shown[6], sampled(pipe, own["mine"], request))
@@ -235,9 +237,15 @@ class TestGrid:
         """A request of four corners, one of which the test brings along."""
         own = {"mine": pipe.centroid({"moss": 0.5, "slate": 0.5})}
         target = [{"name": name, "weight": 1} for name in (*CLASSES, "mine")]
-        between = {"mode": "grid"}
+        interpolation = {"mode": "grid"}
         request = parse_request(
-            target, classes=[*CLASSES, "mine"], multiple=4, size=16, steps=3, seed=2, between=between
+            target,
+            classes=[*CLASSES, "mine"],
+            multiple=4,
+            size=16,
+            steps=3,
+            seed=2,
+            interpolation=interpolation,
         )
         return request, own
 
@@ -268,7 +276,7 @@ class TestLoop:
     def test_many_textures_stay_bounded(self):
         names = [f"t{k}" for k in range(8)]
         target = [{"name": name, "weight": 1} for name in names]
-        request = parse_request(target, classes=names, multiple=4, between={"mode": "loop"})
+        request = parse_request(target, classes=names, multiple=4, interpolation={"mode": "loop"})
         assert len(weights_of(request)) == 64
 
     def test_with_two_textures_the_way_back_is_not_computed_again(self, pipe, monkeypatch):
@@ -285,7 +293,7 @@ class TestLoop:
 
     def test_it_grows_from_the_textures_to_what_is_between(self, pipe):
         seen = []
-        for frame in between_frames(pipe, parse(CLASSES, mode="loop", steps=2, size=64), interval=0):
+        for frame in interpolation_frames(pipe, parse(CLASSES, mode="loop", steps=2, size=64), interval=0):
             seen.append(sorted(pictures(frame)) if frame["sheets"] else [])
             assert frame["steps"] == 2 * 36
         assert [len(s) for s in seen] == sorted(len(s) for s in seen)
@@ -318,7 +326,7 @@ class TestLoop:
 
         monkeypatch.setattr(pipe, "stream", counted)
         request = parse(mode="loop", steps=9, size=64)
-        shown = list(between_frames(pipe, request, interval=0, wanted=lambda: len(made) < 12))
+        shown = list(interpolation_frames(pipe, request, interval=0, wanted=lambda: len(made) < 12))
         assert len(made) == 12
         assert not any(frame["last"] for frame in shown)
 
@@ -341,13 +349,13 @@ class TestCoarseFine:
             assert np.array_equal(pictures(last(pipe, request))[0], sampled(pipe, name, request))
 
     def test_what_follows_the_slider_is_small_and_has_no_files(self, pipe):
-        follow = follower(Turns(Scheduler(pipe)), multiple=4, make=switch_frame)
+        follow = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]
         settings = [9, 128, 3, 50, 1.0, "heun", "noise", False]
         asked = {
             "target": target,
             "settings": settings,
-            "between": {"mode": "coarse-fine", "switch": 0.4},
+            "interpolation": {"mode": "coarse-fine", "switch": 0.4},
         }
         frame = follow(asked)["frame"]
         assert (frame["size"], frame["steps"], frame["last"]) == (64, 5, True)
@@ -359,15 +367,15 @@ class TestCoarseFine:
     @pytest.mark.parametrize(
         "changes",
         [
-            {"between": {"mode": "loop"}},
-            {"between": None},
-            {"between": {"mode": "coarse-fine", "switch": -1}},
+            {"interpolation": {"mode": "loop"}},
+            {"interpolation": None},
+            {"interpolation": {"mode": "coarse-fine", "switch": -1}},
             {"target": [{"name": "moss", "weight": 1}]},
             {"target": None},
         ],
     )
     def test_what_is_forged_is_answered_with_a_sentence(self, pipe, changes):
-        follow = follower(Turns(Scheduler(pipe)), multiple=4, make=switch_frame)
+        follow = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]
-        asked = {"target": target, "between": {"mode": "coarse-fine"}} | changes
+        asked = {"target": target, "interpolation": {"mode": "coarse-fine"}} | changes
         assert list(follow(asked)) == ["error"]

@@ -11,7 +11,7 @@ import pytest
 # Many small blocks, freed but for the last: glibc returns only what lies at the end of a heap.
 PROGRAM = """
 import sys, time
-from fgsd.app.http.malloc_trim import return_spare_memory
+from fgsd.app.http.malloc_trim import start_malloc_trim
 
 def held():
     with open("/proc/self/status") as file:
@@ -22,7 +22,7 @@ last = blocks.pop()
 full = held()
 del blocks
 if sys.argv[1] == "return":
-    return_spare_memory(every=0.1)
+    start_malloc_trim(every=0.1)
 time.sleep(1)
 print(full - held())
 """

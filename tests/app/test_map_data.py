@@ -10,8 +10,8 @@ import pytest
 from map_help import scattered_map
 from PIL import Image
 
-from fgsd.app.panels.map import room_html
-from fgsd.app.render.label_layout import spread_out
+from fgsd.app.panels.map import panel_html
+from fgsd.app.render.label_layout import layout_labels
 from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData, packed
 from fgsd.app.render.thumbnails import training_images
 from fgsd.centroids import CentroidTable
@@ -86,7 +86,10 @@ def test_without_images_crops_have_no_picture(mapped):
 def test_the_true_distance_is_that_of_the_target_as_it_was_moved(map_data, mapped):
     target = [{"name": "moss", "weight": 20, "move": [0.2, 0.1]}]
     [(name, distance)] = mapped.table.nearest(mapped.map.moved(mapped.table.of("moss"), 0.2, 0.1), 1)
-    assert map_data.truth({"target": target}) == {"name": name, "distance": pytest.approx(distance, abs=6e-4)}
+    assert map_data.true_distance({"target": target}) == {
+        "name": name,
+        "distance": pytest.approx(distance, abs=6e-4),
+    }
 
 
 @pytest.mark.parametrize(
@@ -98,8 +101,12 @@ def test_the_true_distance_is_that_of_the_target_as_it_was_moved(map_data, mappe
         ("map_points", {"projection": "pca", "level": True}, "The level"),
         ("map_feature", {"index": -1, "level": 0}, "The index"),
         ("map_crop", {"crop": 1.5, "level": 0}, "The crop"),
-        ("map_truth", {"target": [{"name": "gold", "weight": 1}]}, "There is no texture named 'gold'"),
-        ("map_truth", 7, "Choose at least one texture"),
+        (
+            "map_true_distance",
+            {"target": [{"name": "gold", "weight": 1}]},
+            "There is no texture named 'gold'",
+        ),
+        ("map_true_distance", 7, "Choose at least one texture"),
     ],
 )
 def test_what_is_forged_is_answered_with_a_sentence(map_data, name, asked, words):
@@ -112,7 +119,7 @@ def test_a_map_without_crops_or_umap_shows_what_there_is(pipe):
     data = MapData(pipe, None)
     assert data.count == 0 and data.projections == ("pca",)
     assert data.points({"projection": "pca", "level": 0}) == {"points": ""}
-    markup = room_html(data, 2, 2)
+    markup = panel_html(data, 2, 2)
     assert 'data-crops="0"' in markup and "data-umap" not in markup
 
 
@@ -120,7 +127,7 @@ def test_names_of_classes_reach_no_script(pipe):
     nasty = '"><script>alert(1)</script>${trigger}{{value}}`\\'
     table = pipe.table
     one = CentroidTable([nasty], table.sigmas, table.values[:1], table.spreads[:1], table.colours[:1])
-    markup = room_html(MapData(Pipeline(pipe.network, one, pipe.info, "cpu"), None), 1, 1)
+    markup = panel_html(MapData(Pipeline(pipe.network, one, pipe.info, "cpu"), None), 1, 1)
     for active in ("<script", "${", "{{", "`", "\\"):
         assert active not in markup
 
@@ -130,7 +137,7 @@ class TestSpread:
     def test_squares_do_not_hide_each_other_and_stay_on_the_map(self, count):
         side = 0.06
         points = np.random.default_rng(3).normal(0.5, 0.1, (count, 2)).clip(0, 1)
-        centres = spread_out(points, side, ASPECT) * [1, 1 / ASPECT]  # in widths of the map
+        centres = layout_labels(points, side, ASPECT) * [1, 1 / ASPECT]  # in widths of the map
         gaps = np.abs(centres[:, None] - centres[None]).max(axis=-1)
         np.fill_diagonal(gaps, np.inf)
         assert gaps.min() > 0.97 * side
@@ -139,8 +146,8 @@ class TestSpread:
 
     def test_more_squares_than_fit_stay_on_their_points(self):
         points = np.random.default_rng(0).random((30, 2))
-        assert np.array_equal(spread_out(points, 0.3, 1.0), points)
+        assert np.array_equal(layout_labels(points, 0.3, 1.0), points)
 
     def test_squares_that_are_apart_stay_where_they_are(self):
         points = np.array([[0.2, 0.2], [0.8, 0.3], [0.5, 0.8]])
-        assert spread_out(points, 0.1, 1.0) == pytest.approx(points, abs=1e-3)
+        assert layout_labels(points, 0.1, 1.0) == pytest.approx(points, abs=1e-3)

@@ -12,7 +12,15 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from fgsd.app.http import middleware as door
-from fgsd.app.http.middleware import MAX_BYTES, MAX_DEPTH, MAX_UPLOADED, OPEN, Door, Refusal, Uploads
+from fgsd.app.http.middleware import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_UPLOADED,
+    OPEN,
+    PageMiddleware,
+    Refusal,
+    Uploads,
+)
 
 JSON = {"content-type": "application/json"}
 JOIN = "/gradio_api/queue/join"
@@ -28,7 +36,7 @@ async def echo(scope, receive, send) -> None:
 
 def asked(app, method: str, path: str, **options) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(Door(app))
+        transport = httpx.ASGITransport(PageMiddleware(app))
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as web:
             return await web.request(method, path, **options)
 
@@ -129,7 +137,7 @@ def test_other_addresses_are_closed(path):
         (b'{"data":[],"session_hash":"' + b"a" * 65 + b'"}', 400, "session_hash must be up to 64"),
         (b'{"data":[],"event_id":"../x"}', 400, "event_id must be up to 64"),
         (b'{"data":[],"batched":true}', 400, "batched must be false"),
-        (b'{"data":[],"event_data":{"wish":' + b"9" * 400 + b"}}", 400, "at most 64 bits"),
+        (b'{"data":[],"event_data":{"client_seq":' + b"9" * 400 + b"}}", 400, "at most 64 bits"),
         (b'{"data":["\\ud800"]}', 400, "no halves of letters"),
     ],
 )
@@ -195,7 +203,7 @@ def test_an_endless_body_is_refused_while_it_comes(told):
     async def send(message) -> None:
         sent.append(message)
 
-    asyncio.run(Door(echo)(scope, receive, send))
+    asyncio.run(PageMiddleware(echo)(scope, receive, send))
     assert sent[0]["status"] == 413
     assert taken <= MAX_BYTES + 100_000 and (taken == 0 or not told)
 
@@ -217,7 +225,7 @@ def test_a_slow_body_is_given_up(monkeypatch):
     async def send(message) -> None:
         sent.append(message)
 
-    asyncio.run(Door(echo)(scope, receive, send))
+    asyncio.run(PageMiddleware(echo)(scope, receive, send))
     assert sent[0]["status"] == 408
 
 

@@ -17,9 +17,9 @@ from fgsd.app.render.pictures import data_uri, grid
 from fgsd.app.render.thumbnails import MISSING, thumbnails, training_images
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import SETTINGS, RequestError, SampleRequest, parse_request
-from fgsd.app.serving.admission import Turns
-from fgsd.app.serving.preview import STEPS, follower
-from fgsd.app.serving.request_sequence import Newest
+from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.preview import STEPS, preview_function
+from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.checkpoint import CheckpointInfo
 
@@ -169,7 +169,7 @@ class TestLink:
 
 
 def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():
-    newest = Newest(most=2)
+    newest = RequestSequence(most=2)
     first, other = newest.renew("a"), newest.renew("b")
     assert newest.holds("a", first) and newest.holds("b", other)
     second = newest.renew("a")
@@ -178,19 +178,21 @@ def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():
     newest.renew("c")  # "b" was quiet longest and is forgotten, which ends none of its runs
     assert newest.holds("b", other) and newest.holds("a", second)
     time.sleep(0.01)
-    assert Newest().renew("a") > first  # of a server that starts again, while the visitor's page stayed open
+    assert (
+        RequestSequence().renew("a") > first
+    )  # of a server that starts again, while the visitor's page stayed open
 
 
 def test_a_wish_that_is_met_late_does_not_end_the_one_that_overtook_it():
-    newest = Newest(most=2)
-    run = newest.renew("a", wish=2)
-    assert newest.renew("a", wish=1) is None
-    assert newest.renew("a", wish=2) == run
+    newest = RequestSequence(most=2)
+    run = newest.renew("a", client_seq=2)
+    assert newest.renew("a", client_seq=1) is None
+    assert newest.renew("a", client_seq=2) == run
     assert newest.holds("a", run)
-    assert newest.renew("b", wish=1)  # each visitor's page counts for itself
-    assert newest.renew("a", wish=3) and not newest.holds("a", run)
+    assert newest.renew("b", client_seq=1)  # each visitor's page counts for itself
+    assert newest.renew("a", client_seq=3) and not newest.holds("a", run)
     newest.renew("c"), newest.renew("d")
-    assert newest.renew("a", wish=1)  # of a visitor who was forgotten nothing is left
+    assert newest.renew("a", client_seq=1)  # of a visitor who was forgotten nothing is left
 
 
 def test_grid_and_data_uri_keep_every_pixel():
@@ -235,8 +237,8 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
 
     page = build_page(pipe, texture_folder)
     values = {c["props"].get("elem_id"): c["props"].get("value") for c in page.config["components"]}
-    assert values["target-room"] == [{"name": "brick", "weight": 50}]
-    welcome = values["picture-room"]
+    assert values["map-panel"] == [{"name": "brick", "weight": 50}]
+    welcome = values["picture-panel"]
     assert welcome["run"] == 0
     assert welcome["frames"][-1]["last"]
     shown = np.asarray(opened(welcome["frames"][-1]["src"]).crop((0, 0, 64, 64)))
@@ -248,7 +250,7 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
 
 class TestLive:
     def test_its_picture_is_the_sample_at_the_pin(self, pipe):
-        follow = follower(Turns(Scheduler(pipe)), multiple=4)
+        follow = preview_function(Admission(Scheduler(pipe)), multiple=4)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 3}]
         settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
         settings[SETTINGS.index("view")] = "noise"
@@ -259,7 +261,7 @@ class TestLive:
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
     def test_before_the_settings_are_known_their_defaults_count(self, pipe):
-        answer = follower(Turns(Scheduler(pipe)), multiple=4)(
+        answer = preview_function(Admission(Scheduler(pipe)), multiple=4)(
             {"target": [{"name": "moss", "weight": 1}], "settings": None}
         )
         shown, sample = opened(answer["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
@@ -267,5 +269,5 @@ class TestLive:
 
     @pytest.mark.parametrize("asked", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
     def test_what_is_forged_is_answered_with_a_sentence(self, pipe, asked):
-        answer = follower(Turns(Scheduler(pipe)), multiple=4)(asked)
+        answer = preview_function(Admission(Scheduler(pipe)), multiple=4)(asked)
         assert set(answer) == {"error"} and answer["error"].endswith(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import Queue
 from types import SimpleNamespace
 
-from fgsd.app.http.queue_cleanup import Unread
+from fgsd.app.http.queue_cleanup import QueueCleanup
 
 
 def told(*words: str) -> Queue:
@@ -27,7 +27,7 @@ def test_what_is_unread_at_two_sweeps_goes_and_nothing_else():
         event_ids_to_events={"3": SimpleNamespace(session_hash="busy")},
     )
     now = [0.0]
-    unread = Unread(10, clock=lambda: now[0])
+    unread = QueueCleanup(10, clock=lambda: now[0])
     for now[0] in (5.0, 11.0, 15.0):
         unread.sweep(queue)
         assert len(queue.pending_messages_per_session) == 4

@@ -1,4 +1,4 @@
-"""Many samplers, one network: company changes no picture, turns are fair, and nobody waits for ever."""
+"""Many samplers, one network: company changes no picture, admission are fair, and nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -302,13 +302,13 @@ class TestCancelled:
 
     def test_while_it_waits_in_line(self, scheduler, watched):
         watched.gate.clear()
-        wish = [True]
+        client_seq = [True]
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(sampled, scheduler, "moss")
             assert watched.entered.wait(30)
-            second = pool.submit(sampled, scheduler, "brick", n=2, wanted=lambda: wish[0])
+            second = pool.submit(sampled, scheduler, "brick", n=2, wanted=lambda: client_seq[0])
             waits(lambda: scheduler._waiting)
-            wish[0] = False
+            client_seq[0] = False
             watched.gate.set()
             assert len(first.result(30)) == 1
             with pytest.raises(Cancelled):
@@ -358,11 +358,11 @@ class TestAdmission:
         assert scheduler.under_way() == 0
 
     def test_what_is_no_longer_wanted_keeps_nobody_out(self, own_pipe):
-        scheduler, wish = Scheduler(own_pipe, most=1, most_each=1), [True]
-        with scheduler.place("a", wanted=lambda: wish[0]):
+        scheduler, client_seq = Scheduler(own_pipe, most=1, most_each=1), [True]
+        with scheduler.place("a", wanted=lambda: client_seq[0]):
             with pytest.raises(Busy), scheduler.place("a"):
                 pass
-            wish[0] = False
+            client_seq[0] = False
             with scheduler.place("a"):
                 pass
 

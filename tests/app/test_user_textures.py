@@ -17,8 +17,8 @@ from fgsd.app.render.user_textures import (
     MAX_IMAGE_SIDE,
     MAX_USER_TEXTURES,
     THUMBNAIL,
-    OwnTexture,
-    Shelves,
+    UserTexture,
+    UserTextureStore,
     centroids,
     clean_name,
     make_texture,
@@ -26,7 +26,7 @@ from fgsd.app.render.user_textures import (
     with_textures,
 )
 from fgsd.app.requests.request import RequestError, parse_request
-from fgsd.app.requests.target import aim
+from fgsd.app.requests.target import target_centroid
 
 
 def picture(width: int = 48, height: int = 48, seed: int = 0) -> Image.Image:
@@ -49,7 +49,7 @@ class TestMakeTexture:
         assert torch.equal(texture.centroid.values, same.values)
         assert torch.equal(texture.centroid.colour, same.colour)
         assert texture.near == pipe.nearest(same, 3)
-        places = pipe.map.place_centroid("pca", same)
+        places = pipe.map.project_centroid("pca", same)
         assert np.array(texture.pca) == pytest.approx(places, abs=1e-3)
         assert texture.umap is None or np.array(texture.umap).shape == places.shape
         assert read_image(texture.src).size == (THUMBNAIL, THUMBNAIL)
@@ -69,7 +69,7 @@ class TestMakeTexture:
         texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
         target = [{"name": "one", "weight": 1}, {"name": "moss", "weight": 3}]
         request = parse_request(target, classes=[*pipe.classes, "one"], multiple=4)
-        mixed = aim(pipe, request, centroids({"one": texture}))
+        mixed = target_centroid(pipe, request, centroids({"one": texture}))
         expected = 0.25 * texture.centroid.values + 0.75 * pipe.table.of("moss").values
         assert torch.allclose(mixed.values, expected, atol=1e-6)
 
@@ -160,25 +160,25 @@ def test_of_too_many_the_oldest_goes(pipe):
 
 class TestShelves:
     @pytest.fixture
-    def texture(self, pipe) -> OwnTexture:
+    def texture(self, pipe) -> UserTexture:
         return make_texture(pipe, uri(picture()), "wall.png", [])
 
     def test_each_visitor_has_their_own(self, texture):
-        shelves = Shelves()
-        shelves.put("a", {"wall": texture})
-        assert shelves.of("a") == {"wall": texture} and shelves.of("b") == {}
-        shelves.of("a").clear()  # a copy
-        assert shelves.of("a") == {"wall": texture}
-        shelves.forget("a")
-        shelves.forget("a")
-        assert shelves.of("a") == {}
+        store = UserTextureStore()
+        store.put("a", {"wall": texture})
+        assert store.of("a") == {"wall": texture} and store.of("b") == {}
+        store.of("a").clear()  # a copy
+        assert store.of("a") == {"wall": texture}
+        store.forget("a")
+        store.forget("a")
+        assert store.of("a") == {}
 
     def test_of_too_many_visitors_the_oldest_goes(self, texture):
-        shelves = Shelves(most=2)
+        store = UserTextureStore(most=2)
         for visitor in ("a", "b", "a", "c"):
-            shelves.put(visitor, {"wall": texture})
-        assert [bool(shelves.of(visitor)) for visitor in "abc"] == [True, False, True]
+            store.put(visitor, {"wall": texture})
+        assert [bool(store.of(visitor)) for visitor in "abc"] == [True, False, True]
 
     @pytest.mark.parametrize("visitor", [None, 3, ["a"], {"a": 1}, ""])
     def test_a_forged_visitor_has_none(self, visitor):
-        assert Shelves().of(visitor) == {}
+        assert UserTextureStore().of(visitor) == {}

@@ -13,9 +13,9 @@ import pytest
 
 from fgsd.app.api.endpoints import samples, strip
 from fgsd.app.render.frames import frames
-from fgsd.app.render.interpolations import between_frames
+from fgsd.app.render.interpolations import interpolation_frames
 from fgsd.app.requests.request import SampleRequest, parse_request
-from fgsd.app.serving.admission import RUNS_ON_ZERO_GPU, BusyError, Turns
+from fgsd.app.serving.admission import RUNS_ON_ZERO_GPU, Admission, BusyError
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.app.serving.zero_gpu import LONGEST, START, on_gpu, on_zero_gpu, seconds
 
@@ -90,28 +90,28 @@ def test_the_whole_loop_of_a_page_runs_while_the_gpu_is_lent(pipe, spaces):
 
 
 def test_what_lies_between_and_what_programs_ask_for_too(pipe, spaces):
-    way = request("moss brick", between={"mode": "strip", "places": 5})
-    *_, last = on_gpu(between_frames, pipe)(way, own=None)
+    way = request("moss brick", interpolation={"mode": "strip", "places": 5})
+    *_, last = on_gpu(interpolation_frames, pipe)(way, own=None)
     assert last["last"] and len(on_gpu(strip, pipe)(way)) == 5 and len(on_gpu(samples, pipe)(request())) == 2
     assert spaces.steps and all(spaces.steps)
     assert spaces.asked == [seconds(way), seconds(way), seconds(request())]
 
 
 def test_a_run_that_nobody_wants_ends_after_the_step(pipe, spaces):
-    wishes = iter([True, False])
-    made = list(on_gpu(partial(frames, interval=0), pipe)(request(), wanted=lambda: next(wishes)))
+    save_sequence = iter([True, False])
+    made = list(on_gpu(partial(frames, interval=0), pipe)(request(), wanted=lambda: next(save_sequence)))
     assert len(made) == 1 and len(spaces.steps) == 2
 
 
 def test_there_the_scheduler_only_counts_who_is_under_way(pipe, spaces):
-    turns = Turns(Scheduler(pipe, most_each=1))
-    assert turns.at_once == RUNS_ON_ZERO_GPU
-    run = turns.loop(frames)("a", request())
+    admission = Admission(Scheduler(pipe, most_each=1))
+    assert admission.at_once == RUNS_ON_ZERO_GPU
+    run = admission.loop(frames)("a", request())
     next(run)
     with pytest.raises(BusyError):
-        turns.call(samples)("a", request())
-    assert list(run)[-1][-1]["last"] and len(turns.call(samples)("a", request())) == 2
-    assert len(spaces.steps) == 8 and all(spaces.steps) and turns.scheduler.evaluations == 0
+        admission.call(samples)("a", request())
+    assert list(run)[-1][-1]["last"] and len(admission.call(samples)("a", request())) == 2
+    assert len(spaces.steps) == 8 and all(spaces.steps) and admission.scheduler.evaluations == 0
 
 
 def test_the_seconds_follow_the_inputs():
@@ -124,8 +124,8 @@ def test_the_seconds_follow_the_inputs():
     assert small < seconds(request(**most)) <= LONGEST
     way = {"mode": "strip", "places": 5}
     many = {"size": 128, "steps": 100}
-    assert seconds(request("moss brick", between=way, **many)) < seconds(
-        request("moss brick slate", between={"mode": "loop"}, **many)
+    assert seconds(request("moss brick", interpolation=way, **many)) < seconds(
+        request("moss brick slate", interpolation={"mode": "loop"}, **many)
     )
 
 

@@ -134,7 +134,7 @@ def test_a_phone_gets_one_column(visit):
     for upper, lower in pairwise(tops):
         assert upper["y"] + upper["height"] <= lower["y"]
     assert all(box["width"] > 340 for box in tops)
-    assert page.locator(".room").get_attribute("data-view") == "grid"
+    assert page.locator(".map-panel").get_attribute("data-view") == "grid"
     page.get_by_role("button", name="Mix").tap()
     dot(page, "slate").tap()
     finished(page, "0")

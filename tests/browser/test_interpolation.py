@@ -63,13 +63,13 @@ def mode(page: Page, name: str) -> None:
 
 
 def between_run(page: Page) -> str:
-    return page.locator(".between").get_attribute("data-run")
+    return page.locator(".interpolation").get_attribute("data-run")
 
 
 def ready(page: Page, run: str | None = None) -> None:
     """Wait until everything is there, or what is missing is said; with `run`, of another run than that."""
     page.wait_for_function(
-        """run => { const b = document.querySelector('.between');
+        """run => { const b = document.querySelector('.interpolation');
                     return b && b.dataset.done === 'true' && b.dataset.run !== run; }""",
         arg=run,
     )
@@ -85,13 +85,13 @@ def canvas(page: Page, selector: str, k: int = 0) -> np.ndarray:
 
 
 def row(page: Page, k: int) -> list[np.ndarray]:
-    selector = f".between .row:nth-child({k + 1}) canvas"
+    selector = f".interpolation .row:nth-child({k + 1}) canvas"
     return [canvas(page, selector, j) for j in range(page.locator(selector).count())]
 
 
 def saved(page: Page, name: str, folder) -> tuple[str, bytes]:
     with page.expect_download() as download:
-        page.locator(".between").get_by_role("button", name=name).click()
+        page.locator(".interpolation").get_by_role("button", name=name).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path.name, path.read_bytes()
@@ -101,7 +101,7 @@ def strip(visit, **options) -> Page:
     """The page with a strip from brick to moss."""
     page = visit(**options)
     mode(page, "Strip")
-    expect(page.locator(".between .ask p")).to_contain_text("choose a second one")
+    expect(page.locator(".interpolation .ask p")).to_contain_text("choose a second one")
     before = between_run(page)
     dot(page, "moss").click(modifiers=["Shift"])
     ready(page, before)
@@ -111,7 +111,7 @@ def strip(visit, **options) -> Page:
 def test_a_strip_with_the_blend_and_the_unguided_picture_under_it(visit, pipe, tmp_path):
     page = strip(visit)
     assert overflow(page) == (0, 0)
-    expect(page.locator("#picture-room")).to_be_hidden()
+    expect(page.locator("#picture-panel")).to_be_hidden()
     guided, blend, unguided = (row(page, k) for k in range(3))
     assert len(guided) == len(blend) == len(unguided) == 7
     for k in (0, 2, 6):
@@ -130,12 +130,12 @@ def test_a_strip_with_the_blend_and_the_unguided_picture_under_it(visit, pipe, t
 
 def test_steps_of_a_strip_stream_in(visit):
     page = visit()
-    page.evaluate("""() => { const b = document.querySelector('.between'); window.seen = [];
+    page.evaluate("""() => { const b = document.querySelector('.interpolation'); window.seen = [];
         new MutationObserver(() => window.seen.push(Number(b.dataset.index)))
             .observe(b, { attributes: true, attributeFilter: ['data-index'] }); }""")
     mode(page, "Strip")
     page.get_by_role("button", name="Add the most different texture").click()
-    page.wait_for_function("document.querySelector('.between').dataset.index === '16'")
+    page.wait_for_function("document.querySelector('.interpolation').dataset.index === '16'")
     assert len(chosen(page)) == 2 and "brick" in chosen(page)
     seen = page.evaluate("window.seen")
     last_run = seen[len(seen) - seen[::-1].index(0) :]  # each run begins at 0
@@ -149,12 +149,12 @@ def test_places_and_the_closer_look(visit):
     page.get_by_label("Pictures in the strip").select_option("11")
     ready(page, before)
     assert len(row(page, 0)) == 11 and "places=11" in page.url
-    page.locator(".between .row").nth(1).locator("canvas").nth(0).hover()
-    expect(page.locator(".between figcaption").first).to_have_text("100 % brick")
-    page.locator(".between .cell").nth(5).focus()
-    expect(page.locator(".between figcaption").first).to_have_text("50 % brick · 50 % moss")
+    page.locator(".interpolation .row").nth(1).locator("canvas").nth(0).hover()
+    expect(page.locator(".interpolation figcaption").first).to_have_text("100 % brick")
+    page.locator(".interpolation .cell").nth(5).focus()
+    expect(page.locator(".interpolation figcaption").first).to_have_text("50 % brick · 50 % moss")
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".between figcaption").first).to_have_text("40 % brick · 60 % moss")
+    expect(page.locator(".interpolation figcaption").first).to_have_text("40 % brick · 60 % moss")
 
 
 def test_a_link_opens_the_same_strip(visit, server):
@@ -171,27 +171,27 @@ def test_a_link_opens_the_same_strip(visit, server):
 def test_a_grid_whose_corners_are_filled_and_a_picture_that_becomes_the_target(visit, pipe):
     page = visit()
     mode(page, "Grid")
-    expect(page.locator(".between .ask p")).to_contain_text("four corners: choose 3 more textures")
+    expect(page.locator(".interpolation .ask p")).to_contain_text("four corners: choose 3 more textures")
     page.get_by_role("button", name="Add the 3 nearest textures").click()
-    page.wait_for_function("document.querySelectorAll('.between .cell').length === 25")
+    page.wait_for_function("document.querySelectorAll('.interpolation .cell').length === 25")
     ready(page)
     assert overflow(page) == (0, 0)
-    corners = page.locator(".between .corner").all_inner_texts()
+    corners = page.locator(".interpolation .corner").all_inner_texts()
     assert sorted(corners) == ["brick", "moss", "sand", "slate"] and corners[0] == "brick"
-    cells = [canvas(page, ".between .cell canvas", k) for k in range(25)]
+    cells = [canvas(page, ".interpolation .cell canvas", k) for k in range(25)]
     for place, name in zip((0, 4, 20, 24), corners, strict=True):
         assert same_picture(cells[place], expected(pipe, name))
     assert same_picture(cells[12], expected(pipe, dict.fromkeys(corners, 0.25)))
     before = run_of(page)
-    page.locator(".between .cell").nth(2).click()
+    page.locator(".interpolation .cell").nth(2).click()
     finished(page, before)
-    expect(page.locator("#between-room")).to_be_hidden()
+    expect(page.locator("#interpolation-panel")).to_be_hidden()
     assert page.get_by_role("tab", name="Sample").get_attribute("aria-selected") == "true"
     shares = weights(page)
     assert shares[corners[0]] == shares[corners[1]] == 0.5 and len(shares) == 4
     page.go_back()
     ready(page)
-    expect(page.locator("#between-room")).to_be_visible()
+    expect(page.locator("#interpolation-panel")).to_be_visible()
     assert page.get_by_role("tab", name="Grid").get_attribute("aria-selected") == "true"
 
 
@@ -203,14 +203,14 @@ def test_a_loop_plays_and_is_taken_home_as_gif_and_film(visit, pipe, tmp_path):
     mode(page, "Loop")
     ready(page, before)
     assert overflow(page) == (0, 0)
-    place = page.locator(".between").get_attribute("data-place")
-    expect(page.locator(".between")).not_to_have_attribute("data-place", place)  # it plays
+    place = page.locator(".interpolation").get_attribute("data-place")
+    expect(page.locator(".interpolation")).not_to_have_attribute("data-place", place)  # it plays
     page.get_by_role("button", name="Pause").click()
     scrub = page.get_by_label("Place in the loop")
     assert scrub.get_attribute("max") == "23"
     scrub.focus()
     page.keyboard.press("Home")
-    expect(page.locator(".between")).to_have_attribute("data-place", "0")
+    expect(page.locator(".interpolation")).to_have_attribute("data-place", "0")
     name, gif = saved(page, "GIF", tmp_path)
     assert name == "brick-moss-seed-0-loop.gif"
     moving = Image.open(io.BytesIO(gif))
@@ -236,17 +236,17 @@ def test_the_slider_of_coarse_and_fine_changes_the_picture_before_it_is_released
     mode(page, "Coarse/fine")
     ready(page, before)
     assert overflow(page) == (0, 0)
-    first = canvas(page, ".between .one")
+    first = canvas(page, ".interpolation .one")
     slider = page.get_by_label("Where coarse goes over to detail")
     box = slider.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=4)
     page.wait_for_function(
-        "(() => { const { live, index } = document.querySelector('.between').dataset;"
+        "(() => { const { live, index } = document.querySelector('.interpolation').dataset;"
         "         return live === 'true' && index === '5'; })()"
     )
-    assert not np.array_equal(canvas(page, ".between .one"), first)
+    assert not np.array_equal(canvas(page, ".interpolation .one"), first)
     before = between_run(page)
     page.mouse.up()
     ready(page, before)
@@ -257,7 +257,7 @@ def test_the_slider_of_coarse_and_fine_changes_the_picture_before_it_is_released
     before = between_run(page)
     page.get_by_role("button", name="Swap the two textures").click()
     ready(page, before)
-    expect(page.locator(".between .end").first).to_have_text("coarse: moss")
+    expect(page.locator(".interpolation .end").first).to_have_text("coarse: moss")
     picture = np.asarray(Image.open(io.BytesIO(saved(page, "Save", tmp_path)[1])))
     assert np.array_equal(picture, expected(pipe, coarse_fine({"moss": 1}, {"brick": 1}, switch)))
 
@@ -276,18 +276,18 @@ def test_by_keyboard_the_slider_refines_at_each_key(visit):
 @pytest.mark.slow
 def test_stop_and_a_new_wish_end_a_loop(visit, server):
     page = visit(path="?mix=brick:0.4,moss:0.3,slate:0.3&mode=loop&size=128&steps=100")
-    page.wait_for_function("Number(document.querySelector('.between').dataset.index) >= 1")
+    page.wait_for_function("Number(document.querySelector('.interpolation').dataset.index) >= 1")
     page.locator("#stop").click()
-    expect(page.locator(".between .told")).to_have_text("Stopped.")
+    expect(page.locator(".interpolation .status")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
-    assert page.locator(".between").get_attribute("data-done") == "false"
+    assert page.locator(".interpolation").get_attribute("data-done") == "false"
     lines = len(server.lines())
     before = between_run(page)
     page.locator("#sample").click()
-    page.wait_for_function("run => document.querySelector('.between').dataset.run !== run", arg=before)
+    page.wait_for_function("run => document.querySelector('.interpolation').dataset.run !== run", arg=before)
     mode(page, "Sample")
     finished(page, "0")
-    expect(page.locator("#between-room")).to_be_hidden()
+    expect(page.locator("#interpolation-panel")).to_be_hidden()
     # the loop has 36 pictures of 100 steps each, two at a time; the sample of four takes 100 steps
     assert len(server.lines()) - lines < 18 * 100 + 100
 
@@ -295,15 +295,15 @@ def test_stop_and_a_new_wish_end_a_loop(visit, server):
 def test_a_hand_on_the_map_shows_the_picture_and_the_strip_comes_back(visit):
     page = strip(visit)
     before = between_run(page)
-    mark = page.locator(".room .mark").bounding_box()
+    mark = page.locator(".map-panel .mark").bounding_box()
     page.mouse.move(mark["x"] + 12, mark["y"] + 12)
     page.mouse.down()
     page.mouse.move(mark["x"] + 40, mark["y"] + 20, steps=4)
-    expect(page.locator("#picture-room")).to_be_visible()
+    expect(page.locator("#picture-panel")).to_be_visible()
     page.mouse.up()
     ready(page, before)
-    expect(page.locator("#between-room")).to_be_visible()
-    expect(page.locator("#picture-room")).to_be_hidden()
+    expect(page.locator("#interpolation-panel")).to_be_visible()
+    expect(page.locator("#picture-panel")).to_be_hidden()
 
 
 def test_tabs_by_keyboard(visit):
@@ -312,11 +312,11 @@ def test_tabs_by_keyboard(visit):
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.mode") == "strip"
     page.keyboard.press("Enter")
-    expect(page.locator(".between .ask")).to_be_visible()
+    expect(page.locator(".interpolation .ask")).to_be_visible()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     finished(page, "0")
-    expect(page.locator("#picture-room")).to_be_visible()
+    expect(page.locator("#picture-panel")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -332,13 +332,13 @@ def test_a_broken_link_is_named(visit, query, words):
 def test_a_forged_picture_changes_nothing_and_a_forged_target_is_answered(visit):
     page = strip(visit)
     page.route(re.compile("queue/join"), lambda route: forge(route, {"weights": {"gold": 1}}))
-    page.locator(".between .cell").nth(3).click()
-    expect(page.locator(".between .complaint")).to_have_text("There is no texture named 'gold'.")
+    page.locator(".interpolation .cell").nth(3).click()
+    expect(page.locator(".interpolation .error")).to_have_text("There is no texture named 'gold'.")
     page.unroute(re.compile("queue/join"))
     before = between_run(page)
     page.locator("#sample").click()
     ready(page, before)
-    expect(page.locator(".between .complaint")).to_be_hidden()
+    expect(page.locator(".interpolation .error")).to_be_hidden()
 
 
 def forge(route, event_data: dict) -> None:
@@ -354,14 +354,16 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     for name in ("Strip", "Grid", "Loop", "Coarse/fine"):
         page.get_by_role("tab", name=name).tap()
-        expect(page.locator(".between .ask")).to_be_visible()
+        expect(page.locator(".interpolation .ask")).to_be_visible()
         assert overflow(page)[0] == 0
     before = between_run(page)
     page.get_by_role("button", name="Add the most different texture").tap()
-    page.wait_for_function("document.querySelector('.between .one') !== null")
+    page.wait_for_function("document.querySelector('.interpolation .one') !== null")
     ready(page, before)
     assert overflow(page)[0] == 0
-    tops = [page.locator(part).bounding_box()["y"] for part in ("#between-room", "#target-room", "#controls")]
+    tops = [
+        page.locator(part).bounding_box()["y"] for part in ("#interpolation-panel", "#map-panel", "#controls")
+    ]
     assert tops == sorted(tops)
 
 

@@ -64,7 +64,7 @@ def test_the_picture_and_the_link_are_taken_home(visit, pipe, tmp_path):
         assert np.array_equal(np.asarray(saved.convert("RGB"))[:64, :64], pixels(page))
     page.get_by_role("button", name="Save").click()
     page.get_by_role("menuitem", name="Link").click()
-    expect(page.locator(".save .said")).to_have_text("Link copied.")
+    expect(page.locator(".save .status")).to_have_text("Link copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
@@ -83,11 +83,11 @@ def test_back_and_forward_undo_and_redo(visit, pipe):
     before = run_of(page)
     page.mouse.click(*middle(page.locator(".map")))
     finished(page, before)
-    assert middle(page.locator(".room .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
+    assert middle(page.locator(".map-panel .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
     before = run_of(page)
     page.go_back()
     finished(page, before)
-    assert middle(page.locator(".room .mark")) == pytest.approx(middle(dot(page, "moss")), abs=1)
+    assert middle(page.locator(".map-panel .mark")) == pytest.approx(middle(dot(page, "moss")), abs=1)
     before = run_of(page)
     page.go_back()  # to the first screen
     finished(page, before)

@@ -216,8 +216,8 @@ def test_zoom_and_pan_keep_thumbnails_crops_and_pin_together(visit, mapped):
     fixed = np.array(at(page, 0.5, 0.4)) - origin
     page.mouse.move(*(fixed + origin))
     page.mouse.wheel(0, -180)
-    page.wait_for_function("Number(document.querySelector('.room').dataset.zoom) > 1.2")
-    k = float(page.locator(".room").get_attribute("data-zoom"))
+    page.wait_for_function("Number(document.querySelector('.map-panel').dataset.zoom) > 1.2")
+    k = float(page.locator(".map-panel").get_attribute("data-zoom"))
     after = np.array([middle(dot(page, name)) for name in names]) - origin
     assert after == pytest.approx(fixed + k * (before - fixed), abs=2)
     assert [dot(page, name).bounding_box()["width"] for name in names] == pytest.approx(sides)
@@ -232,7 +232,7 @@ def test_zoom_and_pan_keep_thumbnails_crops_and_pin_together(visit, mapped):
     size = np.array([page.locator(".map").bounding_box()[key] for key in ("width", "height")])
     crops = panned[0] + k * (mapped.map.crops("umap", 0) * size - before[0])
     assert crops_under(page, crops / size) > 0.95
-    assert chosen(page) == ["brick"]  # nothing of this was a wish
+    assert chosen(page) == ["brick"]  # nothing of this was a client_seq
     # the pin goes where the hand is, seen through the zoom: onto a texture it takes all of that
     drag(page, middle(page.locator(".mark")), tuple(panned[1] - panned[0]))
     assert weights(page)["moss"] > 0.98
@@ -245,11 +245,11 @@ def test_a_double_click_zooms_and_leaves_the_target(visit):
     page = visit()
     settled(page, "pca-0")
     page.mouse.dblclick(*at(page, 0.5, 0.97))
-    page.wait_for_function("Number(document.querySelector('.room').dataset.zoom) === 2")
+    page.wait_for_function("Number(document.querySelector('.map-panel').dataset.zoom) === 2")
     assert chosen(page) == ["brick"] and weights(page) == {"brick": 1}
     page.get_by_role("button", name="Zoom out").click()
     page.get_by_role("button", name="Show the whole map").click()
-    assert page.locator(".room").get_attribute("data-zoom") == "1"
+    assert page.locator(".map-panel").get_attribute("data-zoom") == "1"
 
 
 def test_a_crop_under_the_pointer_is_shown_with_its_class(visit, mapped, texture_folder):
@@ -260,7 +260,7 @@ def test_a_crop_under_the_pointer_is_shown_with_its_class(visit, mapped, texture
     apart = np.abs(places[:, None] - np.array(thumbs)).max(axis=2).min(axis=1)
     index = int(np.where(((places > 0.1) & (places < 0.9)).all(axis=1), apart, 0).argmax())
     page.mouse.move(*at(page, *places[index].tolist()))
-    peek = page.locator(".peek")
+    peek = page.locator(".tooltip")
     expect(peek).to_be_visible()
     name = mapped.classes[mapped.map.labels[index]]
     expect(peek.locator("b")).to_have_text(name)
@@ -322,11 +322,11 @@ def test_a_weight_typed_as_a_number(visit, mapped):
 
 def test_the_true_distance_stands_beside_the_one_on_the_map(visit, mapped):
     page = visit()
-    expect(page.locator(".truth")).to_have_attribute("data-distance", "0")
+    expect(page.locator(".true-distance")).to_have_attribute("data-distance", "0")
     dot(page, "moss").click(modifiers=["Shift"])
     [(_, distance)] = mapped.table.nearest(mapped.table.mixture({"brick": 0.5, "moss": 0.5}), 1)
     assert distance > 0.05
-    expect(page.locator(".truth")).to_contain_text(f"truly {distance:.2f} · on the map")
+    expect(page.locator(".true-distance")).to_contain_text(f"truly {distance:.2f} · on the map")
 
 
 def test_what_other_rooms_bring_onto_the_map(visit, mapped):
@@ -336,15 +336,17 @@ def test_what_other_rooms_bring_onto_the_map(visit, mapped):
     for index in range(3):
         places = [[0.2 + 0.1 * index, 0.9], [0.9, 0.2 + 0.1 * index]]
         page.evaluate(send, ["fgsd:path", {"run": 4, "index": index, "places": {"pca": places}}])
-    expect(page.locator(".room")).to_have_attribute("data-path", "3")
+    expect(page.locator(".map-panel")).to_have_attribute("data-path", "3")
     page.evaluate(send, ["fgsd:path", {"run": 5, "index": 0, "places": {"pca": [[0.1, 0.1]]}}])
-    expect(page.locator(".room")).to_have_attribute("data-path", "1")
+    expect(page.locator(".map-panel")).to_have_attribute("data-path", "1")
     src = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     levels = [[0.3, 0.95]] * len(mapped.map.sigmas)
-    page.evaluate(send, ["fgsd:own", [{"name": "my wall", "src": src, "pca": levels, "umap": None}]])
+    page.evaluate(
+        send, ["fgsd:user-textures", [{"name": "my wall", "src": src, "pca": levels, "umap": None}]]
+    )
     settled(page, "pca-0")
     assert middle(dot(page, "my wall")) == pytest.approx(at(page, 0.3, 0.95), abs=1)
-    page.evaluate(send, ["fgsd:own", []])
+    page.evaluate(send, ["fgsd:user-textures", []])
     expect(dot(page, "my wall")).to_have_count(0)
 
 
@@ -358,7 +360,7 @@ def test_what_is_forged_is_refused(visit):
         ("map_points", {"projection": "pca", "level": 99}),
         ("map_feature", {"index": -1, "level": 0}),
         ("map_crop", {"crop": "1", "level": 0}),
-        ("map_truth", {"target": "everything"}),
+        ("map_true_distance", {"target": "everything"}),
     ):
         reply = page.request.post(sent.value.url, data={**body, "fn_name": function, "data": asked})
         assert set(reply.json()) == {"error"}, function
@@ -389,6 +391,6 @@ def test_two_fingers_zoom_and_leave_the_target(visit):
     fingers("touchMove", (0.4, 0.95), (0.6, 0.95))
     fingers("touchMove", (0.3, 0.95), (0.7, 0.95))
     fingers("touchEnd")
-    page.wait_for_function("Math.abs(document.querySelector('.room').dataset.zoom - 4) < 0.2")
+    page.wait_for_function("Math.abs(document.querySelector('.map-panel').dataset.zoom - 4) < 0.2")
     assert weights(page) == {"brick": 1}
     assert page.locator(".room.dragging").count() == 0

@@ -64,7 +64,7 @@ def crowd(browser, server):
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     began = time.perf_counter()
     page.goto(server.url, wait_until="commit")
-    page.wait_for_function("document.querySelector('.room')?.dataset.points === 'pca-0'")
+    page.wait_for_function("document.querySelector('.map-panel')?.dataset.points === 'pca-0'")
     clock = time.perf_counter() - began
     metrics = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
     yield page, clock, metrics["TaskDuration"]

@@ -292,7 +292,7 @@ class TestTakingHome:
         lines = page.locator(".save dialog pre")
         expect(lines).to_contain_text("pipe.stream(")
         page.get_by_role("button", name="Copy").click()
-        expect(page.locator(".save .said")).to_have_text("Copied.")
+        expect(page.locator(".save .status")).to_have_text("Copied.")
         text = page.evaluate("navigator.clipboard.readText()")
         assert text.strip() == lines.inner_text().strip()
         assert str(checkpoint_folder) not in text  # where the server keeps it is nobody's business

@@ -50,8 +50,8 @@ def test_open_pages_outlive_a_killed_server(browser, checkpoint_folder, texture_
 
     server.kill()
     for page in pages:
-        expect(page.locator(".away")).to_contain_text(AWAY)
-        assert page.locator(".away").is_visible()
+        expect(page.locator(".offline")).to_contain_text(AWAY)
+        assert page.locator(".offline").is_visible()
         assert not page.locator(".toast-wrap").is_visible()
     dot(idle, "slate").click()  # what nobody has answered yet
     expect(dot(idle, "slate")).to_have_attribute("aria-pressed", "true")
@@ -60,12 +60,12 @@ def test_open_pages_outlive_a_killed_server(browser, checkpoint_folder, texture_
     server.started()
     for page in pages:
         page.wait_for_function("!window.before && document.querySelector('.picture')")
-        assert AWAY not in page.locator(".away").text_content()
+        assert AWAY not in page.locator(".offline").text_content()
     shows(idle, "mix=slate:1.0", "seed=7")
     assert chosen(idle) == ["slate"]
     assert same_picture(pixels(idle), expected(pipe, "slate", seed=7))
     shows(owner, "mix=slate:1.0")
-    expect(owner.locator(".away")).to_contain_text(LOST)
+    expect(owner.locator(".offline")).to_contain_text(LOST)
     shows(busy, "mix=moss:1.0", "images=16", "size=256", "steps=100", done=False)
     for page in (idle, owner):
         dot(page, "brick").click()

@@ -41,7 +41,7 @@ def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:
 
 
 def names(page: Page) -> list[str]:
-    return page.locator(".own .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
+    return page.locator(".user-textures .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
 
 
 def transfer(page: Page, image: Image.Image, name: str):
@@ -68,17 +68,17 @@ def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:
 
 def test_an_image_becomes_the_target_and_is_described(visit, pipe):
     page = visit()
-    page.evaluate("document.addEventListener('fgsd:own', e => (window.told = e.detail))")
+    page.evaluate("document.addEventListener('fgsd:user-textures', e => (window.status = e.detail))")
     image = photograph()
     add(page, image)
     assert same_picture(pixels(page), own_picture(pipe, image))
     assert names(page) == ["my photo"]
     near = pipe.nearest(pipe.centroid_of(image, crops=CROPS), 3)
     words = ", ".join(f"{name} {distance:.1f}" for name, distance in near)
-    expect(page.locator(".own .near")).to_have_text(f"my photo is nearest to {words}")
-    assert "may take the structure of classes" in page.locator(".own .near").get_attribute("title")
+    expect(page.locator(".user-textures .near")).to_have_text(f"my photo is nearest to {words}")
+    assert "may take the structure of classes" in page.locator(".user-textures .near").get_attribute("title")
     (told,) = page.evaluate("window.told")
-    places = pipe.map.place_centroid("pca", pipe.centroid_of(image, crops=CROPS))
+    places = pipe.map.project_centroid("pca", pipe.centroid_of(image, crops=CROPS))
     assert told["name"] == "my photo" and told["src"].startswith("data:image/")
     assert np.array(told["pca"]) == pytest.approx(places, abs=1e-3)
     assert overflow(page) == (0, 0)
@@ -86,7 +86,7 @@ def test_an_image_becomes_the_target_and_is_described(visit, pipe):
 
 def test_an_image_is_dropped_anywhere_and_the_page_shows_that_it_may_be(visit, pipe):
     page = visit()
-    veil, data = page.locator(".own .veil"), transfer(page, photograph(seed=1), "dropped.png")
+    veil, data = page.locator(".user-textures .veil"), transfer(page, photograph(seed=1), "dropped.png")
     expect(veil).to_be_hidden()
     for kind in ("dragenter", "dragover"):
         page.dispatch_event(".picture", kind, {"dataTransfer": data})
@@ -169,15 +169,15 @@ def test_what_cannot_be_used_is_named_and_the_page_stays_usable(visit, pipe, tmp
         (b" " * 1_700_000, "b.json", "application/json", "b.json is too large for a recipe."),
     ):
         give(page, content, name, kind)
-        expect(page.locator(".own .trouble")).to_contain_text(words)
+        expect(page.locator(".user-textures .error")).to_contain_text(words)
         assert run_of(page) == "0" and overflow(page) == (0, 0)
     large = tmp_path / "large.png"
     large.write_bytes(b"\x89PNG" + bytes(20_000_000))
-    page.locator(".own .file").set_input_files(large)
-    expect(page.locator(".own .trouble")).to_contain_text("large.png is larger than 16 MB")
+    page.locator(".user-textures .file").set_input_files(large)
+    expect(page.locator(".user-textures .error")).to_contain_text("large.png is larger than 16 MB")
     dot(page, "moss").click()
     finished(page, "0")
-    expect(page.locator(".own .trouble")).to_be_hidden()
+    expect(page.locator(".user-textures .error")).to_be_hidden()
     assert same_picture(pixels(page), expected(pipe, "moss"))
 
 
@@ -192,7 +192,7 @@ def test_a_forged_image_is_answered_with_a_sentence(visit):
 
     page.route("**/queue/join*", forge)
     give(page, png(photograph()))
-    expect(page.locator(".own .trouble")).to_have_text("What came is no image.")
+    expect(page.locator(".user-textures .error")).to_have_text("What came is no image.")
     assert names(page) == []
 
 
@@ -226,7 +226,7 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
     shows(page, "mix=my%2520photo:0.5,moss:0.5")
     page.get_by_role("button", name="Save").click()
     page.locator('[data-save="link"]').click()
-    expect(page.locator(".own .note")).to_contain_text("my photo does not fit into it")
+    expect(page.locator(".user-textures .note")).to_contain_text("my photo does not fit into it")
     page.get_by_role("button", name="Save").click()
     with page.expect_download() as download:
         page.locator('[data-save="recipe"]').click()
@@ -243,7 +243,7 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
     # and a file of another network
     content = {**json.loads(text), "checkpoint": "0" * 16}
     give(other, json.dumps(content).encode(), "recipe.fgsd.json", "application/json")
-    expect(other.locator(".own .trouble")).to_contain_text("made with another network")
+    expect(other.locator(".user-textures .error")).to_contain_text("made with another network")
     dot(page, "slate").click()
     shows(page, "mix=slate:1.0")
     expect(file).to_have_js_property("hidden", True)
@@ -262,7 +262,7 @@ def test_on_a_phone(visit):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     assert overflow(page)[0] == 0
     expect(page.get_by_role("button", name="Photograph")).to_be_visible()
-    assert page.locator(".own .camera").get_attribute("capture") == "environment"
+    assert page.locator(".user-textures .camera").get_attribute("capture") == "environment"
     add(page, photograph())
     page.get_by_role("button", name="Save").tap()
     page.locator('[data-save="link"]').tap()

@@ -14,7 +14,7 @@ from fgsd.app.requests.request import (
     SampleRequest,
     number,
     parse_request,
-    shown,
+    repr_short,
 )
 
 NAMES = {name: name for name in LABELS} | {"places": "points"}
@@ -50,14 +50,14 @@ def strip_call(
 ) -> SampleRequest:
     """Check a call of `interpolate`: two classes, and how many places there are, the ends included."""
     if a == b:
-        raise RequestError(f"a and b must be two classes; {shown(a)} came twice.")
+        raise RequestError(f"a and b must be two classes; {repr_short(a)} came twice.")
     ends = (_name(a, "a", classes), _name(b, "b", classes))
     chosen = [{"name": name, "weight": 50} for name in ends]
     if points is None:
         raise RequestError("points must be a whole number; nothing came.")
     between = {"mode": "strip", "places": points}
     request = parse_request(
-        chosen, classes=classes, multiple=multiple, between=between, labels=NAMES, **values
+        chosen, classes=classes, multiple=multiple, interpolation=between, labels=NAMES, **values
     )
     return _affordable(request, request.places)
 
@@ -78,7 +78,7 @@ def image_call(image: Any, uploads: Path) -> str:
         return stored_uri(image["path"], uploads)
     raise RequestError(
         "image must be a data URI (data:image/png;base64,...) of a PNG, JPEG or WebP, or an uploaded file; "
-        f"{shown(image)} came."
+        f"{repr_short(image)} came."
     )
 
 
@@ -88,10 +88,10 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     if not isinstance(target, dict) or not target:
         raise RequestError(
             f"target must be the name of a class, or weights by name such as {{'a': 0.5, 'b': 0.5}}; "
-            f"{shown(target)} came."
+            f"{repr_short(target)} came."
         )
     weights = {
-        _name(name, "target", classes): number(weight, f"target: the weight of {shown(name)}", 0.0, 1.0)
+        _name(name, "target", classes): number(weight, f"target: the weight of {repr_short(name)}", 0.0, 1.0)
         for name, weight in target.items()
     }
     total = sum(weights.values())
@@ -103,7 +103,7 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
 def _name(name: Any, argument: str, classes: Sequence[str]) -> str:
     if not isinstance(name, str) or name not in classes:
         raise RequestError(
-            f"{argument}: there is no class named {shown(name)}; the endpoint classes has the names."
+            f"{argument}: there is no class named {repr_short(name)}; the endpoint classes has the names."
         )
     return name
 

@@ -21,8 +21,8 @@ from fgsd.app.render.interpolations import weights_of
 from fgsd.app.render.user_textures import make_texture
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import RequestError, SampleRequest
-from fgsd.app.requests.target import aim
-from fgsd.app.serving.admission import Turns, program
+from fgsd.app.requests.target import target_centroid
+from fgsd.app.serving.admission import Admission, program
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 Sampler = Literal["dpm2m", "ancestral", "heun"]
 
 
-def create_api(turns: Turns, *, sampling: Mapping[str, Any], reading: Mapping[str, Any]) -> None:
+def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Mapping[str, Any]) -> None:
     """Register the endpoints with the blocks that are being built.
 
     Parameters
@@ -41,9 +41,9 @@ def create_api(turns: Turns, *, sampling: Mapping[str, Any], reading: Mapping[st
         Whose places in the queue they share: `concurrency_id` and `concurrency_limit`, of those who sample
         and of those who read an image.
     """
-    pipe = turns.scheduler.pipe
+    pipe = admission.scheduler.pipe
     known = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
-    sampled, stripped = turns.call(samples), turns.call(strip)
+    sampled, stripped = admission.call(samples), admission.call(strip)
     folder = Path(gr.utils.get_upload_folder())
 
     def sample(
@@ -165,14 +165,14 @@ def samples(
     pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
 ) -> list[Image.Image]:
     """The images of a request, those of `Pipeline.sample` to the bit."""
-    return pipe.sample(aim(pipe, request, own), **request.options())
+    return pipe.sample(target_centroid(pipe, request, own), **request.options())
 
 
 def strip(
     pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
 ) -> list[Image.Image]:
     """The images of a strip between the ends of a request, all from the noise of its seed."""
-    centroids = [aim(pipe, request, own, weights=weights) for weights in weights_of(request)]
+    centroids = [target_centroid(pipe, request, own, weights=weights) for weights in weights_of(request)]
     n = len(centroids)
     return pipe.sample(centroids, **request.options() | {"n": n, "seed": [request.seed] * n})
 

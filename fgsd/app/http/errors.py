@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 PROVOKED = (TypeError, LookupError, ValueError, AttributeError, AssertionError, RecursionError, InvalidURL)
 
 
-class Answer:
+class ErrorResponder:
     """Sends on what Gradio answers; but where it says 500, which it does of every refused call, 400."""
 
     def __init__(self, scope: dict, send: Callable[[dict], Awaitable[None]]) -> None:
@@ -44,7 +44,7 @@ class Answer:
             await self.end(400, _sentence(self._body))
 
     async def end(self, status: int, sentence: str) -> None:
-        """Answer with a sentence; a stream that has begun can only be ended."""
+        """ErrorResponder with a sentence; a stream that has begun can only be ended."""
         if self._ended:
             return
         self._ended = True

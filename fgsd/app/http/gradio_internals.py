@@ -45,7 +45,7 @@ class Blocks(gr.Blocks):
             raise _said("What came cannot be read; a file must be uploaded to this server first.") from None
 
 
-def told_by(event: gr.EventData) -> dict:
+def event_data(event: gr.EventData) -> dict:
     """What an event of a page brings; {} if what was forged is no object."""
     return event._data if isinstance(event._data, dict) else {}
 

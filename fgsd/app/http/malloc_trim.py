@@ -15,7 +15,7 @@ EVERY = 20.0  # seconds
 
 
 @functools.cache
-def return_spare_memory(every: float = EVERY) -> None:
+def start_malloc_trim(every: float = EVERY) -> None:
     """Do so every so many seconds, in a thread that lives as long as the process; nothing without glibc."""
     try:
         trim = ctypes.CDLL(None).malloc_trim

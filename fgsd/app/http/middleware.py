@@ -24,8 +24,8 @@ from httpx import URL, InvalidURL
 from starlette.datastructures import Headers
 
 from fgsd.app.api.files import SWEEP
-from fgsd.app.http.errors import Answer, meaning
-from fgsd.app.http.queue_cleanup import Unread
+from fgsd.app.http.errors import ErrorResponder, meaning
+from fgsd.app.http.queue_cleanup import QueueCleanup
 
 log = logging.getLogger(__name__)
 
@@ -72,19 +72,19 @@ class Refusal(Exception):
         self.status = status
 
 
-class Door:
+class PageMiddleware:
     """ASGI middleware around a page: see the module."""
 
     def __init__(self, app: Callable) -> None:
-        self.app, self._unread, self._uploads = app, Unread(), Uploads()
+        self.app, self._queue_cleanup, self._uploads = app, QueueCleanup(), Uploads()
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = Answer(scope, send)
+        answer = ErrorResponder(scope, send)
         if page := scope.get("app"):
-            self._unread.sweep(page.get_blocks()._queue)
+            self._queue_cleanup.sweep(page.get_blocks()._queue)
         try:
             await self.app(*await _admitted(scope, receive, self._uploads), answer.send)
         except Refusal as refusal:

@@ -9,7 +9,7 @@ from typing import Any
 TIMEOUT_S = 120.0  # seconds that an answer lies unread; whoever waits for one reads it at once
 
 
-class Unread:
+class QueueCleanup:
     """Sweeps the queue of a page now and then, when somebody asks for something.
 
     Parameters

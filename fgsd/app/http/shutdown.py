@@ -17,12 +17,12 @@ from typing import NoReturn
 
 import gradio as gr
 
-from fgsd.app.http.temp_dir import own_folder, remove
+from fgsd.app.http.temp_dir import remove, use_private_temp_dir
 
 GRACE = 1.0  # seconds that answers under way may take
 
 
-class Ending:
+class Shutdown:
     """Hears SIGTERM and Ctrl+C once it is made: while the server starts, they end the process at once."""
 
     def __init__(self) -> None:
@@ -47,5 +47,5 @@ class Ending:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        remove(own_folder())
+        remove(use_private_temp_dir())
         os._exit(0)

@@ -30,7 +30,7 @@ _locks: list[int] = []  # open as long as this process lives
 
 
 @functools.cache
-def own_folder() -> Path | None:
+def use_private_temp_dir() -> Path | None:
     """Have Gradio write to a folder of this process alone, made at the first call.
 
     Returns

@@ -66,7 +66,7 @@ def create_view() -> gr.Radio:
     )
 
 
-def create_controls_room(multiple: int, view: gr.Radio) -> Controls:
+def create_controls_panel(multiple: int, view: gr.Radio) -> Controls:
     """Build the controls under the picture.
 
     Parameters

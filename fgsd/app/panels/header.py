@@ -30,8 +30,8 @@ TOOLS = """
   <button type="button" class="shelf" hidden aria-expanded="false" aria-controls="favourites"></button>
   <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
   <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
-  <p class="heard" role="status"></p>
-  <p class="away" role="status" hidden></p>
+  <p class="status" role="status"></p>
+  <p class="offline" role="status" hidden></p>
 </nav>
 """
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import told_by
+from fgsd.app.http.gradio_internals import event_data
 from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
-from fgsd.app.render.interpolations import between_frames, filled, missing, switch_frame
-from fgsd.app.render.user_textures import Shelves, centroids
+from fgsd.app.render.interpolations import filled, interpolation_frames, missing, switch_frame
+from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import MODES, RequestError, SampleRequest, parse_request
-from fgsd.app.serving.admission import Turns
-from fgsd.app.serving.preview import follower
-from fgsd.app.serving.request_sequence import COUNT_WISH, Newest
+from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.preview import preview_function
+from fgsd.app.serving.request_sequence import NUMBER_REQUEST, RequestSequence
 from fgsd.interpolation import switch_stops
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ MODES_MARKUP = """
 MODES_SCRIPT = (WEB / "interpolation" / "modes.js").read_text(encoding="utf-8")
 
 MARKUP = """
-<section class="between" data-stops="{stops}" aria-label="Between the textures">
+<section class="interpolation" data-stops="{stops}" aria-label="Between the textures">
   <div class="head">
     <p class="way"></p>
     <label class="places">places <select aria-label="Pictures in the strip"></select></label>
@@ -58,14 +58,14 @@ MARKUP = """
   <div class="ask" hidden><p></p><button type="button"></button></div>
   <div class="condensing" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
   <p class="reads"></p>
-  <p class="complaint" role="alert" hidden></p>
-  <p class="told" role="status"></p>
+  <p class="error" role="alert" hidden></p>
+  <p class="status" role="status"></p>
 </section>
 """
 
 
 @dataclass(frozen=True)
-class BetweenRoom:
+class InterpolationPanel:
     """Its components. The value of `modes` is {"mode", "switch", "places"}, as `parse_request` takes it."""
 
     modes: gr.HTML
@@ -87,86 +87,91 @@ def create_modes() -> gr.HTML:
     )
 
 
-def create_between_picture(turns: Turns, shelves: Shelves) -> gr.HTML:
+def create_interpolation_panel(admission: Admission, store: UserTextureStore) -> gr.HTML:
     """The room. Its value: {"run"} with "frame" (see `fgsd.app.render.interpolations`), "need", "error" or
     "stopped"; runs
     are numbered as those of the picture room. Fires `select` with the weights of a picture that was clicked,
     `input` when missing textures shall be added, and `release` when the two textures shall be swapped.
     """
-    pipe = turns.scheduler.pipe
+    pipe = admission.scheduler.pipe
     stops = json.dumps(switch_stops(pipe.table.sigmas))
     return gr.HTML(
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
         js_on_load=SCRIPT,
-        server_functions=[follower(turns, shelves, multiple=pipe.network.config.multiple, make=switch_frame)],
+        server_functions=[
+            preview_function(admission, store, multiple=pipe.network.config.multiple, make=switch_frame)
+        ],
         apply_default_css=False,
-        elem_id="between-room",
+        elem_id="interpolation-panel",
     )
 
 
-def is_between(value: Any) -> bool:
+def is_interpolation(value: Any) -> bool:
     """Whether the switch stands on something else than "Sample"; what is forged counts as that."""
     mode = value.get("mode") if isinstance(value, Mapping) else None
     return isinstance(mode, str) and mode in MODES.values() and mode != "sample"
 
 
-def wire_between(
-    turns: Turns,
-    room: BetweenRoom,
+def wire_interpolation(
+    admission: Admission,
+    room: InterpolationPanel,
     *,
-    newest: Newest,
-    wish: gr.Number,
-    shelves: Shelves,
-    target_room: gr.HTML,
+    newest: RequestSequence,
+    client_seq: gr.Number,
+    store: UserTextureStore,
+    map_panel: gr.HTML,
     controls: Controls,
     triggers: Sequence[Callable],
 ) -> None:
     """Let the triggers run whatever the switch stands on; "Sample" is left to the page.
 
-    `wish` is where the browser counts what its visitor wishes, see `COUNT_WISH`.
+    `client_seq` is where the browser counts what its visitor save_sequence, see `NUMBER_REQUEST`.
     """
-    pipe = turns.scheduler.pipe
-    names = [*controls.settings(), "between"]
-    inputs = [target_room, *controls.settings().values(), room.modes]
-    multiple, sampled = pipe.network.config.multiple, turns.loop(between_frames)
+    pipe = admission.scheduler.pipe
+    names = [*controls.settings(), "interpolation"]
+    inputs = [map_panel, *controls.settings().values(), room.modes]
+    multiple, sampled = pipe.network.config.multiple, admission.loop(interpolation_frames)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
     def known(visitor: gr.Request) -> list[str]:
-        return [*pipe.classes, *shelves.of(visitor.session_hash)]
+        return [*pipe.classes, *store.of(visitor.session_hash)]
 
     def parsed(visitor: gr.Request, chosen: Any, values: Sequence[Any]) -> SampleRequest:
         asked = dict(zip(names, values, strict=True))
         return parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
 
     def run(visitor: gr.Request, chosen, *values) -> Iterator[Any]:
-        *values, wish = values
+        *values, client_seq = values
         # it is the page's, or has been overtaken
-        if not is_between(values[-1]) or (ticket := newest.renew(visitor.session_hash, wish)) is None:
+        if (
+            not is_interpolation(values[-1])
+            or (run_id := newest.renew(visitor.session_hash, client_seq)) is None
+        ):
             yield gr.skip()  # without a yield, Gradio would empty the room
             return
-        yield {"run": ticket}
+        yield {"run": run_id}
         try:
             request = parsed(visitor, chosen, values)
             link = to_link(request)
             if need := missing(request, pipe.classes):
                 said = {"mode": request.mode, "sentence": need.sentence, "button": need.button}
-                yield {"run": ticket, "need": said, "link": link}
+                yield {"run": run_id, "need": said, "link": link}
                 return
-            wanted = lambda: newest.holds(visitor.session_hash, ticket)  # noqa: E731
-            own = centroids(shelves.of(visitor.session_hash))
+            wanted = lambda: newest.holds(visitor.session_hash, run_id)  # noqa: E731
+            own = centroids(store.of(visitor.session_hash))
             for frame in sampled(visitor.session_hash, request, own=own, wanted=wanted):
-                yield {"run": ticket, "frame": frame, "link": link}
+                yield {"run": run_id, "frame": frame, "link": link}
         except RequestError as error:
-            yield {"run": ticket, "error": str(error)}
+            yield {"run": run_id, "error": str(error)}
         except Exception:
             log.exception("sampling between textures failed")
             sentence = "Sampling failed on the server; try a smaller size."
-            yield {"run": ticket, "error": sentence}
+            yield {"run": run_id, "error": sentence}
 
     def take(visitor: gr.Request, event: gr.EventData, chosen) -> tuple:
         """The mixture of a picture becomes the target; all that was chosen stays chosen."""
-        weights = told_by(event).get("weights")
+        weights = event_data(event).get("weights")
         try:
             picked = [{"name": name, "weight": weight} for name, weight in dict(weights).items()]
             shares = parse_request(picked, classes=known(visitor), multiple=multiple).weights
@@ -178,7 +183,7 @@ def wire_between(
 
     def add(visitor: gr.Request, chosen, *values) -> Any:
         try:
-            found = filled(pipe, parsed(visitor, chosen, values), centroids(shelves.of(visitor.session_hash)))
+            found = filled(pipe, parsed(visitor, chosen, values), centroids(store.of(visitor.session_hash)))
         except RequestError:
             return gr.skip()
         # as much of the mixture as the heaviest of those that are chosen
@@ -198,15 +203,15 @@ def wire_between(
     gr.on(
         list(triggers),
         run,
-        [*inputs, wish],
+        [*inputs, client_seq],
         room.picture,
-        js=COUNT_WISH,
+        js=NUMBER_REQUEST,
         trigger_mode="multiple",
-        concurrency_limit=turns.at_once,
+        concurrency_limit=admission.at_once,
         **quiet,
     )
     again = {"fn": None, "js": PRESS_SAMPLE, **quiet}
-    room.picture.select(take, [target_room], [target_room, room.modes], **quiet).then(**again)
-    room.picture.input(add, inputs, target_room, **quiet).then(**again)
-    room.picture.release(swap, inputs, target_room, **quiet).then(**again)
+    room.picture.select(take, [map_panel], [map_panel, room.modes], **quiet).then(**again)
+    room.picture.input(add, inputs, map_panel, **quiet).then(**again)
+    room.picture.release(swap, inputs, map_panel, **quiet).then(**again)
     controls.stop.click(stop, None, room.picture, queue=False, **quiet)

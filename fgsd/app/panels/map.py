@@ -19,27 +19,27 @@ PARTS = ("target", "view", "points", "paths", "pin", "pointer", "toolbar")
 SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
 
 
-def create_target_room(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
+def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
     """The component; its value is the target, a list of {"name", "weight"}, some with a "move".
 
     It fires `release` whenever the visitor has changed the target and let go, and `select` when they take the
     pin or a texture into the hand; each of its moves is an event of the page's document, `fgsd:move`. On the
-    document it hears `fgsd:path` and `fgsd:own`, see `paths.js`.
+    document it hears `fgsd:path` and `fgsd:user-textures`, see `paths.js`.
     """
     sheet, columns, rows = grid(thumbnails)
     style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
     return gr.HTML(
         target,
-        html_template=room_html(data, columns, rows),
+        html_template=panel_html(data, columns, rows),
         js_on_load=SCRIPT,
         head=style,
         apply_default_css=False,
-        elem_id="target-room",
+        elem_id="map-panel",
         server_functions=data.server_functions(),
     )
 
 
-def room_html(data: MapData, columns: int, rows: int) -> str:
+def panel_html(data: MapData, columns: int, rows: int) -> str:
     """The room's markup, which never changes: the scripts show the target and the map in it.
 
     Parameters
@@ -67,7 +67,7 @@ def room_html(data: MapData, columns: int, rows: int) -> str:
     single = "hidden" if len(data.projections) < 2 else ""
     bare = "" if data.count else "hidden"
     return _escape_template(f"""
-<section class="room" data-most="{MAX_CLASSES}" data-reach="{MAX_MOVE}" data-view="map" style="{style}"
+<section class="map-panel" data-most="{MAX_CLASSES}" data-reach="{MAX_MOVE}" data-view="map" style="{style}"
   data-projections="{",".join(data.projections)}" data-level="{data.start_level}" data-sigmas="{sigmas}"
   data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}" {places}
   aria-label="Textures">
@@ -99,7 +99,7 @@ def room_html(data: MapData, columns: int, rows: int) -> str:
       <button type="button" data-zoom="all" aria-label="Show the whole map" title="Show all (0)"
         >⤢</button>
     </div>
-    <figure class="peek" hidden><img alt=""><figcaption></figcaption></figure>
+    <figure class="tooltip" hidden><img alt=""><figcaption></figcaption></figure>
   </div>
   <div class="under">
     <label class="noise" title="The noise level at which the features are taken">Noise
@@ -113,7 +113,8 @@ def room_html(data: MapData, columns: int, rows: int) -> str:
   </div>
   <div class="words">
     <p class="hint">Drag the ring, or click a texture.</p>
-    <p class="truth" title="1 is the typical spread of crops within a class. On the map, distances deceive."
+    <p class="true-distance"
+      title="1 is the typical spread of crops within a class. On the map, distances deceive."
       ></p>
   </div>
   <div class="chips" role="group" aria-label="What is sampled, with weights"></div>

@@ -63,7 +63,7 @@ MARKUP = f"""
 """
 
 
-def create_picture_room(follow: Callable) -> gr.HTML:
+def create_picture_panel(follow: Callable) -> gr.HTML:
     """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
     numbered, and what comes late from an older run than the one on screen is ignored. "frames" are the
     newest steps of the run, at its end all of them; "link" becomes the page's address. The first value, of
@@ -71,7 +71,7 @@ def create_picture_room(follow: Callable) -> gr.HTML:
     the address when the visitor goes back or forward.
 
     In the browser it tells the other rooms, by events of the document: `fgsd:path` {run, index, places} of
-    each step that comes or is looked at, and `fgsd:shown` with each frame on screen.
+    each step that comes or is looked at, and `fgsd:frame` with each frame on screen.
 
     Parameters
     ----------
@@ -84,5 +84,5 @@ def create_picture_room(follow: Callable) -> gr.HTML:
         js_on_load=SCRIPT,
         server_functions=[follow],
         apply_default_css=False,
-        elem_id="picture-room",
+        elem_id="picture-panel",
     )

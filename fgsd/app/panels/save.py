@@ -10,13 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import told_by
+from fgsd.app.http.gradio_internals import event_data
 from fgsd.app.render.exports import KINDS, ExportedFile, exported
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
-from fgsd.app.serving.admission import Turns
-from fgsd.app.serving.request_sequence import Newest
+from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 
@@ -46,7 +46,7 @@ MARKUP = """
       File <small>your own texture does not fit into a link: this file opens the same picture</small>
       </button></li>
   </ul>
-  <p class="said" role="status"></p>
+  <p class="status" role="status"></p>
   <dialog aria-label="Lines of Python">
     <pre tabindex="0"></pre>
     <form method="dialog"><button type="button" class="copy">Copy</button><button>Close</button></form>
@@ -55,8 +55,9 @@ MARKUP = """
 """
 
 
-def create_save_room(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
-    """The component; its value is what `wire_save` answers. Fires `submit` with {"wish", "kind", "query",
+def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
+    """The component; its value is what `wire_save` answers. Fires `submit` with {"client_seq", "kind",
+    "query",
     "view"} when the visitor wants a file of the steps.
 
     Parameters
@@ -70,7 +71,7 @@ def create_save_room(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
         js_on_load=(WEB / "save" / "save.js").read_text(encoding="utf-8"),
         server_functions=[lines],
         apply_default_css=False,
-        elem_id="save-room",
+        elem_id="save-panel",
         min_width=160,
     )
 
@@ -105,36 +106,37 @@ def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, s
 
 def wire_save(
     room: gr.HTML,
-    turns: Turns,
-    newest: Newest,
+    admission: Admission,
+    newest: RequestSequence,
     own_of: Callable[[gr.Request], Mapping[str, Centroid]] = lambda visitor: {},
 ) -> None:
-    """Answer the menu's wishes for files that are made here; the newest wish of a visitor ends older ones.
+    """Answer the menu's requests for files that are made here; a visitor's newest request cancels older ones.
 
-    The room's value becomes {"wish", "share"} on the way, then {"wish", "file": {"name", "url"}}; or
-    {"wish", "error"}, or {"wish", "ended"} if the visitor has started another run.
+    The room's value becomes {"client_seq", "share"} on the way, then {"client_seq", "file": {"name",
+    "url"}}; or
+    {"client_seq", "error"}, or {"client_seq", "ended"} if the visitor has started another run.
 
     Parameters
     ----------
-    newest : Newest
+    newest : RequestSequence
         Of the visitors' runs: a new run ends the making of a file.
     own_of : callable
         Textures of a visitor's own.
     """
-    wishes, pipe = Newest(), turns.scheduler.pipe
+    save_sequence, pipe = RequestSequence(), admission.scheduler.pipe
 
-    def wish_of(asked: dict) -> int:
-        return asked.get("wish") if isinstance(asked.get("wish"), int) else 0
+    def client_seq_of(asked: dict) -> int:
+        return asked.get("client_seq") if isinstance(asked.get("client_seq"), int) else 0
 
-    def make_way(visitor: gr.Request, event: gr.EventData) -> None:
-        wishes.renew(visitor.session_hash, wish_of(told_by(event)))
+    def cancel_previous(visitor: gr.Request, event: gr.EventData) -> None:
+        save_sequence.renew(visitor.session_hash, client_seq_of(event_data(event)))
 
     def save(visitor: gr.Request, event: gr.EventData) -> Iterator[dict]:
-        asked, who = told_by(event), visitor.session_hash
-        wish = wish_of(asked)
-        ticket, run = wishes.renew(who, wish), newest.current(who)
-        if ticket is None:
-            yield {"wish": wish, "ended": True}
+        asked, who = event_data(event), visitor.session_hash
+        client_seq = client_seq_of(asked)
+        run_id, run = save_sequence.renew(who, client_seq), newest.current(who)
+        if run_id is None:
+            yield {"client_seq": client_seq, "ended": True}
             return
         try:
             if asked.get("kind") not in KINDS:
@@ -142,20 +144,23 @@ def wire_save(
             own = own_of(visitor)
             request = request_of(asked.get("query"), asked.get("view"), pipe=pipe, own=own)
             made = None
-            wanted = lambda: wishes.holds(who, ticket) and newest.holds(who, run)  # noqa: E731
-            with turns.place(who, wanted=wanted) as lent:
+            wanted = lambda: save_sequence.holds(who, run_id) and newest.holds(who, run)  # noqa: E731
+            with admission.place(who, wanted=wanted) as lent:
                 for made in exported(lent, request, asked["kind"], own=own, wanted=wanted):
-                    yield {"wish": wish, **_shown(made)}
+                    yield {"client_seq": client_seq, **_shown(made)}
             if not isinstance(made, ExportedFile):
-                yield {"wish": wish, "ended": True}
+                yield {"client_seq": client_seq, "ended": True}
         except RequestError as error:
-            yield {"wish": wish, "error": str(error)}
+            yield {"client_seq": client_seq, "error": str(error)}
         except Exception:
             log.exception("saving failed")
-            yield {"wish": wish, "error": "The file could not be made; try fewer or smaller images."}
+            yield {
+                "client_seq": client_seq,
+                "error": "The file could not be made; try fewer or smaller images.",
+            }
 
     quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
-    room.submit(make_way, None, None, queue=False, **quiet)
+    room.submit(cancel_previous, None, None, queue=False, **quiet)
     room.submit(save, None, room, concurrency_limit=AT_ONCE, **quiet)
 
 

@@ -11,11 +11,17 @@ from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import told_by
+from fgsd.app.http.gradio_internals import event_data
 from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.recipe import SUFFIX, fingerprint, from_recipe, to_recipe
-from fgsd.app.render.user_textures import OwnTexture, Shelves, make_texture, place_texture, with_textures
+from fgsd.app.render.user_textures import (
+    UserTexture,
+    UserTextureStore,
+    make_texture,
+    place_texture,
+    with_textures,
+)
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.checkpoint import CheckpointInfo
@@ -34,7 +40,7 @@ WORDS = (
     "classes that it knows."
 )
 MARKUP = """
-<section class="own" aria-label="Your own textures" data-side="{side}">
+<section class="user-textures" aria-label="Your own textures" data-side="{side}">
   <div class="ways">
     <button type="button" class="add" title="Or drop an image anywhere on the page, or paste one"
       >+ Your own texture</button>
@@ -46,13 +52,13 @@ MARKUP = """
   <p class="near" hidden title="{words}"></p>
   <button type="button" class="remove" hidden>×</button>
   <p class="note" role="status" hidden></p>
-  <p class="trouble" role="alert" hidden></p>
+  <p class="error" role="alert" hidden></p>
   <div class="veil" hidden><p>Drop an image: it becomes a texture.</p></div>
 </section>
 """
 
 
-def create_own_room(info: CheckpointInfo) -> gr.HTML:
+def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
     """The component. Its value is {"serial", "own", "chosen", "sample", "error", "file", "visitor"}, see
     `answer`.
 
@@ -64,52 +70,52 @@ def create_own_room(info: CheckpointInfo) -> gr.HTML:
         html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), words=WORDS),
         js_on_load=SCRIPT,
         apply_default_css=False,
-        elem_id="own-room",
+        elem_id="user-textures-panel",
     )
 
 
 _serials = itertools.count()
 
 
-def answer(own: Mapping[str, OwnTexture], **more: Any) -> dict:
+def answer(own: Mapping[str, UserTexture], **more: Any) -> dict:
     """A value of the component: the visitor's textures and, if need be, `chosen` (name), `sample` (whether
     to sample at once), `error` (a sentence), `file` ({"name", "text"}, to be saved), `visitor` (by whom the
     server finds them again)."""
     return {"serial": next(_serials), "own": [texture.on_page() for texture in own.values()], **more}
 
 
-def wire_own(
+def wire_user_textures(
     room: gr.HTML,
-    shelves: Shelves,
-    target_room: gr.HTML,
+    store: UserTextureStore,
+    map_panel: gr.HTML,
     controls: Controls,
     modes: gr.HTML,
     pipe: Pipeline,
     *,
     concurrency_limit: int = 1,
 ) -> None:
-    """Answer the room's events.
+    """ErrorResponder the room's events.
 
     Parameters
     ----------
-    shelves : Shelves
+    store : UserTextureStore
         Where the visitors' textures are kept.
     """
     mark, multiple = fingerprint(pipe), pipe.network.config.multiple
-    settings = {**controls.settings(), "between": modes}
+    settings = {**controls.settings(), "interpolation": modes}
 
-    def kept(visitor: gr.Request, mine: Mapping[str, OwnTexture], **more: Any) -> dict:
-        shelves.put(visitor.session_hash, mine)
+    def kept(visitor: gr.Request, mine: Mapping[str, UserTexture], **more: Any) -> dict:
+        store.put(visitor.session_hash, mine)
         return answer(mine, visitor=visitor.session_hash, **more)
 
     def add(visitor: gr.Request, event: gr.EventData) -> tuple:
-        said, mine = told_by(event), shelves.of(visitor.session_hash)
+        said, mine = event_data(event), store.of(visitor.session_hash)
         texture = make_texture(pipe, said.get("image"), said.get("name"), [*pipe.classes, *mine])
         mine = with_textures(mine, texture)
         return kept(visitor, mine, chosen=texture.name, sample=True), _only(texture.name)
 
     def choose(visitor: gr.Request, target, event: gr.EventData) -> tuple:
-        said, mine = told_by(event), shelves.of(visitor.session_hash)
+        said, mine = event_data(event), store.of(visitor.session_hash)
         name = said.get("name")
         if not isinstance(name, str) or name not in mine:
             raise RequestError("There is no such texture of your own any more.")
@@ -122,7 +128,7 @@ def wire_own(
         return answer(mine, chosen=name, sample=True), new
 
     def remove(visitor: gr.Request, target, event: gr.EventData) -> tuple:
-        name, mine = told_by(event).get("name"), shelves.of(visitor.session_hash)
+        name, mine = event_data(event).get("name"), store.of(visitor.session_hash)
         gone = mine.get(name) if isinstance(name, str) else None
         if gone is None:
             return answer(mine), gr.skip()
@@ -134,7 +140,7 @@ def wire_own(
         return kept(visitor, mine, sample=changed), new if changed else gr.skip()
 
     def save(visitor: gr.Request, event: gr.EventData) -> dict:
-        found, mine = from_link(told_by(event).get("query")), shelves.of(visitor.session_hash)
+        found, mine = from_link(event_data(event).get("query")), store.of(visitor.session_hash)
         if found is None:
             raise RequestError("There is nothing to save yet.")
         target, values = found
@@ -143,34 +149,34 @@ def wire_own(
         return answer(mine, file=file)
 
     def open_file(visitor: gr.Request, event: gr.EventData) -> tuple:
-        mine = shelves.of(visitor.session_hash)
-        recipe = from_recipe(told_by(event).get("text"), pipe, mark, [*pipe.classes, *mine])
+        mine = store.of(visitor.session_hash)
+        recipe = from_recipe(event_data(event).get("text"), pipe, mark, [*pipe.classes, *mine])
         names = [*pipe.classes, *(name for name, _, _ in recipe.own)]
         parse_request(recipe.target, classes=names, multiple=multiple, **recipe.settings)
         controls.check_choices(recipe.settings)
         textures = [place_texture(pipe, *texture) for texture in recipe.own]
         mine = with_textures(mine, *textures)
         chosen = textures[-1].name if textures else None
-        values = {"between": {"mode": "sample"}, **recipe.settings}
+        values = {"interpolation": {"mode": "sample"}, **recipe.settings}
         shown = (values.get(name, gr.skip()) for name in settings)
         return kept(visitor, mine, chosen=chosen, sample=True), recipe.target, *shown
 
-    target_too = [room, target_room]
+    target_too = [room, map_panel]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "own"}
     quiet |= {"concurrency_limit": concurrency_limit, "trigger_mode": "multiple"}
     sample = f"(value) => {{ if (value?.sample) ({PRESS_SAMPLE})(); }}"
     for event, function, inputs, outputs in (
         (room.upload, add, [], target_too),
-        (room.select, choose, [target_room], target_too),
-        (room.delete, remove, [target_room], target_too),
+        (room.select, choose, [map_panel], target_too),
+        (room.delete, remove, [map_panel], target_too),
         (room.submit, open_file, [], [*target_too, *settings.values()]),
         (room.download, save, [], [room]),
     ):
-        done = event(_in_a_sentence(function, shelves, len(outputs)), inputs, outputs, **quiet)
+        done = event(_in_a_sentence(function, store, len(outputs)), inputs, outputs, **quiet)
         done.then(None, room, None, js=sample, show_progress="hidden", api_visibility="private")
 
 
-def _in_a_sentence(function: Callable, shelves: Shelves, outputs: int) -> Callable:
+def _in_a_sentence(function: Callable, store: UserTextureStore, outputs: int) -> Callable:
     """The same function, but what goes wrong is said to the visitor, and nothing else changes."""
 
     @functools.wraps(function)  # Gradio reads from the signature that it wants the event
@@ -182,7 +188,7 @@ def _in_a_sentence(function: Callable, shelves: Shelves, outputs: int) -> Callab
         except Exception:
             log.exception("an own texture failed")
             sentence = "This failed on the server; try another image."
-        said = answer(shelves.of(visitor.session_hash), error=sentence)
+        said = answer(store.of(visitor.session_hash), error=sentence)
         return said if outputs == 1 else (said, *(gr.skip(),) * (outputs - 1))
 
     return guarded

@@ -12,7 +12,7 @@ from fgsd.app.render.encode import gif_bytes, mp4_bytes, png_bytes
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.pictures import grid
 from fgsd.app.requests.request import SampleRequest
-from fgsd.app.requests.target import aim
+from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline, PipelineStep
 from fgsd.sheets import image_grid
@@ -76,7 +76,7 @@ def exported(
         The share of the steps that are made, after each; at last the file.
     """
     pictures, labels = [], []
-    for step in pipe.stream(aim(pipe, request, own), **request.options()):
+    for step in pipe.stream(target_centroid(pipe, request, own), **request.options()):
         picture = step_picture(step, request.view)
         pictures.append(_resized(picture, KINDS[kind], step.steps))
         labels.append((f"{step.index}, noise {step.sigma:.3g}", f"{step.index}"))

@@ -12,7 +12,7 @@ import torch
 from fgsd.app.render.step_images import Previews, whole_picture
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import SampleRequest
-from fgsd.app.requests.target import aim
+from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline, PipelineStep
 
@@ -49,7 +49,7 @@ def frames(
         file, without suffix), `tileable`, `query` (the link that gives the same samples), and `path`: the
         places on the map, an (x, y) an image, by projection.
     """
-    centroid = aim(pipe, request, own)
+    centroid = target_centroid(pipe, request, own)
     about, previews = _about(pipe, request), Previews(request.steps)
     waiting: list[dict[str, Any]] = []
     busy, begun, next_time = 0.0, time.perf_counter(), 0.0
@@ -84,7 +84,7 @@ def last_frame(
     pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
 ) -> dict[str, Any]:
     """The last of a request's frames alone; the steps before it are made, but not encoded."""
-    centroid = aim(pipe, request, own)
+    centroid = target_centroid(pipe, request, own)
     begun = time.perf_counter()
     *_, step = pipe.stream(centroid, **request.options())
     ms = round(1000 * (time.perf_counter() - begun) / step.index, 1)
@@ -120,7 +120,7 @@ def _places(pipe: Pipeline, step: PipelineStep) -> dict[str, list[list[float]]]:
     """Where the images of a step are on the map: an (x, y) each, by projection."""
     places = {}
     for projection in pipe.map.projections:
-        found = pipe.map.place(projection, step.step.phi, step.sigma)
+        found = pipe.map.project(projection, step.step.phi, step.sigma)
         places[projection] = [[round(float(x), 4), round(float(y), 4)] for x, y in found]
     return places
 

@@ -14,15 +14,14 @@ from fgsd.app.render.frames import SHORTEST_INTERVAL, file_name
 from fgsd.app.render.interpolation_files import animations, grid_file, picture_file, strip_file
 from fgsd.app.render.step_images import small_picture, whole_picture
 from fgsd.app.requests.request import MAX_PLACES, MIN_PLACES, RequestError, SampleRequest
-from fgsd.app.requests.target import aim
-from fgsd.centroids import Centroid
+from fgsd.app.requests.target import target_centroid
+from fgsd.centroids import Centroid, coarse_fine
 from fgsd.interpolation import (
     blend_images,
-    fitting_places,
     grid_weights,
     path_weights,
     refining_order,
-    switched_centroid,
+    valid_point_counts,
 )
 from fgsd.pipeline import Pipeline
 
@@ -68,7 +67,7 @@ def filled(pipe: Pipeline, request: SampleRequest, own: Mapping[str, Centroid] |
     need = missing(request, pipe.classes)
     if need is None:
         return []
-    distances = pipe.table.distances(aim(pipe, request, own).values)
+    distances = pipe.table.distances(target_centroid(pipe, request, own).values)
     order = distances.argsort(descending=request.mode != "grid").tolist()
     free = [pipe.classes[k] for k in order if pipe.classes[k] not in request.ends]
     return free[: need.count]
@@ -88,7 +87,7 @@ def weights_of(request: SampleRequest) -> list[dict[str, float]]:
 
 def strip_places(request: SampleRequest) -> int:
     """The number of places, near what is asked for, at which each texture of a strip has one of its own."""
-    fitting = fitting_places(len(request.ends), MIN_PLACES, MAX_PLACES)
+    fitting = valid_point_counts(len(request.ends), MIN_PLACES, MAX_PLACES)
     return min(fitting, key=lambda n: abs(n - request.places))
 
 
@@ -97,7 +96,7 @@ def leg_length(textures: int) -> int:
     return 12 if textures <= 4 else 8
 
 
-def between_frames(
+def interpolation_frames(
     pipe: Pipeline,
     request: SampleRequest,
     *,
@@ -132,7 +131,7 @@ def between_frames(
 def switch_frame(
     pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
 ) -> dict:
-    """What follows the slider of coarse and fine: the last of `between_frames`, without files.
+    """What follows the slider of coarse and fine: the last of `interpolation_frames`, without files.
 
     Raises
     ------
@@ -143,7 +142,7 @@ def switch_frame(
         raise RequestError("Only the switch between coarse and fine can be followed.")
     if need := missing(request, pipe.classes):
         raise RequestError(need.sentence)
-    *_, last = between_frames(pipe, request, own=own, interval=math.inf)
+    *_, last = interpolation_frames(pipe, request, own=own, interval=math.inf)
     return {key: value for key, value in last.items() if key != "files"}
 
 
@@ -182,8 +181,10 @@ class _Run:
             yield self._sent(frame)
 
     def switch(self) -> Iterator[dict]:
-        first, second = (aim(self.pipe, self.request, self.own, weights={name: 1.0}) for name in self._two)
-        centroid = switched_centroid(first, second, self.request.switch)
+        first, second = (
+            target_centroid(self.pipe, self.request, self.own, weights={name: 1.0}) for name in self._two
+        )
+        centroid = coarse_fine(first, second, self.request.switch)
         for (step,) in self._steps(self._stream([centroid])):
             last = step.index == step.steps
             if not self._due(last):
@@ -234,7 +235,7 @@ class _Run:
         return self.request.ends[:2]
 
     def _centroids(self, places: Sequence[int]) -> list[Centroid]:
-        return [aim(self.pipe, self.request, self.own, weights=self.weights[k]) for k in places]
+        return [target_centroid(self.pipe, self.request, self.own, weights=self.weights[k]) for k in places]
 
     def _stream(self, centroids: list[Centroid] | None):
         request, n = self.request, 1 if centroids is None else len(centroids)
@@ -292,7 +293,7 @@ class _Run:
                 for name in request.ends
             ],
             "weights": self.weights,
-            "fitting": fitting_places(len(request.ends), MIN_PLACES, MAX_PLACES),
+            "fitting": valid_point_counts(len(request.ends), MIN_PLACES, MAX_PLACES),
             "count": len(self.weights),
             "sheets": sheets,
             "index": step.index,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def spread_out(points: np.ndarray, side: float, aspect: float) -> np.ndarray:
+def layout_labels(points: np.ndarray, side: float, aspect: float) -> np.ndarray:
     """Move squares apart so that none overlap, each staying as near to its point as the others let it.
 
     The squares are assigned to the cells of a grid at the least sum of squared moves (Jonker-Volgenant);

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fgsd.app.render.label_layout import spread_out
+from fgsd.app.render.label_layout import layout_labels
 from fgsd.app.render.pictures import data_uri
-from fgsd.app.render.user_textures import Shelves, centroids
+from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.request import RequestError, parse_request
-from fgsd.app.requests.target import aim
+from fgsd.app.requests.target import target_centroid
 from fgsd.data import TextureFolder, to_images
 from fgsd.pipeline import Pipeline
 
@@ -32,13 +32,15 @@ class MapData:
     pipe : Pipeline
     data : TextureFolder or None
         The images that the map was made of; without them no crop is shown.
-    shelves : Shelves, optional
+    store : UserTextureStore, optional
         The visitors' own textures.
     """
 
-    def __init__(self, pipe: Pipeline, data: TextureFolder | None, shelves: Shelves | None = None) -> None:
+    def __init__(
+        self, pipe: Pipeline, data: TextureFolder | None, store: UserTextureStore | None = None
+    ) -> None:
         self.pipe, self.map, self.data = pipe, pipe.map, data
-        self.shelves = Shelves() if shelves is None else shelves
+        self.store = UserTextureStore() if store is None else store
         self.classes, self.projections = list(pipe.classes), tuple(pipe.map.projections)
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
@@ -55,7 +57,7 @@ class MapData:
             places = np.asarray(self.map.classes(projection, level), dtype=np.float64)
             # above their crops, which they would hide, and with gaps between them for the same reason
             above = (places - [0, RISE * self.side * ASPECT]).clip(0, 1)
-            shown = spread_out(above, GAP * self.side, ASPECT)
+            shown = layout_labels(above, GAP * self.side, ASPECT)
             levels.append(np.concatenate([shown, places], axis=1))
         return packed(np.stack(levels))
 
@@ -82,12 +84,12 @@ class MapData:
         index = self._whole(asked, "crop", self.count)
         return self._crop(index, self._level(asked))
 
-    def truth(self, asked: Any) -> dict:
+    def true_distance(self, asked: Any) -> dict:
         """The class that is really nearest to a target, and how far away, in spreads within a class."""
         asked = asked if isinstance(asked, Mapping) else {}
-        own = centroids(self.shelves.of(asked.get("visitor")))
+        own = centroids(self.store.of(asked.get("visitor")))
         request = parse_request(asked.get("target"), classes=[*self.classes, *own], multiple=1)
-        [(name, distance)] = self.pipe.table.nearest(aim(self.pipe, request, own), 1)
+        [(name, distance)] = self.pipe.table.nearest(target_centroid(self.pipe, request, own), 1)
         return {"name": name, "distance": round(distance, 3)}
 
     def server_functions(self) -> list[Callable[[Any], dict]]:
@@ -103,7 +105,7 @@ class MapData:
             answer.__name__ = name
             return answer
 
-        asked = ("labels", "points", "feature", "crop", "truth")
+        asked = ("labels", "points", "feature", "crop", "true_distance")
         return [answered(getattr(self, name), f"map_{name}") for name in asked]
 
     def _points(self, projection: str, level: int) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.app.render.user_textures import MAX_USER_TEXTURES, OwnTexture, clean_name, read_image, thumbnail
+from fgsd.app.render.user_textures import MAX_USER_TEXTURES, UserTexture, clean_name, read_image, thumbnail
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.centroids import Centroid
@@ -52,7 +52,7 @@ def fingerprint(pipe: Pipeline) -> str:
     return digest.hexdigest()[:16]
 
 
-def to_recipe(request: SampleRequest, own: Mapping[str, OwnTexture], checkpoint: str) -> str:
+def to_recipe(request: SampleRequest, own: Mapping[str, UserTexture], checkpoint: str) -> str:
     """The file's text.
 
     Parameters

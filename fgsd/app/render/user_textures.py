@@ -32,7 +32,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")  # what browsers write; no other decoder is le
 
 
 @dataclass(frozen=True)
-class OwnTexture:
+class UserTexture:
     """A texture of the visitor's own, and where it lies."""
 
     name: str
@@ -48,7 +48,7 @@ class OwnTexture:
         return {"name": self.name, "src": self.src, "near": near, "pca": self.pca, "umap": self.umap}
 
 
-class Shelves:
+class UserTextureStore:
     """The textures of each visitor, by name; safe to call from several threads.
 
     They are kept here and not in the session's state, since the picture that follows the pin is asked for
@@ -56,29 +56,29 @@ class Shelves:
     """
 
     def __init__(self, most: int = MAX_VISITORS) -> None:
-        self._shelves: OrderedDict[str, dict[str, OwnTexture]] = OrderedDict()
+        self._textures: OrderedDict[str, dict[str, UserTexture]] = OrderedDict()
         self._most, self._lock = most, Lock()
 
-    def of(self, visitor: object) -> dict[str, OwnTexture]:
+    def of(self, visitor: object) -> dict[str, UserTexture]:
         """A visitor's textures, oldest first; {} for one who has none, or is forged."""
         with self._lock:
-            return dict(self._shelves.get(visitor, {})) if isinstance(visitor, str) else {}
+            return dict(self._textures.get(visitor, {})) if isinstance(visitor, str) else {}
 
-    def put(self, visitor: str, own: Mapping[str, OwnTexture]) -> None:
+    def put(self, visitor: str, own: Mapping[str, UserTexture]) -> None:
         """Replace a visitor's textures; of too many visitors, who has changed theirs longest ago goes."""
         with self._lock:
-            self._shelves[visitor] = dict(own)
-            self._shelves.move_to_end(visitor)
-            while len(self._shelves) > self._most:
-                self._shelves.popitem(last=False)
+            self._textures[visitor] = dict(own)
+            self._textures.move_to_end(visitor)
+            while len(self._textures) > self._most:
+                self._textures.popitem(last=False)
 
     def forget(self, visitor: str) -> None:
         """A visitor has left."""
         with self._lock:
-            self._shelves.pop(visitor, None)
+            self._textures.pop(visitor, None)
 
 
-def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable[str]) -> OwnTexture:
+def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable[str]) -> UserTexture:
     """The texture in an image that a visitor gave.
 
     Parameters
@@ -107,14 +107,14 @@ def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable
     return place_texture(pipe, clean_name(file_name, taken), centroid, thumbnail(image))
 
 
-def place_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> OwnTexture:
+def place_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> UserTexture:
     """A texture with its nearest classes and its place on the map, from its centroid."""
     places = {
-        projection: pipe.map.place_centroid(projection, centroid).astype(float).round(4).tolist()
+        projection: pipe.map.project_centroid(projection, centroid).astype(float).round(4).tolist()
         for projection in pipe.map.projections
     }
     near = pipe.table.nearest(centroid, NEAREST)
-    return OwnTexture(name, centroid, src, near, places["pca"], places.get("umap"))
+    return UserTexture(name, centroid, src, near, places["pca"], places.get("umap"))
 
 
 def read_image(uri: object) -> Image.Image:
@@ -171,12 +171,12 @@ def clean_name(file_name: object, taken: Iterable[str]) -> str:
     return name
 
 
-def with_textures(own: Mapping[str, OwnTexture], *textures: OwnTexture) -> dict[str, OwnTexture]:
+def with_textures(own: Mapping[str, UserTexture], *textures: UserTexture) -> dict[str, UserTexture]:
     """The visitor's textures and new ones; of more than `MAX_USER_TEXTURES` the oldest go."""
     everything = [*own.values(), *textures][-MAX_USER_TEXTURES:]
     return {texture.name: texture for texture in everything}
 
 
-def centroids(own: Mapping[str, OwnTexture]) -> dict[str, Centroid]:
-    """Name to centroid, as `aim` and `frames` take them."""
+def centroids(own: Mapping[str, UserTexture]) -> dict[str, Centroid]:
+    """Name to centroid, as `target_centroid` and `frames` take them."""
     return {name: texture.centroid for name, texture in own.items()}

@@ -76,7 +76,7 @@ def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
     settings["tileable"] = values.get("tile") == "1"
     if "mode" in values:
         read = {key: _read(values[key], kind) for key, kind in BETWEEN.items() if key in values}
-        settings["between"] = {"mode": values["mode"], **read}
+        settings["interpolation"] = {"mode": values["mode"], **read}
     return target, settings
 
 

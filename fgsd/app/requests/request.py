@@ -104,7 +104,7 @@ def parse_request(
     sampler: Any = "dpm2m",
     tileable: Any = False,
     view: Any = "noise",
-    between: Any = None,
+    interpolation: Any = None,
     labels: Mapping[str, str] = LABELS,
 ) -> SampleRequest:
     """Check the values of the page's controls, or of a program's call.
@@ -118,7 +118,7 @@ def parse_request(
         The names that there are, own textures among them.
     multiple : int
         Sides are multiples of this number of pixels.
-    between : mapping with "mode", "switch" and "places", or None
+    interpolation : mapping with "mode", "switch" and "places", or None
         What is made of several textures; what is missing takes its default.
     labels : mapping
         What the sentences of errors call the values.
@@ -140,7 +140,7 @@ def parse_request(
         weights=weights,
         moves=_moves(target),
         ends=ends,
-        **_between(between, labels),
+        **_interpolation(interpolation, labels),
         n=_whole(n, labels["n"], 1, MAX_IMAGES),
         size=size,
         seed=_whole(seed, labels["seed"], 0, MAX_SEED),
@@ -161,7 +161,7 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     for entry in target:
         name = entry.get("name") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or name not in classes:
-            raise RequestError(f"There is no texture named {shown(name)}.")
+            raise RequestError(f"There is no texture named {repr_short(name)}.")
         if name in weights:
             raise RequestError(f"The texture {name} came twice.")
         weights[name] = number(entry.get("weight"), f"The weight of {name}", 0.0, 100.0)
@@ -174,11 +174,11 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     return {name: share / 1e6 for name, share in shares.items() if share > 0}
 
 
-def _between(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
+def _interpolation(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, Mapping):
-        raise RequestError(f"What lies between must name a mode; {shown(values)} came.")
+        raise RequestError(f"What lies between must name a mode; {repr_short(values)} came.")
     found: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
     if values.get("switch") is not None:
         found["switch"] = number(values["switch"], "The switch", MIN_SWITCH, MAX_SWITCH)
@@ -194,7 +194,7 @@ def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
         if move is None:
             continue
         if not isinstance(move, (list, tuple)) or len(move) != 2:
-            raise RequestError(f"The move of {name} must be two numbers; {shown(move)} came.")
+            raise RequestError(f"The move of {name} must be two numbers; {repr_short(move)} came.")
         # in ten-thousandths, so that a link holds them to the last digit
         dx, dy = (round(number(v, f"The move of {name}", -MAX_MOVE, MAX_MOVE), 4) for v in move)
         if dx or dy:
@@ -206,7 +206,7 @@ def number(value: Any, name: str, low: float, high: float) -> float:
     """A finite number from `low` to `high`, or a `RequestError` that calls it `name`."""
     # what is no number at all, or is too large for a float, is outside of every range
     if not (_is_number(value) and low <= value <= high):
-        raise RequestError(f"{name} must be a number from {low:g} to {high:g}; {shown(value)} came.")
+        raise RequestError(f"{name} must be a number from {low:g} to {high:g}; {repr_short(value)} came.")
     return float(value)
 
 
@@ -216,7 +216,7 @@ def _is_number(value: Any) -> bool:
 
 def _whole(value: Any, name: str, low: int, high: int) -> int:
     if not (_is_number(value) and low <= value <= high and value == int(value)):
-        raise RequestError(f"{name} must be a whole number from {low} to {high}; {shown(value)} came.")
+        raise RequestError(f"{name} must be a whole number from {low} to {high}; {repr_short(value)} came.")
     return int(value)
 
 
@@ -224,11 +224,11 @@ def _one_of(value: Any, name: str, known: Iterable[Any]) -> Any:
     known = list(known)
     if type(value) is not type(known[0]) or value not in known:
         words = " or ".join(str(one) for one in known)
-        raise RequestError(f"{name} must be {words}; {shown(value)} came.")
+        raise RequestError(f"{name} must be {words}; {repr_short(value)} came.")
     return value
 
 
-def shown(value: Any) -> str:
+def repr_short(value: Any) -> str:
     """A forged value may be long, or lie in itself many times: the first 40 characters of it."""
     if value is None:
         return "nothing"

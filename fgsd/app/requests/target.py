@@ -9,7 +9,7 @@ from fgsd.centroids import Centroid, mean_centroid
 from fgsd.pipeline import Pipeline
 
 
-def aim(
+def target_centroid(
     pipe: Pipeline,
     request: SampleRequest,
     own: Mapping[str, Centroid] | None = None,

@@ -24,7 +24,7 @@ class BusyError(RequestError):
     """Too many requests are under way; the message is one sentence for the visitor."""
 
 
-class Turns:
+class Admission:
     """Runs functions of `(pipe, request, own=..., wanted=...)` through a scheduler, or on a lent GPU.
 
     Parameters
@@ -45,24 +45,24 @@ class Turns:
         """
         lent = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
 
-        def taking_turns(visitor: str, request: SampleRequest, *, own=None, wanted=None) -> Iterator[Any]:
+        def admitted(visitor: str, request: SampleRequest, *, own=None, wanted=None) -> Iterator[Any]:
             with self.place(visitor, wanted=wanted) as pipe:
                 if lent is None:
                     yield from run(pipe, request, own=own, wanted=wanted)
                 else:
                     yield from lent(request, own=own, wanted=wanted)
 
-        return taking_turns
+        return admitted
 
     def call(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """The same of a function, as one of `(visitor, request, own=...)`; None if nobody waits any more."""
         lent = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
 
-        def taking_turns(visitor: str, request: SampleRequest, *, own=None) -> Any:
+        def admitted(visitor: str, request: SampleRequest, *, own=None) -> Any:
             with self.place(visitor) as pipe:
                 return run(pipe, request, own=own) if lent is None else lent(request, own=own)
 
-        return taking_turns
+        return admitted
 
     @contextmanager
     def place(self, visitor: str, *, preview: bool = False, wanted=None) -> Iterator[Pipeline]:

@@ -41,7 +41,7 @@ MAX_REQUESTS_EACH = 8  # of one visitor: a page has four at most, and programs o
 # pixels and more, company gains nothing. Eight images of 64 pixels have most of the gain at half of the wait.
 # On a GPU the limit was not measured: it is that of a pass.
 MAX_SHARED = {"cpu": 8 * 64 * 64}
-TURN_OF_THE_LONGEST = 4  # every so many turns
+TURN_OF_THE_LONGEST = 4  # every so many admission
 SLICE = 16 * 64 * 64  # pixels that a visitor may be ahead of the others: an image of 64 pixels in 16 steps
 HALF_LIFE = 30.0  # seconds after which half of a visitor's network time is forgotten
 MAX_VISITORS = 10_000  # whose network time is remembered
@@ -82,7 +82,7 @@ class Scheduler:
     ----------
     pipe : Pipeline
     share : bool
-        Whether calls of several requests may be one batch; without it, they take turns.
+        Whether calls of several requests may be one batch; without it, they take admission.
     most_shared : int, optional
         Pixels of a shared batch; by default what was measured on the device of `pipe`.
     most, most_each : int
@@ -137,7 +137,7 @@ class Scheduler:
         """
         place = self._admit(visitor, preview, wanted or (lambda: True))
         try:
-            yield self.pipe.through(place.evaluate)
+            yield self.pipe.with_evaluate(place.evaluate)
         finally:
             with self._changed:
                 self._places.remove(place)
@@ -161,7 +161,8 @@ class Scheduler:
 
     def _admit(self, visitor: Hashable, preview: bool, wanted: Callable[[], bool]) -> _Place:
         with self._changed:
-            # one that is no longer wanted ends within a step, and must not keep its visitor's next wish out
+            # one that is no longer wanted ends within a step, and must not keep its visitor's next
+            # client_seq out
             others = [place for place in self._places if place.preview == preview and place.wanted()]
             own = sum(place.visitor == visitor for place in others)
             if own >= self.most_each:

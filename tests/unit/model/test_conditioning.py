@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fgsd.centroids import Centroid, compute_table, features_by_level, measure_standards
+from fgsd.centroids import Centroid, compute_table, features_by_level, measure_normalization
 from fgsd.guidance import GuidedDenoiser
 from fgsd.model.conditioning import (
     MAX_COORDINATE,
@@ -167,15 +167,15 @@ class TestNetworkWithTargetEmbedding:
         network = lively(replace(tiny, normalization_levels=4, target_embedding=3))
         network.normalization.log_sigmas.copy_(torch.linspace(-3, 3, 4))
         network.eval().requires_grad_(False)
-        measure_standards(network, data, crops=8)
+        measure_normalization(network, data, crops=8)
         sigmas, none = network.normalization.sigmas, torch.zeros(3, 4, 3)
-        centroids = compute_table(network, data, sigmas, read=none).values
+        centroids = compute_table(network, data, sigmas, coordinates=none).values
         network.target_embedding.set_centroids(network.normalization, centroids)
         return network
 
     @pytest.fixture
     def table(self, network, data):
-        return compute_table(network, data, network.normalization.sigmas, read=torch.zeros(3, 4, 3))
+        return compute_table(network, data, network.normalization.sigmas, coordinates=torch.zeros(3, 4, 3))
 
     def test_it_knows_its_target_before_the_first_layer(self, network, table):
         """Then its first features depend on the target; without coordinates, no target changes them."""
@@ -221,8 +221,8 @@ class TestNetworkWithTargetEmbedding:
         alone = torch.stack([network.denoise(x0 + s * eps, s)[1].mean(dim=0) for s in sigmas.tolist()])
         coordinates = network.target_coordinates(sigmas, alone[None])[0]
         default, _ = features_by_level(network, x0, sigmas)
-        same, _ = features_by_level(network, x0, sigmas, read=coordinates)
-        without, _ = features_by_level(network, x0, sigmas, read=torch.zeros(4, 3))
+        same, _ = features_by_level(network, x0, sigmas, coordinates=coordinates)
+        without, _ = features_by_level(network, x0, sigmas, coordinates=torch.zeros(4, 3))
         assert torch.allclose(default, same, atol=1e-5) and not torch.allclose(default, without, atol=1e-3)
 
 

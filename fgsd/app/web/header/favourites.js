@@ -26,7 +26,7 @@ function keep(list) {
     localStorage.setItem(KEY, JSON.stringify(list.slice(0, MOST)));
     return true;
   } catch {
-    tool("heard").textContent = "This browser keeps no favourites.";
+    tool("status").textContent = "This browser keeps no favourites.";
     return false;
   }
 }
@@ -43,14 +43,14 @@ function star() {
   const rest = list.filter((one) => one.link !== link);
   const label = document.querySelector(".picture .tiles").getAttribute("aria-label");
   const now = rest.length < list.length ? rest : [{ link, src: smallPicture(), label }, ...rest];
-  if (keep(now)) tool("heard").textContent = now === rest ? "No longer a favourite." : "Kept as a favourite.";
+  if (keep(now)) tool("status").textContent = now === rest ? "No longer a favourite." : "Kept as a favourite.";
   drawFavourites();
 }
 
 function drawFavourites() {
   const list = favourites();
   const kept = list.some((one) => one.link === here());
-  const own = document.documentElement.hasAttribute("data-own-shown");
+  const own = document.documentElement.hasAttribute("data-user-texture-shown");
   const button = tool("star");
   button.textContent = kept ? "★" : "☆";
   button.setAttribute("aria-pressed", kept);
@@ -102,7 +102,7 @@ tools.addEventListener("keydown", (event) => {
   unfold(false);
   tool("shelf").focus();
 });
-for (const kind of ["fgsd:history", "fgsd:own"]) {
+for (const kind of ["fgsd:history", "fgsd:user-textures"]) {
   document.addEventListener(kind, () => setTimeout(drawFavourites)); // once all others have heard of it
 }
 window.addEventListener("storage", drawFavourites); // another tab has kept one

@@ -8,14 +8,14 @@ const WORDS = "The server is away. This page comes back by itself once it is the
 const LOST = "The server was started again: your own textures are gone, please add them once more.";
 const PARAMETERS = { strip: "places", "coarse-fine": "switch" }; // of the modes that have one; see link.py
 const KEYS = { n: "images", view: "watch" }; // of the address, where they are not the names of the settings
-const notice = tool("away");
+const notice = tool("offline");
 let settingsNow = null; // values of the controls, in their order
 let modeNow = { mode: "sample" };
 let looking = false;
 let timer = 0;
 
-const targetNow = () => JSON.parse(document.querySelector(".room").dataset.target ?? "[]");
-const isOwn = ({ name }) => Boolean(document.querySelector(`.dot.guest[data-name="${CSS.escape(name)}"]`));
+const targetNow = () => JSON.parse(document.querySelector(".map-panel").dataset.target ?? "[]");
+const isOwn = ({ name }) => Boolean(document.querySelector(`.dot.user-texture[data-name="${CSS.escape(name)}"]`));
 
 // What the visitor has set goes into the address, from which the page will open, also what no run has answered.
 // Own textures went with the server.
@@ -63,8 +63,8 @@ async function look() {
   const root = document.documentElement;
   if (away || now !== window.gradio_config.app_id) keepInAddress();
   if (!away && now !== window.gradio_config.app_id) return void location.reload();
-  if (away !== root.hasAttribute("data-away")) say(away ? WORDS : "");
-  root.toggleAttribute("data-away", away);
+  if (away !== root.hasAttribute("data-offline")) say(away ? WORDS : "");
+  root.toggleAttribute("data-offline", away);
   looking = false;
   timer = setTimeout(look, away ? AWAY_MS : LOOK_MS);
 }

@@ -1,13 +1,13 @@
 // The room between textures: what arrives, and what the visitor does. Runs once, inside a function of (element,
 // trigger, props, server, upload, watch); between_show.js follows in the same function and draws.
 // The value is {run} with {frame}, {need}, {error} or {stopped}; see between_room.py.
-const room = element.querySelector(".between");
+const room = element.querySelector(".interpolation");
 const stage = room.querySelector(".stage");
 const way = room.querySelector(".way");
 const home = room.querySelector(".home");
 const ask = room.querySelector(".ask");
-const message = room.querySelector(".complaint");
-const spoken = room.querySelector(".told");
+const message = room.querySelector(".error");
+const spoken = room.querySelector(".status");
 const progress = room.querySelector(".condensing");
 const places = room.querySelector(".places select");
 const switching = room.querySelector(".switching");
@@ -35,7 +35,7 @@ const inWords = (weights) =>
     .join(" · ");
 
 function tell(kind, changes) {
-  document.dispatchEvent(new CustomEvent("fgsd:between", { detail: { kind, changes } }));
+  document.dispatchEvent(new CustomEvent("fgsd:interpolation", { detail: { kind, changes } }));
 }
 
 const gone = () => document.dispatchEvent(new CustomEvent("fgsd:lost")) && {};
@@ -216,9 +216,9 @@ async function follow(now) {
   asking = true;
   try {
     while (newest && holding && frame) {
-      const asked = { target: frame.chosen, settings, visitor, between: { mode, ...newest } };
+      const asked = { target: frame.chosen, settings, visitor, interpolation: { mode, ...newest } };
       newest = null;
-      const { frame: live, error } = await server.follow(asked).catch(gone);
+      const { frame: live, error } = await server.preview(asked).catch(gone);
       // between two runs: what the run before still sends is ignored, the next one counts on
       const run = Math.floor(Number(room.dataset.run)) + 0.5;
       if (live || error) receive({ run, live: true, frame: live, error });

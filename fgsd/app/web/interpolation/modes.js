@@ -38,7 +38,7 @@ modes.addEventListener("keydown", (event) => {
   buttons.at(next % buttons.length).focus();
 });
 // {changes, kind}: "select" takes a slider, which ends the run under way; "release" lets it go
-document.addEventListener("fgsd:between", ({ detail }) => {
+document.addEventListener("fgsd:interpolation", ({ detail }) => {
   set(detail.changes ?? {});
   trigger(detail.kind);
 });

@@ -1,4 +1,4 @@
-// What other rooms bring onto the map: paths of samples (`fgsd:path`) and the visitor's own textures (`fgsd:own`).
+// What other rooms bring onto the map: paths of samples (`fgsd:path`) and the visitor's own textures (`fgsd:user-textures`).
 const paths = { run: null, steps: [] }; // of the newest run, in order
 
 // detail: {run, index, places: {pca: [[x, y] of each image], umap: the same}}
@@ -31,7 +31,7 @@ function paintPaths() {
 }
 
 // detail: [{name, src, pca: [[x, y] of each level], umap: the same or null}, ...], all that there are
-document.addEventListener("fgsd:own", ({ detail }) => {
+document.addEventListener("fgsd:user-textures", ({ detail }) => {
   const now = new Map(detail.map((one) => [one.name, one]));
   for (const name of [...own.keys()].filter((name) => !now.has(name))) {
     dots.get(name).remove();
@@ -41,7 +41,7 @@ document.addEventListener("fgsd:own", ({ detail }) => {
     if (classes.includes(name)) continue;
     own.set(name, one);
     if (!dots.has(name)) {
-      const dot = make("button", { type: "button", className: "dot guest", ariaLabel: `${name}, your own` });
+      const dot = make("button", { type: "button", className: "dot user-texture", ariaLabel: `${name}, your own` });
       dot.append(make("i", {}), make("b", { textContent: name }));
       dot.dataset.name = name;
       map.insertBefore(dot, over.canvas);

@@ -169,7 +169,7 @@ function light(name) {
 
 // ---- the crop under the pointer ----
 
-const peek = room.querySelector(".peek");
+const peek = room.querySelector(".tooltip");
 let peeked = -1;
 
 function cropAt({ x, y }) {

@@ -1,6 +1,6 @@
 // The target room. Runs once, inside a function of (element, trigger, props, server, upload, watch).
 // The value is the target: [{name, weight, move?}, ...]. Markup: target_room.py; nothing here re-renders it.
-const room = element.querySelector(".room");
+const room = element.querySelector(".map-panel");
 const map = room.querySelector(".map");
 const chips = room.querySelector(".chips");
 const mix = room.querySelector(".mix");
@@ -74,7 +74,7 @@ function makeChip(name) {
   const part = make("span", { className: "part" }, number, " %");
   const chip = make("div", { className: "chip" }, thumb, label, range, part, remove);
   chip.dataset.name = name;
-  chip.classList.toggle("guest", Boolean(dots.get(name)?.matches(".guest")));
+  chip.classList.toggle("user-texture", Boolean(dots.get(name)?.matches(".user-texture")));
   return chip;
 }
 
@@ -137,7 +137,7 @@ chips.addEventListener("click", (event) => {
 
 // ---- the true distance: on a plane, distances deceive ----
 
-const truth = room.querySelector(".truth");
+const truth = room.querySelector(".true-distance");
 let visitor = null; // by whom the server finds the visitor's own textures
 let measured = null; // the target that was asked for last, as text
 let measuring = false;
@@ -152,7 +152,7 @@ async function measure() {
   if (measuring || wanted === measured) return;
   measuring = true;
   measured = wanted;
-  const found = target().length ? await server.map_truth({ target: target(), visitor }).catch(lost) : null;
+  const found = target().length ? await server.map_true_distance({ target: target(), visitor }).catch(lost) : null;
   measuring = false;
   showTruth(found?.name ? found : null);
   measure(); // what has changed meanwhile

@@ -88,14 +88,14 @@ function paint(frame, images) {
   else if (following || frame.live) source.src = frame.src;
   onScreen = frame;
   room.dataset.index = frame.index;
-  room.dataset.live = Boolean(frame.live);
+  room.dataset.preview = Boolean(frame.live);
   room.dataset.tiled = tiled && frame.tileable;
   if (frame.live) room.dataset.done = false;
   room.dataset.name = frame.name;
   readOuts(frame);
   drawTimeline();
   if (frame.path) tell("fgsd:path", { run: played, index: frame.index, places: frame.path });
-  tell("fgsd:shown", { run: played, ...frame });
+  tell("fgsd:frame", { run: played, ...frame });
 }
 
 async function show(frame) {

@@ -13,7 +13,7 @@ async function follow(target) {
     while (newest && live) {
       const asked = { target: newest, settings, visitor };
       newest = null;
-      const { frame, error } = await server.follow(asked).catch(() => tell("fgsd:lost") ?? {});
+      const { frame, error } = await server.preview(asked).catch(() => tell("fgsd:lost") ?? {});
       // between two runs: what the run before still sends is ignored, the next one counts on
       const run = Math.floor(Number(room.dataset.run)) + 0.5;
       if (frame || error) receive({ run, live: true, frames: frame ? [frame] : [], error });

@@ -1,16 +1,16 @@
 // The bar over the picture: the tile preview and the menu of what can be taken home. Runs once, inside a
-// function of (element, trigger, props, server, upload, watch). What is on screen comes as `fgsd:shown`.
+// function of (element, trigger, props, server, upload, watch). What is on screen comes as `fgsd:frame`.
 const bar = element.querySelector(".save");
 const tile = bar.querySelector(".tile");
 const open = bar.querySelector(".open");
 const menu = bar.querySelector("[role=menu]");
-const said = bar.querySelector(".said");
+const said = bar.querySelector(".status");
 const dialog = bar.querySelector("dialog");
 const items = () => [...menu.querySelectorAll("li:not([hidden]) button")];
 const NAMES = { sheet: "contact sheet", gif: "GIF", mp4: "MP4" };
 let shown = null; // the newest frame that is no mere following of the pin
 let view = "noise";
-let wish = 0;
+let client_seq = 0;
 
 const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 
@@ -59,9 +59,9 @@ async function showLines() {
 }
 
 function ask(kind) {
-  wish += 1;
+  client_seq += 1;
   busy(`${NAMES[kind]} …`);
-  trigger("submit", { wish, kind, query: shown.query, view });
+  trigger("submit", { client_seq, kind, query: shown.query, view });
 }
 
 // The first screen's address holds nothing yet.
@@ -81,12 +81,12 @@ function save(kind) {
 
 function answered() {
   const answer = props.value;
-  if (!answer || answer.wish !== wish) return;
+  if (!answer || answer.client_seq !== client_seq) return;
   if (answer.share !== undefined) busy(`${Math.round(100 * answer.share)} %`);
   else busy(null);
   if (answer.error) tell("fgsd:error", answer.error);
   if (answer.file) download(answer.file.name, answer.file.url);
-  if (answer.file || answer.error || answer.ended) wish += 1; // the same answer may come twice
+  if (answer.file || answer.error || answer.ended) client_seq += 1; // the same answer may come twice
 }
 
 menu.addEventListener("click", (event) => {
@@ -123,7 +123,7 @@ tile.addEventListener("click", () => {
   tile.setAttribute("aria-pressed", now);
   tell("fgsd:tile", now);
 });
-document.addEventListener("fgsd:shown", ({ detail }) => {
+document.addEventListener("fgsd:frame", ({ detail }) => {
   if (detail.live) return;
   shown = detail;
   tile.hidden = !detail.tileable;

@@ -1,6 +1,6 @@
 // The visitor's own textures. Runs once, inside a function of (element, trigger, props, server, upload, watch).
 // Images are decoded and scaled here, so that only a small PNG travels; own_room.py says what the value holds.
-const own = element.querySelector(".own");
+const own = element.querySelector(".user-textures");
 const part = (name) => own.querySelector(`.${name}`);
 const side = Number(own.dataset.side); // pixels that a shorter side is scaled down to
 const MAX_BYTES = 16e6; // of an image file
@@ -9,7 +9,7 @@ let known = []; // [{name, src, near, pca, umap}, ...], oldest first
 let chosen = null; // name of the one that is described
 
 function say(kind, text) {
-  for (const name of ["note", "trouble"]) {
+  for (const name of ["note", "error"]) {
     part(name).hidden = name !== kind;
     part(name).textContent = name === kind ? text : "";
   }
@@ -52,19 +52,19 @@ async function take(file) {
   if (!file) return undefined;
   const name = file.name || "image.png";
   if (/\.json$/i.test(name) || file.type === "application/json") return open(file);
-  if (file.size > MAX_BYTES) return say("trouble", `${name} is larger than 16 MB; scale it down.`);
+  if (file.size > MAX_BYTES) return say("error", `${name} is larger than 16 MB; scale it down.`);
   say("note", `Reading ${name} …`);
   let image;
   try {
     image = await createImageBitmap(file);
   } catch {
-    return say("trouble", `${name} is no image that this browser can read.`);
+    return say("error", `${name} is no image that this browser can read.`);
   }
   return trigger("upload", { image: shrunk(image).toDataURL("image/png"), name });
 }
 
 async function open(file) {
-  if (file.size > MAX_RECIPE) return say("trouble", `${file.name} is too large for a recipe.`);
+  if (file.size > MAX_RECIPE) return say("error", `${file.name} is too large for a recipe.`);
   say("note", `Opening ${file.name} …`);
   return trigger("submit", { text: await file.text() });
 }
@@ -110,7 +110,7 @@ document.addEventListener("paste", (event) => {
 
 function drawNear() {
   const one = known.find((texture) => texture.name === chosen);
-  const quiet = part("note").hidden && part("trouble").hidden;
+  const quiet = part("note").hidden && part("error").hidden;
   part("near").hidden = part("remove").hidden = !one || !quiet;
   if (!one) return;
   const words = one.near.map(([name, distance]) => `${name} ${distance.toFixed(1)}`).join(", ");
@@ -152,9 +152,9 @@ function taken() {
   if (!value || !Array.isArray(value.own)) return;
   known = value.own;
   chosen = value.chosen ?? (known.some(({ name }) => name === chosen) ? chosen : known.at(-1)?.name ?? null);
-  document.dispatchEvent(new CustomEvent("fgsd:own", { detail: known }));
+  document.dispatchEvent(new CustomEvent("fgsd:user-textures", { detail: known }));
   if (value.visitor) document.dispatchEvent(new CustomEvent("fgsd:visitor", { detail: value.visitor }));
-  say(value.error ? "trouble" : "near", value.error ?? "");
+  say(value.error ? "error" : "near", value.error ?? "");
   draw();
   shownOwn();
   if (value.file) download(value.file);
@@ -168,7 +168,7 @@ function shownOwn() {
   const mine = known.map(({ name }) => name).filter((name) => names.includes(encodeURIComponent(name)));
   const file = document.querySelector('[data-save="recipe"]');
   if (file) file.parentElement.hidden = !mine.length;
-  document.documentElement.toggleAttribute("data-own-shown", mine.length > 0);
+  document.documentElement.toggleAttribute("data-user-texture-shown", mine.length > 0);
   return mine;
 }
 
