@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from fgsd.model.matching import CentroidMatching, FeatureNormalization, Matching, PeerMatching
 
-RIDGE = 1e-4  # of the regression, relative to the mean square of the normalized centroids
-MAX_COORDINATE = 3.0  # largest coordinate, positive or negative; those of a class are between 0 and 1
+RIDGE = 1e-4  # of the regression, relative to the mean square of the normalised centroids
+MAX_COORDINATE = 3.0  # limit of coordinates, positive and negative; those of classes are at most 1
 EMBEDDING_STD = 0.5  # standard deviation of new embedding weights
 
 
@@ -105,13 +105,13 @@ class TargetEmbedding(nn.Module):
 
     @torch.no_grad()
     def set_centroids(self, normalization: FeatureNormalization, centroids: Tensor) -> None:
-        """Compute the regression weights for centroids (C, S, F) at the normalization's levels."""
+        """Compute the regression weights for centroids (C, S, F) at the levels of the normalisation."""
         weights = _regression_weights(normalization.normalized(centroids).transpose(0, 1))
         # times F, so that entries are of a size that float16 can hold
         self.weights.copy_(weights * self.weights.shape[2])
 
     def coordinates(self, normalization: FeatureNormalization, targets: Tensor) -> Tensor:
-        """Return the coordinates (B, S, C) of feature vectors (B, S, F) at the normalization's levels.
+        """Return the coordinates (B, S, C) of feature vectors (B, S, F) at the levels of the normalisation.
 
         They are clamped to `MAX_COORDINATE`: an image of no class can be far from all centroids.
         """
@@ -136,7 +136,7 @@ def coordinates_of(centroids: Tensor) -> Tensor:
     Parameters
     ----------
     centroids : Tensor of shape (S, C, F)
-        Normalized: centred, and divided by their spread.
+        Normalised: centred, and divided by their spread.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def coordinates_of(centroids: Tensor) -> Tensor:
 
 
 def _regression_weights(z: Tensor) -> Tensor:
-    """Return (Z Z^T + ridge)^-1 Z, of shape (S, C, F), of normalized centroids Z (S, C, F).
+    """Return (Z Z^T + ridge)^-1 Z, of shape (S, C, F), of normalised centroids Z (S, C, F).
 
     It is computed on the CPU, because some accelerators have no float64.
     """

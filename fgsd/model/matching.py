@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-MAX_NORMALIZED = 3.0  # soft limit of normalized features, in standard deviations over the classes
+MAX_NORMALIZED = 3.0  # soft limit of normalised features, in standard deviations over the classes
 MIN_SPREAD = 1e-3  # lower bound of that standard deviation, for features that are the same in all classes
 
 
@@ -137,9 +137,9 @@ class MatchedLayer(nn.Module):
         Scale and shift the gate's hidden layer by the context (FiLM, Perez et al. 2018): what means say
         depends on the noise level and, with labels or a target embedding, on the class.
     normalized : bool
-        Feed the gate with the matched means as normalized by `FeatureNormalization`, in which classes are far
-        apart from the first training step on, and with the normalized difference of the image's own means
-        from them, which matching removes from the image. Both are softly limited to `MAX_NORMALIZED`.
+        The gate reads the matched means as `FeatureNormalization` normalises them: then classes are far apart
+        from the first training step on. It also reads the normalised difference of the image's own means from
+        them, which matching removes from the image. Both are softly limited to `MAX_NORMALIZED`.
 
     Notes
     -----
@@ -219,7 +219,7 @@ class MatchedLayer(nn.Module):
 
 
 class FeatureNormalization(nn.Module):
-    """Mean and spread of the class centroids by noise level, which normalize what gates read.
+    """Mean and spread of the class centroids by noise level, which normalise what gates read.
 
     The spread is the standard deviation over classes. Both are buffers, not parameters: training copies them
     from its running centroids.

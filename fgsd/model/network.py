@@ -36,7 +36,7 @@ class NetworkConfig:
     feature_share: float = (
         1.0  # fraction of the channels of each feature layer that is matched, the first ones
     )
-    # noise levels of the `FeatureNormalization` through which gates read matched means; 0: no normalization
+    # noise levels of the `FeatureNormalization` through which gates read matched means; 0: no normalisation
     normalization_levels: int = 0
     # training classes of the `TargetEmbedding`; 0: none, the target reaches the network by matching only
     target_embedding: int = 0

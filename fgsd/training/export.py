@@ -50,7 +50,7 @@ def export(
         Folder of the checkpoint.
     noise_level_count : int
         Noise levels in the table of centroids; a network with target embedding has those of its
-        normalization instead.
+        normalisation instead.
     crops : int
         Training crops averaged for each centroid.
     map_crops : int

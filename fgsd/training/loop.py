@@ -34,7 +34,7 @@ REFRESH_EVERY = 25  # steps after which the coordinates of the running centroids
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One optimization step, as the generator yields it."""
+    """One optimisation step, as the generator yields it."""
 
     step: int  # steps so far
     images: int  # crops so far, over all processes

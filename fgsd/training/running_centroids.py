@@ -1,6 +1,6 @@
 """Running centroids: means of the features of each class, which crops are matched to during training.
 
-They are kept for each class at a few noise levels, as batch normalization keeps its statistics. They cost no
+They are kept for each class at a few noise levels, as batch normalisation keeps its statistics. They cost no
 further evaluations, and every crop of a batch can have its own class and noise level. The alternative target,
 another noisy crop of the class, says far less about the class, and a network that is trained with it learns
 to make little use of guidance.
@@ -16,11 +16,11 @@ from fgsd.model.conditioning import coordinates_of
 from fgsd.model.matching import MIN_SPREAD, CentroidMatching
 
 LEVELS = 12  # noise levels, unless `NetworkConfig.normalization_levels` sets their number
-# A centroid is an exponential moving average over about this many of the latest crops of its class and level.
+# A centroid is an exponential moving average over a window of about this many crops of its class and level;
+# for a network with target embedding, over this fraction of all crops so far if that is more: less noise is
+# left in it.
 WINDOW_CROPS = 10
-WINDOW_SHARE = (
-    0.2  # with a target embedding: this fraction of all crops so far if that is more, for less noise
-)
+WINDOW_SHARE = 0.2
 
 
 class RunningCentroids:
@@ -82,8 +82,8 @@ class RunningCentroids:
     def batch_sums(self, rows: Tensor, sigma: Tensor, guided: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sums (C, S, F) of the features (B, F) of a batch, and numbers of crops (C, S).
 
-        Sums of several processes can be added. Unguided crops are left out: the layers after the first
-        matched one have other features in them than in guided samples.
+        Sums of several processes can be added. Unguided crops are left out: after the first matched layer,
+        their features differ from those of guided samples.
         """
         weights = self._weights(rows, sigma) * guided[:, None]
         sums = weights.T @ phi.detach().to(weights)

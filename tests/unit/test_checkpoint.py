@@ -200,17 +200,17 @@ class TestForeignDescription:
         base = json.loads((folder / "config.json").read_text())
         numbers = (True, -1, 0, 3, 10**9, 10**40, 10**400, 0.5, -0.5, math.inf, math.nan)
         strange = (None, *numbers, "", "x", [], [0], [[1]], {})
-        places = [(part, key) for part in ("network", "info") for key in base[part]]
-        places += [(key,) for key in base]
+        entries = [(part, key) for part in ("network", "info") for key in base[part]]
+        entries += [(key,) for key in base]
         refused = 0
-        for place in places:
+        for entry in entries:
             for value in (*strange, ...):  # an ellipsis: the entry is left out
                 description = copy.deepcopy(base)
-                inner = description[place[0]] if len(place) == 2 else description
+                inner = description[entry[0]] if len(entry) == 2 else description
                 if value is ...:
-                    del inner[place[-1]]
+                    del inner[entry[-1]]
                 else:
-                    inner[place[-1]] = value
+                    inner[entry[-1]] = value
                 (folder / "config.json").write_text(json.dumps(description))
                 try:
                     loaded = load_checkpoint(folder)
@@ -221,7 +221,7 @@ class TestForeignDescription:
                     size = loaded.network.config.multiple
                     assert loaded.network(torch.ones(1, 3, size, size), 0.5).isfinite().all()
                     assert loaded.table.dimension == loaded.network.config.dimension
-        assert refused > len(places) * len(strange) / 2
+        assert refused > len(entries) * len(strange) / 2
 
     def test_characters_changed_at_random(self, folder):
         content, generator = (folder / "config.json").read_bytes(), random.Random(0)

@@ -279,7 +279,7 @@ class TestSpatialMean:
 
 
 def test_peer_targets_keep_float32_under_autocast():
-    """Rounded to bfloat16, even an unguided group would be moved."""
+    """Rounded to bfloat16, even weights of the identity would move the means."""
     phi = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         target = PeerMatching(torch.eye(4)).target(phi, slice(0, 5))

@@ -224,7 +224,7 @@ class TestGatesAlone:
     def test_they_read_their_own_means_and_are_no_features(self, lively, gated):
         network = lively(
             dataclasses.replace(gated, normalization_levels=3)
-        )  # of which only features are normalized
+        )  # of which only features are normalised
         before, phi = network.denoise(images(2), 0.5)
         assert phi.shape == (2, 16) and network.config.dimension == 16
         network.up[0].matched.read.weight.zero_()
