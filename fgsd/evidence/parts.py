@@ -33,10 +33,10 @@ def all_parts() -> dict[str, Part]:
     """All parts by name, in the order in which they are read."""
     from fgsd.evidence.dimension import LEAST, dimension
     from fgsd.evidence.embedding import embedding
+    from fgsd.evidence.exact_densities import truth
     from fgsd.evidence.interpolation import between
     from fgsd.evidence.study import studies
     from fgsd.evidence.textures import textures
-    from fgsd.evidence.truth import truth
 
     dimensions = tuple(name for name in studies() if name.startswith("dimension-"))
     return {

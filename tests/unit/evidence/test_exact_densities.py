@@ -10,8 +10,7 @@ import torch
 
 from fgsd.centroids import CentroidTable
 from fgsd.evidence.colour_plane import ColourPlane, draw_plane, paths_in_plane
-from fgsd.evidence.methods import Exact, Trained
-from fgsd.evidence.truth import (
+from fgsd.evidence.exact_densities import (
     SIGMAS,
     by_frequency,
     colour_divergence,
@@ -20,6 +19,7 @@ from fgsd.evidence.truth import (
     sample_figures,
     true_figures,
 )
+from fgsd.evidence.methods import Exact, Trained
 from fgsd.gaussians import GaussianClasses, some_gaussians
 
 
