@@ -46,7 +46,7 @@ def all_parts() -> dict[str, Part]:
             optional=("gaussians-five-layers", "gaussians-layerwise", "gaussians-plain"),
         ),
         "textures": Part(
-            textures, ("features", "labels", "unconditional"), optional=("two-layers", "layerwise", "plain")
+            textures, ("features", "labels", "unconditional"), optional=("two-layers", "layerwise")
         ),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),
         "between": Part(between, ("features", "labels")),

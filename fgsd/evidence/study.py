@@ -69,11 +69,10 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
     not, and its centroids never settle. On Gaussian classes matching near the pixels brings errors at the
     finest waves, settled centroids or not, as in "gaussians-five-layers": there ours is matched in the
     deepest layer alone. "layerwise" is ours without foresight: it hears of its target layer by layer, in four
-    layers, its gates are not lit, and its centroids never settle. So do those by dimension. Those called
-    "plain" have none of the remedies that the study brought: besides, crops are matched to a peer instead of
-    to a running centroid, and what a layer reads of its means is not in units of the classes' spread; with
-    textures, the last layer was shown the image's own mean colour in exchange. The unconditional one has no
-    class to light its gates by.
+    layers, its gates are not lit, and its centroids never settle. So do those by dimension. That called
+    "gaussians-plain" has none of the remedies that the study brought: besides, crops are matched to a peer
+    instead of to a running centroid, and what a layer reads of its means is not in units of the classes'
+    spread. The unconditional one has no class to light its gates by.
 
     Parameters
     ----------
@@ -90,7 +89,6 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         Study("features", replace(_with(layerwise, foresight=classes, **alike), settle=SETTLE)),
         Study("two-layers", _with(layerwise, foresight=classes, **_matched("down1", "down2"))),
         Study("layerwise", layerwise),
-        Study("plain", _with(TEXTURES, own_colour=True, **PAIRS)),
         Study("labels", _with(TEXTURES, labels=classes, **alike)),
         Study("unconditional", replace(_with(TEXTURES, features=LAYERS), guided_share=0.0)),
         Study("gaussians-features", _with(seen, **_matched("down2")), gaussian=True),

@@ -28,7 +28,6 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     foresight = {"network.features", "network.foresight", "network.lit", "settle"}
     pairs = {"network.standards", "groups", "group_size"}
     assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *reading}
-    assert differences(all_of_them["layerwise"], all_of_them["plain"]) == {*pairs, "network.own_colour"}
     assert differences(all_of_them["gaussians-layerwise"], all_of_them["gaussians-plain"]) == pairs
     for prefix, name in (("", "features"), ("gaussians-", "gaussians-five-layers")):
         assert differences(all_of_them[name], all_of_them[f"{prefix}labels"]) == {"network.labels", *reading}
