@@ -177,9 +177,16 @@ def combine(
 
 
 def _conditions(results: Mapping[str, Any] | ReportResults) -> dict[str, Any]:
-    """What all parts of one report have in common."""
-    keys = ("seed", "size", "machine", "versions", "textures", "shipped")
-    return {key: results.get(key) for key in keys}
+    """What all parts of one report have in common.
+
+    Settings of the shipped network are left out: their names change between versions of fgsd, and its digest
+    identifies it.
+    """
+    shipped = {key: value for key, value in (results.get("shipped") or {}).items() if key != "network"}
+    return {
+        **{key: results.get(key) for key in ("seed", "size", "machine", "versions", "textures")},
+        "shipped": shipped,
+    }
 
 
 def network_facts(folder: Path) -> dict[str, Any] | None:

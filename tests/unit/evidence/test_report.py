@@ -66,6 +66,18 @@ def test_parts_that_were_measured_before_are_kept_in_order(networks, tmp_path):
     assert list(reported(networks, tmp_path, ["counted"], previous=other_machine)["parts"]) == ["counted"]
 
 
+def test_parts_are_kept_where_settings_of_the_shipped_network_have_other_names(networks, tmp_path):
+    """Reports in which the network's settings have the names of an earlier version stay valid."""
+    shipped = networks / "features"
+    first = reported(networks, tmp_path, ["other"], shipped=shipped)
+    renamed = first | {"shipped": first["shipped"] | {"network": {"old_name": 1}}}
+    both = reported(networks, tmp_path, ["counted"], shipped=shipped, previous=renamed)
+    assert list(both["parts"]) == ["counted", "other"]
+    another = first | {"shipped": first["shipped"] | {"digest": "0"}}
+    alone = reported(networks, tmp_path, ["counted"], shipped=shipped, previous=another)
+    assert list(alone["parts"]) == ["counted"]
+
+
 def test_a_part_is_kept_if_its_networks_are_gone_but_not_if_they_have_changed(checkpoint_folder, tmp_path):
     networks = copies(checkpoint_folder, tmp_path / "networks")
     first = reported(networks, tmp_path)
