@@ -49,7 +49,7 @@ def class_clusters(
     for c, x0 in enumerate(crops):
         if guided:
             target = None if coordinates is None else coordinates[c]
-            parts.append(features_by_level(network, x0, sigmas, seed=seed + c, read=target))
+            parts.append(features_by_level(network, x0, sigmas, seed=seed + c, coordinates=target))
             continue
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(seed + c))
         levels = [network.denoise((x0 + s * eps).to(device), s)[1].cpu() for s in sigmas.tolist()]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fgsd.data import to_images
 from fgsd.evaluation.checks import bootstrap_interval, check
-from fgsd.evaluation.paths import MAX_NOISE, TARGET, own_features, places_on_line, random_pairs
+from fgsd.evaluation.paths import MAX_NOISE, TARGET, positions_on_line, random_pairs, unguided_features
 from fgsd.evidence.figures import PartFigures, Picture, Plot, Table, plot, series, table
 from fgsd.evidence.methods import Trained, to_8_bits
 from fgsd.evidence.path_metrics import (
@@ -169,8 +169,8 @@ def pair_figures(
     figures = {}
     for name, images in path_images(context, pair, k, weights).items():
         shape = images.shape[:2]
-        phi = own_features(network, images.flatten(0, 1), sigmas, seed=context.seed)
-        positions, distances = places_on_line(ends, scale, phi)
+        phi = unguided_features(network, images.flatten(0, 1), sigmas, seed=context.seed)
+        positions, distances = positions_on_line(ends, scale, phi)
         features = context.reference.features_of(images)
         probabilities, scaled = judge.probabilities(features), judge.scaled(features)
         both = np.maximum(probabilities[..., one] + probabilities[..., other], 1e-12)
@@ -204,7 +204,7 @@ def class_means(
     """
     network, n = context.checkpoint("features").network, context.scaled(CROPS, at_least=4)
     one, other = (
-        own_features(network, crops, sigmas, seed=context.seed)
+        unguided_features(network, crops, sigmas, seed=context.seed)
         for crops in context.real_crops(n, split="train", classes=pair)
     )
     std = (0.5 * (one.var(dim=0) + other.var(dim=0))).sqrt().clamp(min=1e-6)

@@ -9,8 +9,7 @@ from PIL import Image
 
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from fgsd.evaluation.material import real_crops
-from fgsd.evaluation.paths import own_features, places_on_line
+from fgsd.evaluation.paths import positions_on_line, unguided_features
 from fgsd.evidence.interpolation import (
     CROPS,
     LABELS,
@@ -158,9 +157,9 @@ def test_the_crops_of_two_classes_lie_around_the_ends_of_their_line(context):
     )
     ends, std = class_means(context, pair, sigmas)
     n = context.scaled(CROPS, at_least=4)
-    for end, crops in enumerate(real_crops(context.data, pair, n, split="train", seed=context.seed)):
-        phi = own_features(network, crops, sigmas, seed=context.seed)
-        positions, distances = places_on_line(ends, std, phi)
+    for end, crops in enumerate(context.real_crops(n, split="train", classes=pair)):
+        phi = unguided_features(network, crops, sigmas, seed=context.seed)
+        positions, distances = positions_on_line(ends, std, phi)
         assert positions.mean() == pytest.approx(end, abs=1e-4)
         assert positions.std() > 0 and distances.min() > 0
 
