@@ -200,7 +200,7 @@ def cluster_figures(context: ReportContext, sigmas: Tensor) -> dict[str, Cluster
     """Separation of the clusters before and after training, and squared distances of the centroids."""
     trained, table = context.checkpoint("features").network, context.checkpoint("features").table
     n = context.scaled(CROPS)
-    coordinates = trained.reading(sigmas, interpolate(table.sigmas, table.values, sigmas))
+    coordinates = trained.target_coordinates(sigmas, interpolate(table.sigmas, table.values, sigmas))
 
     def measure(network: Denoiser, guided: bool) -> ClusterFigures:
         means, stds = class_clusters(

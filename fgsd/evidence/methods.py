@@ -14,8 +14,7 @@ from fgsd.checkpoint import Checkpoint
 from fgsd.data import to_images, to_tensor
 from fgsd.evaluation.context import silent
 from fgsd.gaussians import GaussianClasses
-from fgsd.guidance import GuidedDenoiser
-from fgsd.model.conditioning import LabelGuidedDenoiser
+from fgsd.guidance import GuidedDenoiser, LabelGuidedDenoiser
 from fgsd.sampling import DenoiserFunction, ImageNoise, SamplingStep, dpm_solver_2m, karras_schedule
 
 PASS_PIXELS = 128 * 32 * 32  # in one pass of the network

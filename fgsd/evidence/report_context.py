@@ -114,7 +114,7 @@ class ReportContext:
 
     def conditioning_note(self, prefix: str = "") -> str:
         """A sentence on how our network gets its target, which a comparison with labels has to state."""
-        if not self.checkpoint(f"{prefix}features").network.config.foresight:
+        if not self.checkpoint(f"{prefix}features").network.config.target_embedding:
             return " Guided by features, the network gets its target layer by layer: no target embedding."
         return (
             " Our network gets its target before the first block, as coordinates among the classes' "

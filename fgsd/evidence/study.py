@@ -14,7 +14,8 @@ from typing import Any
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.gaussians import GaussianSource, some_gaussians
 from fgsd.model.network import NetworkConfig
-from fgsd.training.loop import TrainingConfig, TrainingStep, train
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import TrainingStep, train
 from fgsd.training.running_centroids import LEVELS
 
 TEXTURES = TrainingConfig(
@@ -91,18 +92,18 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
         Training crops for every network, instead of the budgets above.
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
-    layerwise = _with(TEXTURES, standards=LEVELS)
+    layerwise = _with(TEXTURES, normalization_levels=LEVELS)
     five_layers = _matched(*LAYERS)
-    embedded = _with(GAUSSIANS, standards=LEVELS, foresight=gaussians)
+    embedded = _with(GAUSSIANS, normalization_levels=LEVELS, target_embedding=gaussians)
     found = [
-        Study("features", _frozen(_with(layerwise, foresight=classes, **five_layers))),
-        Study("two-layers", _with(layerwise, foresight=classes, **_matched("down1", "down2"))),
+        Study("features", _frozen(_with(layerwise, target_embedding=classes, **five_layers))),
+        Study("two-layers", _with(layerwise, target_embedding=classes, **_matched("down1", "down2"))),
         Study("layerwise", layerwise),
         Study("labels", _with(TEXTURES, labels=classes, **five_layers)),
         Study("unconditional", replace(_with(TEXTURES, features=LAYERS), guided_share=0.0)),
         Study("gaussians-features", _with(embedded, **_matched("down2")), gaussian=True),
         Study("gaussians-five-layers", _frozen(_with(embedded, **five_layers)), gaussian=True),
-        Study("gaussians-layerwise", _with(GAUSSIANS, standards=LEVELS), gaussian=True),
+        Study("gaussians-layerwise", _with(GAUSSIANS, normalization_levels=LEVELS), gaussian=True),
         Study("gaussians-plain", replace(GAUSSIANS, groups=18, group_size=2), gaussian=True),
         Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **five_layers), gaussian=True),
     ]
@@ -125,7 +126,7 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
 
 def _matched(*names: str) -> dict[str, Any]:
     """Settings of a network that is matched in these layers and has modulated gates in all."""
-    return dict(features=names, gated=tuple(one for one in LAYERS if one not in names), lit=True)
+    return dict(features=names, gated=tuple(one for one in LAYERS if one not in names), film=True)
 
 
 def _with(config: TrainingConfig, **network: Any) -> TrainingConfig:
@@ -134,4 +135,4 @@ def _with(config: TrainingConfig, **network: Any) -> TrainingConfig:
 
 
 def _frozen(config: TrainingConfig) -> TrainingConfig:
-    return replace(config, settle=FREEZE_AT)
+    return replace(config, freeze_centroids_at=FREEZE_AT)

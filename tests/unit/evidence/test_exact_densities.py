@@ -32,7 +32,7 @@ class ExactNetwork(torch.nn.Module):
         self.gaussians, self.error = gaussians, error
         self.config = SimpleNamespace(dimension=1, labels=0)
 
-    def reading(self, sigmas, targets):
+    def target_coordinates(self, sigmas, targets):
         return None  # it has no target embedding
 
     def denoise(self, x, sigma, matching=None, *, tileable=False):

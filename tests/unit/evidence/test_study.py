@@ -24,20 +24,20 @@ def test_baselines_have_the_budget_seed_and_network_of_ours():
     all_of_them = studies(classes=5)
     ours, labels = all_of_them["features"], all_of_them["labels"]
     # these settings need matched layers
-    matching = {"network.standards", "network.foresight", "settle"}
-    embedding = {"network.features", "network.foresight", "network.lit", "settle"}
-    pairs = {"network.standards", "groups", "group_size"}
-    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.lit", *matching}
+    matching = {"network.normalization_levels", "network.target_embedding", "freeze_centroids_at"}
+    embedding = {"network.features", "network.target_embedding", "network.film", "freeze_centroids_at"}
+    pairs = {"network.normalization_levels", "groups", "group_size"}
+    assert differences(ours, all_of_them["unconditional"]) == {"guided_share", "network.film", *matching}
     assert differences(all_of_them["gaussians-layerwise"], all_of_them["gaussians-plain"]) == pairs
     for prefix, name in (("", "features"), ("gaussians-", "gaussians-five-layers")):
         assert differences(all_of_them[name], all_of_them[f"{prefix}labels"]) == {"network.labels", *matching}
         assert differences(all_of_them[name], all_of_them[f"{prefix}layerwise"]) == embedding
     deep, labelled = all_of_them["gaussians-features"], all_of_them["gaussians-labels"]
     layers = {"network.features", "network.gated"}
-    assert differences(deep, all_of_them["gaussians-five-layers"]) == {*layers, "settle"}
-    assert differences(deep, labelled) == {"network.labels", *layers, *matching} - {"settle"}
+    assert differences(deep, all_of_them["gaussians-five-layers"]) == {*layers, "freeze_centroids_at"}
+    assert differences(deep, labelled) == {"network.labels", *layers, *matching} - {"freeze_centroids_at"}
     two = all_of_them["two-layers"]
-    assert differences(two, ours) == {*layers, "settle"}
+    assert differences(two, ours) == {*layers, "freeze_centroids_at"}
     gates = {*deep.config.network.features, *deep.config.network.gated}
     assert gates == set(labelled.config.network.features)
     for one in all_of_them.values():
@@ -70,7 +70,7 @@ def test_gaussian_crops_are_whole_images_of_their_class():
 
 def test_the_command_trains_resumes_and_refuses_unknown_names(tmp_path, capsys, monkeypatch, tiny):
     one = studies()["gaussians-features"]
-    network = replace(tiny, widths=(8, 16, 16), blocks=(1, 1, 1), standards=3, foresight=6)
+    network = replace(tiny, widths=(8, 16, 16), blocks=(1, 1, 1), normalization_levels=3, target_embedding=6)
     config = replace(one.config, network=network, images=72, save_every=1)
     small = {one.name: replace(one, config=config)}
     monkeypatch.setattr("fgsd.evidence.study.studies", lambda **options: small)
