@@ -90,12 +90,12 @@ def report(
 
     from fgsd.evidence.files import PAGE, read_report, write_report
     from fgsd.evidence.parts import all_parts, choose
-    from fgsd.evidence.report import lacking
+    from fgsd.evidence.report import missing_networks
     from fgsd.evidence.report import report as measure
     from fgsd.evidence.text import report_text
 
     networks, previous, results = Path(resolve_shipped(networks)), read_report(out), None
-    for name, missing in lacking(choose(part, all_parts()), networks).items():
+    for name, missing in missing_networks(choose(part, all_parts()), networks).items():
         typer.echo(f"{name} is skipped; it needs: fgsd study {' '.join(missing)}", err=True)
     for results in measure(
         part,

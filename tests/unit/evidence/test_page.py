@@ -1,4 +1,4 @@
-"""The report's files, its page of HTML, and its words for a terminal and for the README."""
+"""The report's files, its HTML page, and its text for a terminal and for the README."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from PIL import Image
 
 from fgsd.evidence.files import read_report, write_report
 from fgsd.evidence.parts import Part
-from fgsd.evidence.text import best_cells, cell_text, markdown_table, readme_section, report_text, shown
+from fgsd.evidence.text import (
+    best_cells,
+    cell_text,
+    format_number,
+    markdown_table,
+    readme_section,
+    report_text,
+)
 
 
 @pytest.fixture(scope="module")
 def networks(checkpoint_folder, tmp_path_factory):
-    """Both networks that the parts of `evidence_help` need."""
+    """Both networks that `some_parts` need."""
     return copies(checkpoint_folder, tmp_path_factory.mktemp("networks"))
 
 
 @pytest.fixture(scope="module")
 def written(networks, tmp_path_factory):
-    """A report that lies in a folder: (results, folder)."""
+    """A report in a folder: (results, folder)."""
     folder = tmp_path_factory.mktemp("evidence")
     results = reported(networks, folder)
     write_report(results, folder)
@@ -34,11 +41,11 @@ def written(networks, tmp_path_factory):
 
 
 class Page(HTMLParser):
-    """Headings, figures, and everything that a browser would ask for."""
+    """Tags, text, and every URL that a browser would load."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags, self.asked, self.text, self.bold = [], [], "", []
+        self.tags, self.urls, self.text, self.bold = [], [], "", []
         self._open: list[str] = []
         self.feed(text)
 
@@ -48,9 +55,9 @@ class Page(HTMLParser):
             self._open.append(tag)
         for name, value in attributes:
             if name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
-                self.asked.append(value)
+                self.urls.append(value)
             if name == "style":
-                self.asked += re.findall(r"url\(([^)]*)\)", value)
+                self.urls += re.findall(r"url\(([^)]*)\)", value)
 
     def handle_endtag(self, tag) -> None:
         if self._open and self._open[-1] == tag:
@@ -74,7 +81,7 @@ def test_the_folder_holds_json_drawings_pictures_and_the_page(written):
         assert image.size == (60, 40)
 
 
-def test_written_again_it_is_the_same_to_the_byte(written, tmp_path):
+def test_writing_again_gives_the_same_bytes(written, tmp_path):
     results, folder = written
     shutil.copy(folder / "counted-picture.webp", tmp_path)
     write_report(results, tmp_path)
@@ -82,7 +89,7 @@ def test_written_again_it_is_the_same_to_the_byte(written, tmp_path):
         assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
-def test_what_only_the_older_report_had_is_removed_and_nothing_else(networks, tmp_path):
+def test_files_of_the_previous_report_alone_are_removed(networks, tmp_path):
     write_report(reported(networks, tmp_path), tmp_path)
     (tmp_path / "mine.svg").write_text("mine")
     write_report(reported(networks, tmp_path, ["other"], seed=1), tmp_path)
@@ -114,20 +121,20 @@ def test_the_page_shows_every_table_plot_picture_and_check(written):
         for table in part["tables"]:
             assert all(word in page.text for row in table["rows"] for c in row for word in cell_text(c))
     assert QUESTION in page.text
-    assert page.text.count("short") == 2 and "1 of 2 short" in page.text  # words, not colour alone
+    assert page.text.count("short") == 2 and "1 of 2 short" in page.text  # in words, not by colour alone
     assert "0.912" in page.bold and "0.125" in page.bold and "0.999" not in page.bold
     assert "fgsd report --seed 0" in page.text and results["machine"]["cpu"] in page.text
 
 
-def test_the_page_asks_for_nothing(written):
+def test_the_page_loads_nothing(written):
     text = (written[1] / "report.html").read_text(encoding="utf-8")
     page = Page(text)
-    assert page.asked and all(one.startswith(("data:", "#")) for one in page.asked)
+    assert page.urls and all(one.startswith(("data:", "#")) for one in page.urls)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert "default-src 'none'" in text and "@import" not in text and "url(http" not in text
 
 
-def test_a_trial_and_a_part_that_is_missing_are_called_so(networks, tmp_path):
+def test_the_page_names_trials_and_missing_parts(networks, tmp_path):
     parts = {**some_parts(), "third": Part(counted, ("nowhere",))}
     write_report(reported(networks, tmp_path, size=0.25, parts=parts), tmp_path)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
@@ -154,8 +161,8 @@ def test_a_trial_and_a_part_that_is_missing_are_called_so(networks, tmp_path):
         (0.000012, "1.2e-05"),
     ],
 )
-def test_numbers_are_shown_with_the_digits_that_count(value, text):
-    assert shown(value) == text
+def test_numbers_have_two_or_three_significant_digits(value, text):
+    assert format_number(value) == text
 
 
 def test_a_table_in_markdown(written):
@@ -169,7 +176,7 @@ def test_a_table_in_markdown(written):
     ]
 
 
-def test_figures_that_look_the_same_are_equally_good(written):
+def test_figures_that_print_alike_are_equally_good(written):
     [table] = written[0]["parts"]["counted"]["tables"]
     rows = [["a", 1, [0.9121], 0.2], ["b", 1, [0.9124], 0.3], ["d", 1, [0.8], None], ["c", 1, [0.95], 0.1]]
     assert best_cells(table | {"rows": rows, "compared": [0, 1, 2]}) == {(0, 2), (1, 2), (0, 3)}
@@ -177,7 +184,7 @@ def test_figures_that_look_the_same_are_equally_good(written):
     assert best_cells(table | {"rows": equal}) == set()
 
 
-def test_the_section_of_the_readme_says_it_all(written):
+def test_the_section_of_the_readme_has_all_answers_and_checks(written):
     results, _ = written
     text = readme_section(results)
     for part in results["parts"].values():

@@ -1,4 +1,4 @@
-"""Metrics whose answer is known: Gaussians, equal sets, copies, a single image, a blurred texture."""
+"""Metrics with known values: Gaussians, equal sets, copies, a single image, a blurred texture."""
 
 from __future__ import annotations
 
@@ -6,30 +6,25 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from evidence_help import colours_and_grain
 
 from fgsd.evaluation import diversity, memorisation
 from fgsd.evaluation.memorisation import nearest_distances
 from fgsd.evidence.quality import (
     TextureStatistics,
+    copy_ratios,
     frechet_distance,
     kernel_distance,
-    nearness,
     neighbourhoods,
     statistics_distance,
-    within_class_spread,
+    within_class_std,
 )
-from fgsd.evidence.reference_metrics import Yardstick
-
-
-def colours_and_grain(x: torch.Tensor) -> np.ndarray:
-    """Features (N, 9) that know nothing of any network: mean, deviation and roughness of each channel."""
-    rough = (x[..., 1:] - x[..., :-1]).abs().mean(dim=(2, 3))
-    return torch.cat([x.mean(dim=(2, 3)), x.std(dim=(2, 3)), rough], dim=1).numpy()
+from fgsd.evidence.reference_metrics import ReferenceMetrics
 
 
 @pytest.fixture(scope="module")
-def yardstick(data) -> Yardstick:
-    return Yardstick(data, data.classes, colours_and_grain, crops=24)
+def reference(data) -> ReferenceMetrics:
+    return ReferenceMetrics(data, data.classes, colours_and_grain, crops_per_class=24)
 
 
 def clouds(n: int, *, seed: int = 0, classes: int = 4) -> np.ndarray:
@@ -39,7 +34,7 @@ def clouds(n: int, *, seed: int = 0, classes: int = 4) -> np.ndarray:
 
 
 def test_frechet_distance_of_gaussians_that_fit_exactly():
-    """Of sets whose mean and covariance are exact: |m|^2 + tr(A + B - 2 (A B)^(1/2))."""
+    """Sets with exact means and covariances: |m|^2 + tr(A + B - 2 (A B)^(1/2))."""
     random = np.random.default_rng(0)
     white = random.normal(size=(400, 3))
     white -= white.mean(axis=0)
@@ -80,7 +75,7 @@ def test_equal_sets_cover_each_other():
     assert found["density"] > 1  # each sample lies in its own ball, and in those of its neighbours
 
 
-def test_sets_far_from_each_other_do_not_meet():
+def test_sets_far_from_each_other_do_not_overlap():
     found = neighbourhoods(clouds(12), clouds(12, seed=1) + 1000)
     assert set(found.values()) == {0.0}
 
@@ -95,12 +90,12 @@ def test_coverage_and_recall_fall_where_one_sample_is_repeated_and_precision_doe
     again = neighbourhoods(real, clouds(12, seed=1))
     one = neighbourhoods(real, np.repeat(real[:, :1], 12, axis=1))
     assert one["precision"] == 1
-    assert one["recall"] == pytest.approx(1 / 12)  # its ball is a point: the crop that it copies
+    assert one["recall"] == pytest.approx(1 / 12)  # its ball is a point: the copied crop
     assert one["coverage"] < 0.6 * again["coverage"]
 
 
 def test_neighbourhoods_are_within_a_class():
-    """Samples of the class beside it would be precise among all classes together."""
+    """Samples of another class would be precise among all classes together."""
     real = clouds(12)
     assert neighbourhoods(real, np.roll(real, 1, axis=0))["precision"] == 0
 
@@ -126,7 +121,7 @@ def test_too_few_images_for_neighbours_are_refused():
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
-def test_statistics_of_a_set_from_itself_are_0_and_grow_as_it_is_blurred(size):
+def test_the_distance_of_statistics_is_0_from_the_set_itself_and_grows_with_blur(size):
     generator = torch.Generator().manual_seed(0)
     x = F.avg_pool2d(torch.randn(24, 3, size + 2, size + 2, generator=generator), 3, stride=1)
     once, twice = (_blurred(x, n) for n in (1, 4))
@@ -148,8 +143,8 @@ def test_statistics_of_a_constant_image_are_finite():
     assert np.isfinite(TextureStatistics(16)(torch.zeros(2, 3, 16, 16))).all()
 
 
-def test_statistics_tell_hue_and_structure_apart():
-    """A change of hue leaves all statistics of lightness as they are."""
+def test_statistics_separate_hue_from_structure():
+    """A change of hue leaves all statistics of lightness unchanged."""
     x = 0.3 * torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     shifted = x + torch.tensor([0.2, -0.2, 0.0])[:, None, None]
     mine, theirs = (TextureStatistics(16)(y).reshape(4, 3, -1) for y in (x, shifted))
@@ -162,45 +157,45 @@ def test_images_too_small_for_texture_statistics_are_refused():
         TextureStatistics(8)
 
 
-def test_statistics_count_in_units_of_their_spread():
+def test_statistics_are_in_units_of_their_standard_deviation():
     real = np.random.default_rng(0).normal(size=(3, 500, 2)) * [1.0, 50.0]
-    spread = within_class_spread(real)
-    assert spread == pytest.approx([1, 50], rel=0.1)
-    assert statistics_distance(real, real + 2 * spread) == pytest.approx(np.full(3, 2.0))
+    std = within_class_std(real)
+    assert std == pytest.approx([1, 50], rel=0.1)
+    assert statistics_distance(real, real + 2 * std) == pytest.approx(np.full(3, 2.0))
 
 
-def test_nearness_by_hand():
-    found = nearness(np.array([[1.0, 3.0], [0.1, 6.0]]), np.array([2.0, 1.0]))
+def test_copy_ratios_by_hand():
+    found = copy_ratios(np.array([[1.0, 3.0], [0.1, 6.0]]), np.array([2.0, 1.0]))
     assert found == {"nearest": pytest.approx(1.0), "copies": 0.25}  # ratios 0.5, 1.5, 0.1 and 6
 
 
-def test_copied_training_crops_are_found_out(yardstick):
-    copies = yardstick.figures(yardstick.real(8, split="train", seed=5))
-    honest = yardstick.figures(yardstick.real(8, split="test", seed=5))
+def test_copied_training_crops_are_detected(reference):
+    copies = reference.figures(reference.real_crops(8, split="train", seed=5))
+    honest = reference.figures(reference.real_crops(8, split="test", seed=5))
     assert copies["copies"] == 1 and copies["nearest"] < 0.01 < memorisation.TARGET
     assert honest["copies"] == 0 and honest["nearest"] > memorisation.TARGET
-    distances = nearest_distances(yardstick.training[0], yardstick.data.regions("brick", "train"))
+    distances = nearest_distances(reference.training[0], reference.data.regions("brick", "train"))
     assert distances.max() < 1e-6
 
 
-def test_one_repeated_sample_is_found_out(yardstick):
-    crops = yardstick.real(8, split="train", seed=5)
-    varied, one = yardstick.figures(crops), yardstick.figures(crops[:, :1].expand(-1, 8, -1, -1, -1))
+def test_one_repeated_sample_is_detected(reference):
+    crops = reference.real_crops(8, split="train", seed=5)
+    varied, one = reference.figures(crops), reference.figures(crops[:, :1].expand(-1, 8, -1, -1, -1))
     assert one["diversity"] == pytest.approx(0, abs=1e-6) and one["diversity"] < diversity.TARGET
     assert varied["diversity"] > diversity.TARGET
     assert one["recall"] < 0.3 * varied["recall"] and one["coverage"] < 0.6 * varied["coverage"]
-    assert one["accuracy"] == varied["accuracy"] == 1  # accuracy alone would not have seen it
+    assert one["accuracy"] == varied["accuracy"] == 1  # accuracy alone would not show it
 
 
-def test_samples_of_other_classes_are_found_out(yardstick):
-    crops = yardstick.real(8, split="train", seed=5)
-    right, wrong = yardstick.figures(crops), yardstick.figures(crops.roll(1, dims=0))
+def test_samples_of_other_classes_are_detected(reference):
+    crops = reference.real_crops(8, split="train", seed=5)
+    right, wrong = reference.figures(crops), reference.figures(crops.roll(1, dims=0))
     assert wrong["accuracy"] == wrong["precision"] == 0
     assert wrong["statistics"] > 2 * right["statistics"]
-    assert wrong["frechet"] == pytest.approx(right["frechet"])  # of all classes together, it cannot tell
+    assert wrong["frechet"] == pytest.approx(right["frechet"])  # it is over all classes together
 
 
-def test_figures_repeat(yardstick, data):
-    again = Yardstick(data, data.classes, colours_and_grain, crops=24)
-    crops = yardstick.real(4, split="test", seed=1)
-    assert again.figures(crops) == yardstick.figures(crops)
+def test_figures_repeat(reference, data):
+    again = ReferenceMetrics(data, data.classes, colours_and_grain, crops_per_class=24)
+    crops = reference.real_crops(4, split="test", seed=1)
+    assert again.figures(crops) == reference.figures(crops)

@@ -1,4 +1,4 @@
-"""Plots as SVG: the same each time, with everything in them that the figures say."""
+"""Plots as SVG: the same text each time, with everything that is in the figures."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from fgsd.evidence.drawing import INK, draw, inline
-from fgsd.evidence.figures import plot, series
+from fgsd.evidence.drawing import INK, draw_plot, inline_svg
+from fgsd.evidence.figures import Plot, plot, series
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def lines(n: int = 2, **options) -> dict:
+def lines(n: int = 2, **options) -> Plot:
     all_series = [series(f"way {k}", [0.1, 1, 10], [1 + k, 2 + k, 3 + k]) for k in range(n)]
     return plot("some-lines", "Some <lines>", all_series, x="noise level σ", y="error", **options)
 
 
-def words(svg: str) -> list[str]:
+def texts(svg: str) -> list[str]:
     return [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
 def colours(svg: str) -> set[str]:
-    """Of lines that are 1.6 wide, as those of series are."""
+    """Colours of lines of width 1.6, which are those of series."""
     return set(re.findall(r"stroke: (#\w+); stroke-width: 1\.6", svg))
 
 
 def test_a_plot_always_gives_the_same_text_and_no_date():
     one = lines()
-    assert draw(one) == draw(one)
-    assert draw(one) != draw(one | {"x": "something else"})
-    assert "date" not in draw(one).lower()
+    assert draw_plot(one) == draw_plot(one)
+    assert draw_plot(one) != draw_plot(one | {"x": "something else"})
+    assert "date" not in draw_plot(one).lower()
 
 
-def test_axes_names_and_labels_are_words():
-    found = words(draw(lines(labels=[(1, 2, "moss & co")])))
-    for word in ("noise level σ", "error", "way 0", "way 1", "moss & co"):
-        assert word in found
+def test_axes_names_and_labels_are_text():
+    found = texts(draw_plot(lines(labels=[(1, 2, "moss & co")])))
+    for text in ("noise level σ", "error", "way 0", "way 1", "moss & co"):
+        assert text in found
 
 
 def test_a_long_name_of_an_axis_takes_several_lines():
-    found = words(draw(lines() | {"y": "divergence for each unit of the logarithm of sigma, in nats"}))
+    found = texts(draw_plot(lines() | {"y": "divergence for each unit of the logarithm of sigma, in nats"}))
     assert max(len(one) for one in found) <= 44
 
 
 @pytest.mark.parametrize("n", [2, 7])
 def test_every_series_has_a_colour_and_a_mark_of_its_own(n):
-    svg = draw(lines(n))
+    svg = draw_plot(lines(n))
     assert len(colours(svg)) == n
     # each mark is a shape that is defined once and used at the three points and in the legend
     uses = re.findall(r'<use xlink:href="#(\w+)" [^>]*style="fill: #(?!6a6762)', svg)
@@ -55,7 +55,7 @@ def test_every_series_has_a_colour_and_a_mark_of_its_own(n):
 
 
 def test_more_series_than_colours_differ_in_their_marks():
-    svg = draw(lines(9))
+    svg = draw_plot(lines(9))
     uses = set(re.findall(r'<use xlink:href="#(\w+)" [^>]*style="fill: #(?!6a6762)', svg))
     assert len(uses) == 9
 
@@ -63,7 +63,7 @@ def test_more_series_than_colours_differ_in_their_marks():
 def test_intervals_are_bands_of_lines_and_bars_of_points():
     values = {"low": [0.5, 1.5], "high": [1.5, 2.5]}
     line, points = (
-        draw(plot("p", "p", [series("a", [1, 2], [1, 2], style=style, **values)], x="x", y="y"))
+        draw_plot(plot("p", "p", [series("a", [1, 2], [1, 2], style=style, **values)], x="x", y="y"))
         for style in ("line", "points")
     )
     assert "FillBetweenPolyCollection" in line and "LineCollection" not in line
@@ -74,10 +74,11 @@ def test_a_missing_figure_leaves_a_gap():
     whole = plot("p", "p", [series("a", [1, 2, 3], [1, 2, 3])], x="x", y="y")
     gap = plot("p", "p", [series("a", [1, 2, 3], [1, 2, 3]) | {"y": [1, None, 3]}], x="x", y="y")
     marks = [
-        len(re.findall(r'<use xlink:href="#\w+" [^>]*style="fill: #0072b2', draw(p))) for p in (whole, gap)
+        len(re.findall(r'<use xlink:href="#\w+" [^>]*style="fill: #0072b2', draw_plot(p)))
+        for p in (whole, gap)
     ]
     assert marks == [3, 2]
-    assert "moss" not in draw(whole | {"labels": [[1, None, "moss"]]})
+    assert "moss" not in draw_plot(whole | {"labels": [[1, None, "moss"]]})
 
 
 @pytest.mark.parametrize(
@@ -90,21 +91,21 @@ def test_a_missing_figure_leaves_a_gap():
 )
 def test_logarithmic_axes_have_plain_numbers(values, ticks):
     one = plot("p", "p", [series("a", [1, 2, 3], values)], x="x", y="y", log_y=True)
-    found = words(draw(one))
+    found = texts(draw_plot(one))
     assert ticks <= set(found)
     assert len(found) >= 6
 
 
-def test_inside_a_page_it_takes_the_colours_of_the_page():
-    svg = inline(draw(lines()), 'Some <lines> & "marks"')
+def test_inside_a_page_the_plot_uses_the_colours_of_the_page():
+    svg = inline_svg(draw_plot(lines()), 'Some <lines> & "marks"')
     root = ElementTree.fromstring(svg)
     assert root.get("role") == "img" and root.get("aria-label") == 'Some <lines> & "marks"'
     assert INK not in svg and "var(--ink)" in svg
     assert not root.findall(f".//{SVG}style") and not root.findall(f".//{SVG}metadata")
 
 
-def test_drawings_of_one_page_share_no_name():
-    first, second = (inline(draw(lines() | {"name": name}), name) for name in ("one", "two"))
+def test_plots_of_one_page_share_no_id():
+    first, second = (inline_svg(draw_plot(lines() | {"name": name}), name) for name in ("one", "two"))
     names = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
     assert names[0] and names[1] and not names[0] & names[1]
     for svg, known in zip((first, second), names, strict=True):
