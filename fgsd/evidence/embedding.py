@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fgsd.centroids import CentroidTable
 from fgsd.evaluation.checks import check
-from fgsd.evaluation.material import real_crops
+from fgsd.evaluation.context import real_crops
 from fgsd.evidence import embedding_figures as drawn
 from fgsd.evidence.agreement import correlation, follows, intervals, nearest_agree, ranks
 from fgsd.evidence.clusters import clusters, dimensions, fresh_network, separation

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fgsd.data import to_images, to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
-from fgsd.evaluation.material import real_crops
-from fgsd.evaluation.paths import MAX_NOISE, TARGET, own_features, places_on_line, random_pairs
+from fgsd.evaluation.context import real_crops
+from fgsd.evaluation.paths import MAX_NOISE, TARGET, positions_on_line, random_pairs, unguided_features
 from fgsd.evidence.figures import plot, series, table
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.path_metrics import better, blends, contrasts, following, going_on, nearest, place_between
@@ -135,8 +135,8 @@ def measure(bench: Workbench, pair: tuple[str, str], k: int, weights: np.ndarray
     found = {}
     for name, images in all_ways(bench, pair, k, weights).items():
         grid = images.shape[:2]
-        phi = own_features(network, images.flatten(0, 1), sigmas, seed=bench.seed)
-        along, beside = places_on_line(ends, scale, phi)
+        phi = unguided_features(network, images.flatten(0, 1), sigmas, seed=bench.seed)
+        along, beside = positions_on_line(ends, scale, phi)
         features = bench.measured(images)
         chances, scaled = bench.judge.probabilities(features), bench.judge.scaled(features)
         shares = chances[..., other] / np.maximum(chances[..., one] + chances[..., other], 1e-12)
@@ -168,7 +168,7 @@ def class_means(
     """
     network, n = bench.checkpoint("features").network, bench.some(CROPS, 4)
     one, other = (
-        own_features(network, crops, sigmas, seed=bench.seed)
+        unguided_features(network, crops, sigmas, seed=bench.seed)
         for crops in real_crops(bench.data, pair, n, split="train", seed=bench.seed)
     )
     spread = (0.5 * (one.var(dim=0) + other.var(dim=0))).sqrt().clamp(min=1e-6)

@@ -12,7 +12,7 @@ from torch import Tensor
 from fgsd.centroids import Centroid
 from fgsd.checkpoint import Checkpoint
 from fgsd.data import to_images, to_tensor
-from fgsd.evaluation.material import silent
+from fgsd.evaluation.context import silent
 from fgsd.gaussians import GaussianClasses
 from fgsd.guidance import GuidedDenoiser
 from fgsd.model.conditioning import LabelGuidedDenoiser

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import Judge, class_accuracies
+from fgsd.evaluation.context import FeatureFunction, real_crops
 from fgsd.evaluation.diversity import pairwise_distance
-from fgsd.evaluation.material import FeatureFunction, real_crops
 from fgsd.evaluation.memorisation import nearest_distances
 from fgsd.evidence.quality import (
     TextureStatistics,

@@ -14,7 +14,7 @@ from pathlib import Path
 import fgsd
 from fgsd.checkpoint import load_checkpoint
 from fgsd.device import best_device
-from fgsd.evaluation.material import FeatureFunction, silent
+from fgsd.evaluation.context import FeatureFunction, silent
 from fgsd.evaluation.run import checkpoint_facts, load, machine
 from fgsd.evidence.parts import Part, all_parts, choose
 from fgsd.evidence.report_context import Workbench

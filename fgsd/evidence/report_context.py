@@ -16,7 +16,7 @@ from fgsd.checkpoint import Checkpoint, load_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.device import best_device
 from fgsd.evaluation.classifier import Judge
-from fgsd.evaluation.material import FeatureFunction, real_crops, silent
+from fgsd.evaluation.context import FeatureFunction, real_crops, silent
 from fgsd.evidence.methods import Trained
 from fgsd.evidence.reference_metrics import Yardstick
 from fgsd.evidence.result_cache import Units

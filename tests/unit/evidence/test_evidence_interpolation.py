@@ -9,8 +9,8 @@ from PIL import Image
 
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from fgsd.evaluation.material import real_crops
-from fgsd.evaluation.paths import own_features, places_on_line
+from fgsd.evaluation.context import real_crops
+from fgsd.evaluation.paths import positions_on_line, unguided_features
 from fgsd.evidence.interpolation import (
     CROPS,
     FIGURES,
@@ -146,8 +146,8 @@ def test_the_crops_of_two_classes_lie_about_the_ends_of_their_line(bench):
     ends, spread = class_means(bench, pair, sigmas)
     n = bench.some(CROPS, 4)
     for end, crops in enumerate(real_crops(bench.data, pair, n, split="train", seed=bench.seed)):
-        phi = own_features(network, crops, sigmas, seed=bench.seed)
-        along, beside = places_on_line(ends, spread, phi)
+        phi = unguided_features(network, crops, sigmas, seed=bench.seed)
+        along, beside = positions_on_line(ends, spread, phi)
         assert along.mean() == pytest.approx(end, abs=1e-4) and along.std() > 0 and beside.min() > 0
 
 
