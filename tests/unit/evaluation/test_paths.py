@@ -20,7 +20,7 @@ def unused(x):
 
 
 class Blends(Pipeline):
-    """A pipeline whose "samples" are blended real crops; `drawn` maps the requested weight to the used one."""
+    """A pipeline whose "samples" are blended real crops; `drawn` maps the requested weight to one used."""
 
     def __init__(self, pipe, data, drawn=lambda weight: weight) -> None:
         super().__init__(pipe.network, pipe.table, pipe.info, "cpu")
