@@ -221,13 +221,13 @@ def test_the_command_writes_the_report_and_keeps_other_parts(capsys, tmp_path, n
     assert code == 0 and "seconds of nothing" in out and "other: other" in out and "not kept" not in err
     assert list(read_report(tmp_path / "out")["parts"]) == ["counted", "other"]
     code, _, err = run(capsys, tmp_path, networks, "--part", "other", "--seed", 3)
-    assert code == 0 and "not kept, since measured in another way: counted" in err
+    assert code == 0 and "dropped, because they were measured with other settings: counted" in err
 
 
 def test_the_command_names_networks_to_train(capsys, tmp_path, checkpoint_folder, small_parts):
     shutil.copytree(checkpoint_folder, tmp_path / "networks" / "labels")
     code, _, err = run(capsys, tmp_path, tmp_path / "networks")
-    assert code == 0 and "counted is skipped; it needs: fgsd study features" in err
+    assert code == 0 and "counted is skipped; it requires: fgsd study features" in err
     before = (tmp_path / "out" / "report.json").read_bytes()
     code, out, err = run(capsys, tmp_path, tmp_path / "networks", "--part", "counted")
     assert code == 1 and "fgsd study features" in err and out == ""

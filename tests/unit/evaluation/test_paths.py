@@ -1,4 +1,4 @@
-"""Paths between classes: the place on a line in closed form, and samples that follow the weight or do not."""
+"""Positions on a line in closed form, and samples of mixtures that follow the weight or do not."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from fgsd.centroids import CentroidTable, features_by_level
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.data import to_images
 from fgsd.evaluation import evaluate, report_text
-from fgsd.evaluation.material import Material
-from fgsd.evaluation.paths import own_features, paths, places_on_line, random_pairs
+from fgsd.evaluation.context import EvaluationContext
+from fgsd.evaluation.paths import measure_paths, positions_on_line, random_pairs, unguided_features
 from fgsd.pipeline import Pipeline
 
 
 def unused(x):
-    raise AssertionError("paths need no features but the network's own")
+    raise AssertionError("paths use features of the network alone")
 
 
 class Blends(Pipeline):
-    """A pipeline whose "samples" are real crops, blended by weights that `drawn` makes of those asked for."""
+    """A pipeline whose "samples" are blended real crops; `drawn` maps the requested weight to one used."""
 
     def __init__(self, pipe, data, drawn=lambda weight: weight) -> None:
         super().__init__(pipe.network, pipe.table, pipe.info, "cpu")
@@ -37,7 +37,7 @@ class Blends(Pipeline):
 
 @pytest.fixture
 def pipe(pipe) -> Pipeline:
-    """The tiny checkpoint, as if trained on the images in the size in which `data` has them."""
+    """The tiny checkpoint, with the image size of `data`."""
     return Pipeline(pipe.network, pipe.table, CheckpointInfo(patch_size=16), "cpu")
 
 
@@ -49,16 +49,16 @@ def table() -> CentroidTable:
     return CentroidTable(list("abc"), torch.tensor([0.1, 0.2, 0.4, 0.8]), values, spreads, torch.zeros(3, 3))
 
 
-def test_a_mixture_lies_at_its_weight_and_not_beside_the_line(table):
+def test_a_mixture_lies_on_the_line_at_its_weight(table):
     levels, weights = torch.tensor([0, 2]), torch.tensor([0.0, 0.3, 1.0, -0.5])
     phi = torch.stack([table.mixture({"a": 1 - w, "c": w}).values[levels] for w in weights.tolist()])
     ends = (table.values[0, levels], table.values[2, levels])
-    along, beside = places_on_line(ends, table.scales[levels], phi)
-    assert along == pytest.approx(weights.numpy(), abs=1e-6)
-    assert beside == pytest.approx(np.zeros(4), abs=1e-6)
+    positions, offsets = positions_on_line(ends, table.scales[levels], phi)
+    assert positions == pytest.approx(weights.numpy(), abs=1e-6)
+    assert offsets == pytest.approx(np.zeros(4), abs=1e-6)
 
 
-def test_what_is_square_to_the_line_moves_nothing_along_it(table):
+def test_an_orthogonal_offset_does_not_change_the_position(table):
     levels = torch.tensor([1, 3])
     scale = table.scales[levels]
     line = ((table.values[1] - table.values[0])[levels] / scale).flatten()
@@ -66,14 +66,16 @@ def test_what_is_square_to_the_line_moves_nothing_along_it(table):
     aside = aside - (aside @ line) / (line @ line) * line
     aside = aside / aside.norm() * line.norm() * 0.25
     phi = table.mixture({"a": 0.4, "b": 0.6}).values[levels] + aside.view(2, 5) * scale
-    along, beside = places_on_line((table.values[0, levels], table.values[1, levels]), scale, phi[None])
-    assert along == pytest.approx([0.6], abs=1e-5) and beside == pytest.approx([0.25], abs=1e-5)
+    positions, offsets = positions_on_line(
+        (table.values[0, levels], table.values[1, levels]), scale, phi[None]
+    )
+    assert positions == pytest.approx([0.6], abs=1e-5) and offsets == pytest.approx([0.25], abs=1e-5)
 
 
-def test_own_features_are_those_of_each_image_alone(lively, data):
+def test_unguided_features_are_those_of_each_image_alone(lively, data):
     network, sigmas = lively(), torch.tensor([0.1, 1.0])
     x0 = data.crops("moss", 3, torch.Generator().manual_seed(0))
-    found = own_features(network, x0, sigmas, seed=4)
+    found = unguided_features(network, x0, sigmas, seed=4)
     for k in range(3):
         alone, _ = features_by_level(network, x0[k : k + 1], sigmas, seed=4)
         assert torch.allclose(found[k], alone, atol=1e-5)
@@ -89,10 +91,10 @@ def test_pairs_are_different_and_as_many_as_there_are():
 
 def test_samples_that_follow_the_weight_pass(pipe, data):
     blends = Blends(pipe, data)
-    found = paths(Material(blends, data, unused))
+    found = measure_paths(EvaluationContext(blends, data, unused))
     assert found["checks"][0]["value"] > 0.9 and found["checks"][0]["passed"]
     assert len(found["pairs"]) == 3 and len(found["weights"]) == 9
-    for seeds in blends.seeds:  # the same seeds at each weight, others for each pair
+    for seeds in blends.seeds:  # the same seeds at each weight, different ones for each pair
         assert seeds == seeds[:2] * 9
     assert len({tuple(seeds[:2]) for seeds in blends.seeds}) == 3
     assert found["largest_step"] < 0.5
@@ -101,15 +103,15 @@ def test_samples_that_follow_the_weight_pass(pipe, data):
 
 
 def test_a_leap_is_told_from_a_path(pipe, data):
-    """Half-way between two weights one class gives way to the other at once."""
-    found = paths(Material(Blends(pipe, data, lambda weight: weight > 0.45), data, unused))
+    """The samples switch from one class to the other at once."""
+    found = measure_paths(EvaluationContext(Blends(pipe, data, lambda weight: weight > 0.45), data, unused))
     assert 0.8 < found["checks"][0]["value"] < 0.87 + 1e-3
     assert found["largest_step"] == pytest.approx(1, abs=0.2)
 
 
 @pytest.mark.parametrize("drawn", [lambda weight: 1 - weight, lambda weight: 0.5])
 def test_samples_that_do_not_fall_short(pipe, data, drawn):
-    found = paths(Material(Blends(pipe, data, drawn), data, unused))
+    found = measure_paths(EvaluationContext(Blends(pipe, data, drawn), data, unused))
     assert found["checks"][0]["value"] < 0.5 and not found["checks"][0]["passed"]
 
 

@@ -1,4 +1,4 @@
-"""What several parts of the evaluation look at: samples, real crops, their features, and a judge."""
+"""Samples, real crops, their features and a classifier, shared by the parts of the evaluation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fgsd.pipeline import Pipeline, Target
 from fgsd.training.batch import seed_of
 
 FeatureFunction = Callable[[Tensor], np.ndarray]  # (N, 3, H, W) in [-1, 1] to (N, F)
-TRAINING_CROPS = 48  # of each class, that the judge learns from
+TRAINING_CROPS = 48  # per class, to train the classifier
 
 
 def silent(items, desc: str = ""):
-    """The progress display that shows nothing."""
+    """A progress wrapper without a display."""
     return items
 
 
@@ -37,19 +37,22 @@ def draw_samples(
     desc: str = "sampling",
     **options,
 ) -> Tensor:
-    """Samples of several targets, as many in a pass of the network as fit.
+    """Sample several targets in batches of at most `PASS_PIXELS` pixels.
 
     Parameters
     ----------
     targets : T class names, mixtures or centroids
     each : int
         Samples of each target; sample k of target c has the seed `seed + c * each + k`.
+    size : int
+        Side of a sample in pixels.
     options
-        Of `Pipeline.sample`.
+        Further options of `Pipeline.sample`.
 
     Returns
     -------
-    Tensor of shape (T, each, 3, size, size), float32 in [-1, 1], rounded to 8 bits as images are
+    Tensor of shape (T, each, 3, size, size)
+        float32 in [-1, 1], rounded to 8 bits like the images.
     """
     flat = [target for target in targets for _ in range(each)]
     batch = max(1, PASS_PIXELS // size**2)
@@ -62,32 +65,32 @@ def draw_samples(
 
 
 def real_crops(data: TextureFolder, classes: Sequence[str], n: int, *, split: str, seed: int = 0) -> Tensor:
-    """Random real crops (C, n, 3, H, W) of each class, from "train" or "test" parts of the images."""
-    drawn = []
+    """Random real crops (C, n, 3, H, W) of each class, from the "train" or "test" parts of the images."""
+    crops = []
     for name in classes:
-        place = seed_of(seed, data.classes.index(name), int(split == "test"))
-        drawn.append(data.crops(name, n, torch.Generator().manual_seed(place), split=split))
-    return torch.stack(drawn)
+        class_seed = seed_of(seed, data.classes.index(name), int(split == "test"))
+        crops.append(data.crops(name, n, torch.Generator().manual_seed(class_seed), split=split))
+    return torch.stack(crops)
 
 
 @dataclass
-class Material:
-    """Images and features, each made when first asked for and then kept.
+class EvaluationContext:
+    """Images and features of one evaluation, computed at first use and cached.
 
     Parameters
     ----------
     pipe : Pipeline
     data : TextureFolder
-        Its classes may go beyond those of the pipe.
+        It may hold classes that the pipeline does not know.
     features : callable
         See `FeatureFunction`.
     per_class : int
-        Samples, and as many held-out crops, of each class.
+        Number of samples, and of held-out crops, per class.
     steps : int
-        Of the default sampler.
+        Steps of the default sampler.
     reference : (classes, each)
-        How many classes, evenly over the alphabet, and how many samples of each the slow reference sampler
-        is given.
+        Number of classes, spaced evenly over the alphabet, and of samples per class for the slow reference
+        sampler.
     """
 
     pipe: Pipeline
@@ -106,7 +109,7 @@ class Material:
 
     @cached_property
     def classes(self) -> list[str]:
-        """Classes that the pipe knows and that there are images of."""
+        """Classes of both the data and the pipeline."""
         return [name for name in self.data.classes if name in self.pipe.classes]
 
     @cached_property
@@ -132,29 +135,29 @@ class Material:
         """Training crops (all classes of `data`, TRAINING_CROPS, 3, H, W)."""
         return real_crops(self.data, self.data.classes, TRAINING_CROPS, split="train", seed=self.seed)
 
-    def measured(self, images: Tensor, desc: str) -> np.ndarray:
-        """Features (C, n, F) of images (C, n, 3, H, W)."""
+    def features_of(self, images: Tensor, desc: str) -> np.ndarray:
+        """Features (C, n, F) of images (C, n, 3, H, W); `desc` labels the progress bar."""
         parts = [self.features(images[k]) for k in self.progress(range(len(images)), desc=desc)]
         return np.stack(parts)
 
     @cached_property
     def sample_features(self) -> np.ndarray:
-        return self.measured(self.samples, "features of samples")
+        return self.features_of(self.samples, "features of samples")
 
     @cached_property
     def held_out_features(self) -> np.ndarray:
-        return self.measured(self.held_out, "features of held-out crops")
+        return self.features_of(self.held_out, "features of held-out crops")
 
     @cached_property
     def training_features(self) -> np.ndarray:
-        return self.measured(self.training, "features of training crops")
+        return self.features_of(self.training, "features of training crops")
 
     @cached_property
     def judge(self) -> Judge:
-        """The classifier, of all classes of `data`."""
+        """Classifier of all classes of `data`."""
         return Judge(self.data.classes, self.training_features)
 
-    def spread_out(self, n: int) -> list[str]:
-        """`n` of the classes, evenly over the alphabet."""
+    def spaced_classes(self, n: int) -> list[str]:
+        """`n` of the classes, spaced evenly over the alphabet."""
         n = min(n, len(self.classes))
         return [self.classes[math.floor((k + 0.5) * len(self.classes) / n)] for k in range(n)]
