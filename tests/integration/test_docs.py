@@ -14,6 +14,7 @@ import typer.main
 from PIL import Image
 
 import fgsd
+from fgsd.app import limits
 from fgsd.cli.main import app
 from fgsd.data import load_image
 
@@ -98,6 +99,26 @@ def test_the_python_examples_of_the_api_run(checkpoint_folder, tmp_path, monkeyp
     ]
     assert "moss" in capsys.readouterr().out
     assert len(second["strip"]) == 7
+
+
+def test_the_limits_of_the_api_are_those_of_the_page():
+    table = read("docs/api.md").partition("## Limits and formats")[2]
+    rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", table, flags=re.MULTILINE))
+    limits_of = {
+        "images of a call": (1, limits.MAX_IMAGES),
+        "size": (8, limits.MAX_SIDE),
+        "steps": (1, limits.MAX_STEPS),
+        "seed": (0, limits.MAX_SEED),
+        "strength": (0, limits.MAX_STRENGTH),
+        "classes of a mixture": (limits.MAX_CLASSES, 1),
+        "points of a strip": (limits.MIN_POINTS, limits.MAX_POINTS),
+        "requests at once": (limits.MAX_REQUESTS, limits.MAX_REQUESTS_EACH),
+        "image for `/embed`": (limits.MAX_UPLOAD_CHARACTERS, 1, 64, limits.MAX_UPLOAD_SIDE),
+        "body of a request": (limits.MAX_BODY_BYTES, limits.MAX_BODY_VALUES, limits.TIMEOUT_BODY_S),
+    }
+    for name, expected in limits_of.items():
+        found = tuple(int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", rows[name]))
+        assert found == expected, name
 
 
 def test_programs_can_do_what_the_api_says(server, tmp_path, monkeypatch):
