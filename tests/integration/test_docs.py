@@ -14,7 +14,6 @@ import typer.main
 from PIL import Image
 
 import fgsd
-from fgsd.app import limits
 from fgsd.cli.main import app
 from fgsd.data import load_image
 
@@ -102,6 +101,8 @@ def test_the_python_examples_of_the_api_run(checkpoint_folder, tmp_path, monkeyp
 
 
 def test_the_limits_of_the_api_are_those_of_the_page():
+    from fgsd.app import limits
+
     table = read("docs/api.md").partition("## Limits and formats")[2]
     rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", table, flags=re.MULTILINE))
     limits_of = {
