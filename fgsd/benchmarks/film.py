@@ -25,7 +25,7 @@ from PIL import Image
 from fgsd.atomic import write_atomically
 from fgsd.benchmarks import dom
 from fgsd.benchmarks.browser import FLAGS, chromium_path
-from fgsd.benchmarks.server import running_app
+from fgsd.benchmarks.server import serve_app
 from fgsd.sheets import check_suffix
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def record_film(checkpoint: str, data: str, *, textures: Sequence[str] = (), rat
     if not 1 <= rate <= 30:
         raise ValueError(f"rate={rate} must be between 1 and 30 frames per second")
     path = chromium_path()
-    with running_app(checkpoint, data) as app:
+    with serve_app(checkpoint, data) as app:
         return asyncio.run(_record(app.url, path, textures, rate))
 
 
@@ -260,7 +260,9 @@ def save_film(film: Film, path: Path, *, max_bytes: int = 2_000_000) -> EncodedF
     else:
         raise ValueError(f"max_bytes={max_bytes} is too small for a film of {len(film.images)} frames")
     write_atomically(path, lambda p: p.write_bytes(encoded))
-    return EncodedFilm(len(images), sum(durations) / 1000, width, height, quality, len(encoded))
+    with Image.open(path) as image:
+        frames = getattr(image, "n_frames", 1)  # Pillow joins equal frames
+    return EncodedFilm(frames, sum(durations) / 1000, width, height, quality, len(encoded))
 
 
 def _webp(images: Sequence[Image.Image], durations: Sequence[int], quality: int) -> bytes:

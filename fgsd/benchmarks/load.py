@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fgsd.benchmarks import dom
-from fgsd.benchmarks.server import running_app
+from fgsd.benchmarks.server import serve_app
 
 VISITORS = (1, 2, 4, 8, 16, 32)
 REQUEST: dict[str, Any] = {"n": 1, "size": 64, "steps": 16, "sampler": "dpm2m"}
@@ -70,7 +70,7 @@ def bench_serve(
     wrap = progress or (lambda items, **_: items)
     results: dict = {"request": REQUEST, "requests": requests}
     for name, option in MODES.items():
-        with running_app(checkpoint, data, option) as app:
+        with serve_app(checkpoint, data, option) as app:
             client = _PageClient(app.url)
             client.sample(seed=0)  # the first request is slow
             results[name] = [_measure(client, count, requests) for count in wrap(visitors, desc=name)]

@@ -15,7 +15,7 @@ import numpy as np
 
 from fgsd.benchmarks import dom
 from fgsd.benchmarks.browser import DESKTOP, FLAGS, chromium_path
-from fgsd.benchmarks.server import running_app
+from fgsd.benchmarks.server import serve_app
 from fgsd.evaluation.checks import check
 
 TIMEOUT_MS = 30_000  # for one picture
@@ -74,7 +74,7 @@ def bench_app(
     parts = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        with closing(browser), running_app(checkpoint, data) as app:
+        with closing(browser), serve_app(checkpoint, data) as app:
             pages = [_open_page(browser, app.url)]
             parts["start"] = _start(time.monotonic() - app.launched)
             pages.append(_open_page(browser, app.url))

@@ -71,7 +71,7 @@ class AppProcess:
 
 
 @contextmanager
-def running_app(checkpoint: str, data: str, *options: str) -> Iterator[AppProcess]:
+def serve_app(checkpoint: str, data: str, *options: str) -> Iterator[AppProcess]:
     """A context with a ready `AppProcess`, which is terminated at the end."""
     app = AppProcess(checkpoint, data, *options)
     try:

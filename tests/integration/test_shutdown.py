@@ -31,13 +31,13 @@ def test_sigterm_ends_runs_streams_and_files(checkpoint_folder, texture_folder, 
     assert server.files()  # the picture of this call
     heartbeat = server.open("heartbeat/visitor")  # every open page has one
     assert heartbeat.readline()
-    running = server.call("sample", target="moss", **LONG)
+    long_run = server.call("sample", target="moss", **LONG)
     time.sleep(0.5)  # the run starts
     seconds, status, stderr = server.asked_to_end(signal.SIGTERM)
     assert seconds < MAX_SECONDS and status == 0
     assert stderr == ""
     assert not server.files()
-    assert b"complete" not in remainder(running)
+    assert b"complete" not in remainder(long_run)
     heartbeat.close()
 
 

@@ -111,7 +111,7 @@ def test_an_unknown_command_is_one_line_and_code_2(capsys):
     assert code == 2 and err.startswith("Error: ") and err.count("\n") == 1
 
 
-def test_without_arguments_the_help_is_shown(capsys):
+def test_without_arguments_the_help_is_printed(capsys):
     code, out, _ = run(capsys)
     assert code == 0
     for command in COMMANDS:

@@ -26,7 +26,7 @@ def test_real_crops_depend_on_seed_class_and_split_only(data):
     assert not torch.equal(all_classes, real_crops(data, data.classes, 4, split="test"))
 
 
-def test_classes_are_spread_over_the_alphabet(untrained, data):
+def test_classes_are_spaced_evenly_over_the_alphabet(untrained, data):
     subject = EvaluationContext(untrained, data, simple_features)
     assert subject.spaced_classes(1) == [data.classes[1]]
     assert subject.spaced_classes(99) == data.classes

@@ -24,7 +24,7 @@ def test_one_repeated_sample_has_no_diversity():
     assert figures["classes_below_target"] == NAMES
 
 
-def test_diversity_is_in_units_of_the_real_crops():
+def test_diversity_is_relative_to_the_real_crops():
     real = blobs(12, 0)
     centres = real.mean(axis=1, keepdims=True)
     assert measure_diversity(NAMES, real, real, real)["checks"][0]["value"] == 1

@@ -98,11 +98,11 @@ def test_samples_that_follow_the_weight_pass(pipe, data):
         assert seeds == seeds[:2] * 9
     assert len({tuple(seeds[:2]) for seeds in blends.seeds}) == 3
     assert found["largest_step"] < 0.5
-    places = found["places"]
-    assert places[0] < places[4] < places[8]
+    means = found["places"]
+    assert means[0] < means[4] < means[8]
 
 
-def test_a_leap_is_told_from_a_path(pipe, data):
+def test_a_leap_is_not_a_path(pipe, data):
     """The samples switch from one class to the other at once."""
     found = measure_paths(EvaluationContext(Blends(pipe, data, lambda weight: weight > 0.45), data, unused))
     assert 0.8 < found["checks"][0]["value"] < 0.87 + 1e-3
@@ -115,7 +115,7 @@ def test_samples_that_do_not_fall_short(pipe, data, drawn):
     assert found["checks"][0]["value"] < 0.5 and not found["checks"][0]["passed"]
 
 
-def test_the_part_runs_on_its_own_and_is_reported(pipe, data):
+def test_the_part_runs_alone_and_is_reported(pipe, data):
     found = evaluate(pipe, data, per_class=2, steps=2, parts=["paths"], features=unused)
     text = report_text(found)
     assert "paths: correlation of place on the line with weight, 3 pairs" in text
