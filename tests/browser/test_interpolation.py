@@ -203,14 +203,14 @@ def test_a_loop_plays_and_is_taken_home_as_gif_and_film(visit, pipe, tmp_path):
     mode(page, "Loop")
     ready(page, before)
     assert overflow(page) == (0, 0)
-    place = page.locator(".interpolation").get_attribute("data-place")
-    expect(page.locator(".interpolation")).not_to_have_attribute("data-place", place)  # it plays
+    place = page.locator(".interpolation").get_attribute("data-position")
+    expect(page.locator(".interpolation")).not_to_have_attribute("data-position", place)  # it plays
     page.get_by_role("button", name="Pause").click()
     scrub = page.get_by_label("Place in the loop")
     assert scrub.get_attribute("max") == "23"
     scrub.focus()
     page.keyboard.press("Home")
-    expect(page.locator(".interpolation")).to_have_attribute("data-place", "0")
+    expect(page.locator(".interpolation")).to_have_attribute("data-position", "0")
     name, gif = saved(page, "GIF", tmp_path)
     assert name == "brick-moss-seed-0-loop.gif"
     moving = Image.open(io.BytesIO(gif))
@@ -243,8 +243,8 @@ def test_the_slider_of_coarse_and_fine_changes_the_picture_before_it_is_released
     page.mouse.down()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=4)
     page.wait_for_function(
-        "(() => { const { live, index } = document.querySelector('.interpolation').dataset;"
-        "         return live === 'true' && index === '5'; })()"
+        "(() => { const { preview, index } = document.querySelector('.interpolation').dataset;"
+        "         return preview === 'true' && index === '5'; })()"
     )
     assert not np.array_equal(canvas(page, ".interpolation .one"), first)
     before = between_run(page)
@@ -295,7 +295,7 @@ def test_stop_and_a_new_wish_end_a_loop(visit, server):
 def test_a_hand_on_the_map_shows_the_picture_and_the_strip_comes_back(visit):
     page = strip(visit)
     before = between_run(page)
-    mark = page.locator(".map-panel .mark").bounding_box()
+    mark = page.locator(".map-panel .ring").bounding_box()
     page.mouse.move(mark["x"] + 12, mark["y"] + 12)
     page.mouse.down()
     page.mouse.move(mark["x"] + 40, mark["y"] + 20, steps=4)

@@ -68,7 +68,7 @@ def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:
 
 def test_an_image_becomes_the_target_and_is_described(visit, pipe):
     page = visit()
-    page.evaluate("document.addEventListener('fgsd:user-textures', e => (window.status = e.detail))")
+    page.evaluate("document.addEventListener('fgsd:user-textures', e => (window.textures = e.detail))")
     image = photograph()
     add(page, image)
     assert same_picture(pixels(page), own_picture(pipe, image))
@@ -77,10 +77,10 @@ def test_an_image_becomes_the_target_and_is_described(visit, pipe):
     words = ", ".join(f"{name} {distance:.1f}" for name, distance in near)
     expect(page.locator(".user-textures .near")).to_have_text(f"my photo is nearest to {words}")
     assert "may take the structure of classes" in page.locator(".user-textures .near").get_attribute("title")
-    (told,) = page.evaluate("window.status")
+    (texture,) = page.evaluate("window.textures")
     places = pipe.map.place_centroid("pca", pipe.centroid_of(image, crops=CROPS))
-    assert told["name"] == "my photo" and told["src"].startswith("data:image/")
-    assert np.array(told["pca"]) == pytest.approx(places, abs=1e-3)
+    assert texture["name"] == "my photo" and texture["src"].startswith("data:image/")
+    assert np.array(texture["pca"]) == pytest.approx(places, abs=1e-3)
     assert overflow(page) == (0, 0)
 
 

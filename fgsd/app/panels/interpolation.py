@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -20,21 +19,16 @@ from fgsd.app.requests.request import MODES, RequestError, SampleRequest, parse_
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.preview import preview_function
 from fgsd.app.serving.request_sequence import RequestSequence
-from fgsd.app.web_files import NUMBER_REQUEST, PRESS_SAMPLE
+from fgsd.app.web_files import NUMBER_REQUEST, PRESS_SAMPLE, mount_script
 from fgsd.interpolation import switch_stops
 
 log = logging.getLogger(__name__)
-
-WEB = Path(__file__).parents[1] / "web"
-FILES = ("shared/lanczos", "interpolation/interpolation", "interpolation/display")  # parts of one function
-SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
 
 MODES_MARKUP = """
 <div class="modes" role="tablist" aria-label="What is made of the textures">
   {buttons}
 </div>
 """
-MODES_SCRIPT = (WEB / "interpolation" / "modes.js").read_text(encoding="utf-8")
 
 MARKUP = """
 <section class="interpolation" data-stops="{stops}" aria-label="Between the textures">
@@ -82,7 +76,7 @@ def create_modes() -> gr.HTML:
     return gr.HTML(
         {"mode": "sample"},
         html_template=MODES_MARKUP.format(buttons=buttons),
-        js_on_load=MODES_SCRIPT,
+        js_on_load=mount_script("interpolation", "modes.js"),
         apply_default_css=False,
         elem_id="modes",
     )
@@ -99,7 +93,7 @@ def create_interpolation_panel(admission: Admission, store: UserTextureStore) ->
     return gr.HTML(
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("interpolation"),
         server_functions=[
             preview_function(admission, store, multiple=pipe.network.config.multiple, make=switch_frame)
         ],

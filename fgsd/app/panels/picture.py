@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import gradio as gr
 
 from fgsd.app.requests.request import SETTINGS
-
-WEB = Path(__file__).parents[1] / "web"
-FILES = (
-    "shared/lanczos",
-    "picture/chart",
-    "picture/history",
-    "picture/picture",
-    "picture/timeline",
-    "picture/preview",
-)
-SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
+from fgsd.app.web_files import mount_script
 
 MARKUP = f"""
 <section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
@@ -81,7 +70,7 @@ def create_picture_panel(follow: Callable) -> gr.HTML:
     return gr.HTML(
         {"run": 0, "frames": []},
         html_template=MARKUP,
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("picture"),
         server_functions=[follow],
         apply_default_css=False,
         elem_id="picture-panel",

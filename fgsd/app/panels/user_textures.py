@@ -6,7 +6,6 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,14 +23,12 @@ from fgsd.app.render.user_textures import (
 )
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError, parse_request
-from fgsd.app.web_files import SAMPLE_IF_ASKED
+from fgsd.app.web_files import SAMPLE_IF_ASKED, mount_script
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
-WEB = Path(__file__).parents[1] / "web" / "user_textures"
-SCRIPT = (WEB / "user_textures.js").read_text(encoding="utf-8")
 MAX_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
@@ -69,7 +66,7 @@ def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
     return gr.HTML(
         answer({}),
         html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), words=WORDS),
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("user_textures"),
         apply_default_css=False,
         elem_id="user-textures-panel",
     )
