@@ -201,7 +201,7 @@ def _frame_rate(page, random: np.random.Generator) -> float:
 
 
 def _take_pin(page) -> dict:
-    box = page.locator(".map-panel .mark").bounding_box()
+    box = page.locator(".map-panel .ring").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     return page.locator(".map-panel .map").bounding_box()

@@ -270,7 +270,7 @@ class Guest:
         from playwright.async_api import TimeoutError
 
         mouse, box = self.page.mouse, await self.page.locator(".map-panel .map").bounding_box()
-        mark = await self.page.locator(".map-panel .mark").bounding_box()
+        mark = await self.page.locator(".map-panel .ring").bounding_box()
         await mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
         await mouse.down()
         turn = self.chance.uniform(0, 2 * math.pi)

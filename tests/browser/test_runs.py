@@ -65,7 +65,7 @@ def test_a_mixture_with_weights(visit, pipe):
     assert [share.input_value() for share in shares] == ["33", "67"]
     assert same_picture(pixels(page), expected(pipe, {"brick": 1 / 3, "moss": 2 / 3}))
     # the pin lies at the weighted mean of the two thumbnails
-    mark = page.locator(".map-panel .mark").bounding_box()
+    mark = page.locator(".map-panel .ring").bounding_box()
     box = page.locator(".map").bounding_box()
     places = {
         name: (
