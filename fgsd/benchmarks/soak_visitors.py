@@ -262,7 +262,7 @@ class Guest:
         await self.page.wait_for_function(
             """() => { const p = document.querySelector('.picture');
                        return p.dataset.done === 'true'
-                           || p.querySelector('.spoken').textContent === 'Stopped.'; }"""
+                           || p.querySelector('.status').textContent === 'Stopped.'; }"""
         )
 
     async def drag(self) -> None:
@@ -309,7 +309,7 @@ class Guest:
         before = await page.evaluate(run)
         await page.get_by_role("tab", name="Strip").click()
         await page.wait_for_function(ready, arg=before)
-        ask = page.locator(".interpolation .ask")
+        ask = page.locator(".interpolation .missing")
         if await ask.is_visible():
             before = await page.evaluate(run)
             await ask.locator("button").click()

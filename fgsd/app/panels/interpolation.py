@@ -33,12 +33,12 @@ MODES_MARKUP = """
 MARKUP = """
 <section class="interpolation" data-stops="{stops}" aria-label="Between the textures">
   <div class="head">
-    <p class="way"></p>
-    <label class="places">places <select aria-label="Pictures in the strip"></select></label>
-    <div class="home"></div>
+    <p class="headline"></p>
+    <label class="strip-size">places <select aria-label="Pictures in the strip"></select></label>
+    <div class="exports"></div>
   </div>
   <div class="stage"></div>
-  <div class="switching" hidden>
+  <div class="coarse-fine" hidden>
     <span class="end"></span>
     <button type="button" class="swap" title="Swap the two textures" aria-label="Swap the two textures"
       >⇄</button>
@@ -46,13 +46,13 @@ MARKUP = """
     <input type="range" min="0" step="1" aria-label="Where coarse goes over to detail">
     <p><span>coarse, high noise</span><output></output><span>fine, low noise</span></p>
   </div>
-  <div class="playing" hidden>
+  <div class="player" hidden>
     <button type="button" class="play" aria-label="Play" aria-pressed="true">❚❚</button>
     <input type="range" min="0" step="1" aria-label="Place in the loop">
   </div>
-  <div class="ask" hidden><p></p><button type="button"></button></div>
-  <div class="condensing" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
-  <p class="reads"></p>
+  <div class="missing" hidden><p></p><button type="button"></button></div>
+  <div class="progress" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
+  <p class="readout"></p>
   <p class="error" role="alert" hidden></p>
   <p class="status" role="status"></p>
 </section>

@@ -39,7 +39,7 @@ WORDS = (
 )
 MARKUP = """
 <section class="user-textures" aria-label="Your own textures" data-side="{side}">
-  <div class="ways">
+  <div class="buttons">
     <button type="button" class="add" title="Or drop an image anywhere on the page, or paste one"
       >+ Your own texture</button>
     <button type="button" class="photograph">Photograph</button>
@@ -47,11 +47,11 @@ MARKUP = """
     <input type="file" class="camera" accept="image/*" capture="environment" aria-label="A photograph" hidden>
   </div>
   <div class="thumbs" role="group" aria-label="Your textures"></div>
-  <p class="near" hidden title="{words}"></p>
+  <p class="nearest" hidden title="{words}"></p>
   <button type="button" class="remove" hidden>×</button>
   <p class="note" role="status" hidden></p>
   <p class="error" role="alert" hidden></p>
-  <div class="veil" hidden><p>Drop an image: it becomes a texture.</p></div>
+  <div class="drop-overlay" hidden><p>Drop an image: it becomes a texture.</p></div>
 </section>
 """
 

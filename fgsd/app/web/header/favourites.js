@@ -64,7 +64,7 @@ function smallPicture() {
 /** @param {HTMLElement} tools */
 export function createFavourites(tools) {
   const star = find(tools, ".star", HTMLButtonElement);
-  const count = find(tools, ".shelf"); // shows and hides the list
+  const count = find(tools, ".favourites-toggle"); // shows and hides the list
   const list = find(tools, ".favourites");
   const status = find(tools, ".status");
 
@@ -80,7 +80,7 @@ export function createFavourites(tools) {
 
   function toggle() {
     const before = load();
-    const label = find(document, ".picture .tiles").getAttribute("aria-label") ?? "";
+    const label = find(document, ".picture .samples").getAttribute("aria-label") ?? "";
     const after = toggled(before, { link: linkOnScreen(), src: smallPicture(), label });
     const removed = !after.some(({ link }) => link === linkOnScreen());
     if (store(after)) status.textContent = removed ? "No longer a favourite." : "Kept as a favourite.";
@@ -113,7 +113,7 @@ export function createFavourites(tools) {
       setOpen(false);
       if (link !== location.search) emit("open", link);
     });
-    const remove = make("button", { type: "button", className: "drop", textContent: "×" });
+    const remove = make("button", { type: "button", className: "remove", textContent: "×" });
     remove.setAttribute("aria-label", `Remove ${label} from the favourites`);
     remove.addEventListener("click", () => {
       store(load().filter((favourite) => favourite.link !== link));

@@ -31,7 +31,7 @@ function sampleChanges() {
 /** @param {import("../shared/dom.js").Panel} panel */
 export function mount({ element }) {
   const tools = find(element, ".tools");
-  find(tools, ".shade").addEventListener("click", () => document.body.classList.toggle("dark"));
+  find(tools, ".theme").addEventListener("click", () => document.body.classList.toggle("dark"));
   createUndo(tools);
   createFavourites(tools);
   watchServer(find(tools, ".offline"));

@@ -46,7 +46,7 @@ export function switchLabel(stops, position) {
  * @param {() => void} options.onSwap the two textures are to be swapped
  */
 export function createCoarseFine(panel, { onGrab, onDrag, onRelease, onSwap }) {
-  const controls = find(panel, ".switching");
+  const controls = find(panel, ".coarse-fine");
   const slider = find(controls, "input", HTMLInputElement);
   const stops = /** @type {number[]} */ (JSON.parse(panel.dataset.stops ?? "[]"));
   const state = {
@@ -91,7 +91,7 @@ export function createCoarseFine(panel, { onGrab, onDrag, onRelease, onSwap }) {
     },
     /** @param {HTMLElement} stage @returns {import("./stages.js").Stage} */
     createStage(stage) {
-      const canvas = make("canvas", { className: "one" });
+      const canvas = make("canvas", { className: "single" });
       canvas.setAttribute("role", "img");
       stage.append(canvas);
       return {

@@ -40,11 +40,11 @@ export function readout({ count, size, index, steps, ms, device }) {
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
   const panel = find(element, ".interpolation");
-  const [title, values] = [find(panel, ".way"), find(panel, ".reads")];
+  const [title, values] = [find(panel, ".headline"), find(panel, ".readout")];
   const [message, status] = [find(panel, ".error"), find(panel, ".status")];
-  const progress = find(panel, ".condensing");
-  const missing = find(panel, ".ask");
-  const stripSize = find(panel, ".places select", HTMLSelectElement);
+  const progress = find(panel, ".progress");
+  const missing = find(panel, ".missing");
+  const stripSize = find(panel, ".strip-size select", HTMLSelectElement);
   const state = {
     mode: "sample",
     requested: 0, // frames that were to be shown so far
@@ -64,7 +64,7 @@ export function mount({ element, trigger, props, server, watch }) {
     coarseFine: coarseFine.createStage,
     onSelect: (weights) => trigger("select", { weights }),
   });
-  const files = createExports(find(panel, ".home"), { onCopied: () => (status.textContent = "Link copied.") });
+  const files = createExports(find(panel, ".exports"), { onCopied: () => (status.textContent = "Link copied.") });
 
   // ---- what arrives ----
 
@@ -157,8 +157,8 @@ export function mount({ element, trigger, props, server, watch }) {
       message.hidden = true;
     }
     panel.dataset.mode = state.mode;
-    find(panel, ".places").hidden = state.mode !== "strip";
-    find(panel, ".playing").hidden = state.mode !== "loop";
+    find(panel, ".strip-size").hidden = state.mode !== "strip";
+    find(panel, ".player").hidden = state.mode !== "loop";
     coarseFine.set(next.switch);
   }
 

@@ -25,8 +25,8 @@ export function arrivedPosition(pictures, position, count) {
  * @param {HTMLElement} panel
  */
 export function createPlayer(panel) {
-  const button = find(panel, ".playing .play");
-  const slider = find(panel, ".playing input", HTMLInputElement);
+  const button = find(panel, ".player .play");
+  const slider = find(panel, ".player input", HTMLInputElement);
   const state = {
     /** @type {{ frame: Frame, canvas: HTMLCanvasElement } | null} the loop on the stage */
     loop: null,
@@ -82,7 +82,7 @@ export function createPlayer(panel) {
   return {
     /** @param {HTMLElement} stage @returns {import("./stages.js").Stage} */
     createStage(stage) {
-      const canvas = make("canvas", { className: "one" });
+      const canvas = make("canvas", { className: "single" });
       canvas.setAttribute("role", "img");
       stage.append(canvas);
       return {

@@ -41,7 +41,7 @@ export function createStrip(stage, frame) {
     );
   });
   const figures = ROWS.map(([name]) => make("figure", {}, make("canvas"), make("figcaption", { textContent: name })));
-  stage.append(...rows, make("div", { className: "closer" }, ...figures));
+  stage.append(...rows, make("div", { className: "enlarged" }, ...figures));
 
   function paintEnlarged() {
     const { pictures, weights } = state.frame;
@@ -53,7 +53,7 @@ export function createStrip(stage, frame) {
     caption.textContent = caption.title = formatMixture(weights[position]);
     for (const row of rows) {
       const cells = find(row, ".cells").children;
-      for (const [k, cell] of [...cells].entries()) cell.classList.toggle("near", k === position);
+      for (const [k, cell] of [...cells].entries()) cell.classList.toggle("selected", k === position);
     }
     setTabStop(cellsIn(stage), position);
   }

@@ -30,7 +30,7 @@ const WELCOME_MS = 500; // to play the steps of the first screen in, whose sampl
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
   const panel = find(element, ".picture");
-  const [message, status] = [find(panel, ".message"), find(panel, ".spoken")];
+  const [message, status] = [find(panel, ".message"), find(panel, ".status")];
   const source = find(panel, ".source", HTMLImageElement); // the newest picture, pixel for pixel
   const settingNames = (panel.dataset.settings ?? "").split(","); // in the order of the state "settings"
   const state = {
@@ -118,7 +118,7 @@ export function mount({ element, trigger, props, server, watch }) {
     added.forEach(emitPath);
     timeline.draw();
     const samples = `${newest.n} ${newest.n === 1 ? "sample" : "samples"} of ${newest.label}`;
-    if (newest.last) find(panel, ".tiles").setAttribute("aria-label", samples);
+    if (newest.last) find(panel, ".samples").setAttribute("aria-label", samples);
     if (newest.last && value.run !== 0) status.textContent = `Finished: ${samples}.`;
     if (value.run === 0 && !reducedMotion()) timeline.play(1, WELCOME_MS);
     else if (state.run.followsNewest) void screen.show(newest);

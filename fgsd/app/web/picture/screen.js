@@ -46,7 +46,7 @@ export function readouts(frame) {
  * @param {(frame: Frame) => void} options.onPainted
  */
 export function createScreen(panel, { isWanted, onPainted }) {
-  const panes = [find(panel, ".tiles"), find(panel, ".beside")];
+  const panes = [find(panel, ".samples"), find(panel, ".estimates")];
   const figures = panes.map((pane) => /** @type {HTMLElement} */ (pane.parentElement));
   const state = {
     /** @type {Frame | null} */
@@ -100,7 +100,7 @@ export function createScreen(panel, { isWanted, onPainted }) {
   /** @param {Frame} frame */
   function readOut(frame) {
     for (const [name, text] of Object.entries(readouts(frame))) {
-      find(panel, `[data-read="${name}"]`).textContent = text;
+      find(panel, `[data-readout="${name}"]`).textContent = text;
     }
   }
 

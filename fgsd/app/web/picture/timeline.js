@@ -50,7 +50,7 @@ export function stepAt(share, total) {
  */
 export function createTimeline(panel, { run, current, show, readOut }) {
   const slider = find(panel, ".scrub", HTMLInputElement);
-  const button = find(panel, ".playing", HTMLButtonElement);
+  const button = find(panel, ".play", HTMLButtonElement);
   const svg = find(panel, ".chart", SVGElement);
   const chart = createChart(svg);
   /** @type {number | null} timer of the next step, while the run plays */

@@ -19,7 +19,7 @@ export function listenForFiles(panel, onFile) {
     });
   }
 
-  const overlay = find(panel, ".veil"); // says that a file may be dropped here
+  const overlay = find(panel, ".drop-overlay"); // says that a file may be dropped here
   for (const kind of /** @type {const} */ (["dragenter", "dragover"])) {
     window.addEventListener(kind, (event) => {
       if (!event.dataTransfer || !holdsFiles(event)) return;

@@ -40,7 +40,7 @@ export function isRecipe({ name, type }) {
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, watch }) {
   const panel = find(element, ".user-textures");
-  const [thumbs, description, remove] = [find(panel, ".thumbs"), find(panel, ".near"), find(panel, ".remove")];
+  const [thumbs, description, remove] = [find(panel, ".thumbs"), find(panel, ".nearest"), find(panel, ".remove")];
   const [note, error] = [find(panel, ".note"), find(panel, ".error")];
   const side = Number(panel.dataset.side); // pixels that the shorter side of an image is scaled down to
   const state = {
