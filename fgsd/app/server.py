@@ -20,7 +20,7 @@ from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.admission import THREADS
 from fgsd.app.serving.zero_gpu import on_zero_gpu
-from fgsd.app.web_files import STYLES, module_route, preload_links
+from fgsd.app.web_files import STYLES, module_route, preload_link
 from fgsd.pipeline import Pipeline
 
 # fonts of the visitor's own system: the page asks nobody but its server for anything
@@ -95,7 +95,7 @@ def launch(
             quiet=quiet,  # not heeded where Gradio tells the address of its MCP server
             theme=make_theme(),
             css_paths=STYLES,
-            head=preload_links(),
+            head=preload_link(),
             footer_links=[],
             ssr_mode=False,
             mcp_server=has_mcp(),

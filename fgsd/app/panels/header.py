@@ -20,7 +20,8 @@ TOOLS = """
   <button type="button" class="redo" disabled aria-label="Redo" title="Redo (Ctrl+Shift+Z)">↷</button>
   <button type="button" class="star" aria-pressed="false" aria-label="Keep as a favourite"
     title="Keep this picture as a favourite, in this browser">☆</button>
-  <button type="button" class="favourites-toggle" hidden aria-expanded="false" aria-controls="favourites"></button>
+  <button type="button" class="favourites-toggle" hidden aria-expanded="false"
+    aria-controls="favourites"></button>
   <button type="button" class="theme" aria-label="Switch between dark and light">◐</button>
   <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
   <p class="status" role="status"></p>
