@@ -13,7 +13,7 @@ import gradio as gr
 from fgsd.app.api.endpoints import create_api
 from fgsd.app.api.files import SWEEP
 from fgsd.app.http.gradio_internals import Blocks, event_data
-from fgsd.app.panels.controls import PRESS_SAMPLE, create_controls_panel, create_view
+from fgsd.app.panels.controls import create_controls_panel, create_view
 from fgsd.app.panels.evidence import create_evidence
 from fgsd.app.panels.header import create_title, create_tools
 from fgsd.app.panels.interpolation import (
@@ -35,18 +35,15 @@ from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.preview import preview_function
-from fgsd.app.serving.request_sequence import NUMBER_REQUEST, RequestSequence
+from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.serving.scheduler import Scheduler
+from fgsd.app.web_files import ANNOUNCE_SETTINGS, NUMBER_REQUEST, PRESS_SAMPLE, SAMPLE_ADDRESS
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 FIRST_CHOICES = ("lava", "magma", "coral")  # what the first screen shows, if the checkpoint knows one
 READING = {"concurrency_limit": 1, "concurrency_id": "own"}  # shared with the room of own textures
-
-TELL_SETTINGS = """
-(...values) => { document.dispatchEvent(new CustomEvent("fgsd:settings", { detail: values })); }
-"""
 
 
 def build_page(
@@ -197,10 +194,9 @@ def build_page(
         ).then(None, js=PRESS_SAMPLE, **quiet)
         # the address holds what is on the screen: a link opens it, and Back and Forward undo and redo
         everything = [picture_panel, *inputs]
-        again = f"() => location.search.includes('mix=') && ({PRESS_SAMPLE})()"
         for event, function in ((page.load, open_address), (picture_panel.input, go_back)):
             opens = event(function, None, everything, trigger_mode="multiple", **quiet)
-            opens.then(None, js=again, **quiet)
+            opens.then(None, js=SAMPLE_ADDRESS, **quiet)
         wire_interpolation(
             admission,
             interpolation,
@@ -216,7 +212,7 @@ def build_page(
         create_api(admission, sampling=sampling, reading=READING)
         # the browser keeps the settings at hand for the picture that follows the pin
         changes = [page.load, *(c.change for c in controls.settings().values())]
-        gr.on(changes, None, list(controls.settings().values()), None, js=TELL_SETTINGS, **quiet)
+        gr.on(changes, None, list(controls.settings().values()), None, js=ANNOUNCE_SETTINGS, **quiet)
         wire_save(save_panel, admission, newest, lambda visitor: centroids(store.of(visitor.session_hash)))
         # a run ends itself: if Gradio cancelled it, slowly, it might meet the one that has been started since
         controls.stop.click(stop, client_seq, picture_panel, queue=False, **counted)

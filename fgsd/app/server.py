@@ -20,25 +20,9 @@ from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.admission import THREADS
 from fgsd.app.serving.zero_gpu import on_zero_gpu
+from fgsd.app.web_files import STYLES, module_route, preload_link
 from fgsd.pipeline import Pipeline
 
-WEB = Path(__file__).parent / "web"
-STYLES = [
-    WEB / f"{name}.css"
-    for name in (
-        "shared/style",
-        "header/header",
-        "user_textures/user_textures",
-        "map/target",
-        "map/map",
-        "picture/picture",
-        "save/save",
-        "interpolation/interpolation",
-        "controls/controls",
-        "evidence/evidence",
-        "shared/narrow",
-    )
-]
 # fonts of the visitor's own system: the page asks nobody but its server for anything
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -111,11 +95,12 @@ def launch(
             quiet=quiet,  # not heeded where Gradio tells the address of its MCP server
             theme=make_theme(),
             css_paths=STYLES,
+            head=preload_link(),
             footer_links=[],
             ssr_mode=False,
             mcp_server=has_mcp(),
             app_kwargs={
-                "routes": [] if report is None else [evidence_route(report)],
+                "routes": [module_route(), *([] if report is None else [evidence_route(report)])],
                 "middleware": [Middleware(PageMiddleware)],
                 "exception_handlers": HANDLERS,
             },

@@ -17,12 +17,12 @@ CONTROLS = {"count": "n", "size": "size", "steps": "steps", "sampler": "sampler"
 MAP = ".map-panel .map"
 PICTURE = ".picture"
 TEXTURES = ".dot"
-PIN = ".map-panel .mark"
+PIN = ".map-panel .ring"
 STOP_BUTTON = "#stop"
 SIZE_INPUT = "#size input"
 ERROR = ".picture .message"
 UPLOAD_INPUT = ".user-textures .file"
-INTERPOLATION_PROMPT = ".interpolation .ask"
+INTERPOLATION_PROMPT = ".interpolation .missing"
 INTERPOLATION_ERROR = ".interpolation .error"
 
 
@@ -80,7 +80,7 @@ run => {
 RUN_STOPPED = """
 () => {
   const picture = document.querySelector(".picture");
-  return picture.dataset.done === "true" || picture.querySelector(".spoken").textContent === "Stopped.";
+  return picture.dataset.done === "true" || picture.querySelector(".status").textContent === "Stopped.";
 }
 """
 # A click by script reaches thumbnails that others cover; the argument in [0, 1) selects one.

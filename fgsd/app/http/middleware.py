@@ -26,6 +26,7 @@ from starlette.datastructures import Headers
 from fgsd.app.api.files import SWEEP
 from fgsd.app.http.errors import ErrorResponder, meaning
 from fgsd.app.http.queue_cleanup import QueueCleanup
+from fgsd.app.web_files import MODULES_PATTERN
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ PAGES = (
     r"config/?",
     r"theme\.css",
     r"evidence\.html",
+    MODULES_PATTERN,
     r"favicon\.ico",
     r"robots\.txt",
     r"manifest\.json",

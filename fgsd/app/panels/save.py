@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,11 +16,11 @@ from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.request_sequence import RequestSequence
+from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
-WEB = Path(__file__).parents[1] / "web"
 AT_ONCE = 4  # files in the making: all steps of one take some 100 MB
 
 MARKUP = """
@@ -68,7 +67,7 @@ def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
     return gr.HTML(
         None,
         html_template=MARKUP,
-        js_on_load=(WEB / "save" / "save.js").read_text(encoding="utf-8"),
+        js_on_load=mount_script("save"),
         server_functions=[lines],
         apply_default_css=False,
         elem_id="save-panel",

@@ -6,13 +6,12 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from fgsd.app.http.gradio_internals import event_data
-from fgsd.app.panels.controls import PRESS_SAMPLE, Controls
+from fgsd.app.panels.controls import Controls
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.recipe import SUFFIX, fingerprint, from_recipe, to_recipe
 from fgsd.app.render.user_textures import (
@@ -24,13 +23,12 @@ from fgsd.app.render.user_textures import (
 )
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError, parse_request
+from fgsd.app.web_files import SAMPLE_IF_ASKED, mount_script
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
-WEB = Path(__file__).parents[1] / "web" / "user_textures"
-SCRIPT = (WEB / "user_textures.js").read_text(encoding="utf-8")
 MAX_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
@@ -41,7 +39,7 @@ WORDS = (
 )
 MARKUP = """
 <section class="user-textures" aria-label="Your own textures" data-side="{side}">
-  <div class="ways">
+  <div class="buttons">
     <button type="button" class="add" title="Or drop an image anywhere on the page, or paste one"
       >+ Your own texture</button>
     <button type="button" class="photograph">Photograph</button>
@@ -49,11 +47,11 @@ MARKUP = """
     <input type="file" class="camera" accept="image/*" capture="environment" aria-label="A photograph" hidden>
   </div>
   <div class="thumbs" role="group" aria-label="Your textures"></div>
-  <p class="near" hidden title="{words}"></p>
+  <p class="nearest" hidden title="{words}"></p>
   <button type="button" class="remove" hidden>×</button>
   <p class="note" role="status" hidden></p>
   <p class="error" role="alert" hidden></p>
-  <div class="veil" hidden><p>Drop an image: it becomes a texture.</p></div>
+  <div class="drop-overlay" hidden><p>Drop an image: it becomes a texture.</p></div>
 </section>
 """
 
@@ -68,7 +66,7 @@ def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
     return gr.HTML(
         answer({}),
         html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), words=WORDS),
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("user_textures"),
         apply_default_css=False,
         elem_id="user-textures-panel",
     )
@@ -164,7 +162,6 @@ def wire_user_textures(
     target_too = [room, map_panel]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "own"}
     quiet |= {"concurrency_limit": concurrency_limit, "trigger_mode": "multiple"}
-    sample = f"(value) => {{ if (value?.sample) ({PRESS_SAMPLE})(); }}"
     for event, function, inputs, outputs in (
         (room.upload, add, [], target_too),
         (room.select, choose, [map_panel], target_too),
@@ -173,7 +170,7 @@ def wire_user_textures(
         (room.download, save, [], [room]),
     ):
         done = event(_in_a_sentence(function, store, len(outputs)), inputs, outputs, **quiet)
-        done.then(None, room, None, js=sample, show_progress="hidden", api_visibility="private")
+        done.then(None, room, None, js=SAMPLE_IF_ASKED, show_progress="hidden", api_visibility="private")
 
 
 def _in_a_sentence(function: Callable, store: UserTextureStore, outputs: int) -> Callable:

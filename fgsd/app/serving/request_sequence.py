@@ -9,12 +9,6 @@ from threading import Lock
 
 MAX_VISITORS = 10_000  # that are remembered; the one who was quiet longest is forgotten first
 
-# The page numbers its visitor's requests, in the last input of each event: two requests that leave it one
-# after the other may be met in the other order, and the older one must then not end the newer.
-NUMBER_REQUEST = (
-    "(...values) => [...values.slice(0, -1), (window.fgsdClientSeq = (window.fgsdClientSeq ?? 0) + 1)]"
-)
-
 
 class RequestSequence:
     """Counts each visitor's save_sequence; safe to call from several threads."""
@@ -34,7 +28,7 @@ class RequestSequence:
         ----------
         visitor : str
         client_seq : float, optional
-            Which of the visitor's save_sequence this is, see `NUMBER_REQUEST`; by default the newest.
+            Number of the visitor's request, see `fgsd.app.web_files.NUMBER_REQUEST`; by default the newest.
 
         Returns
         -------

@@ -1,0 +1,213 @@
+// The page's address: "?mix=lava:0.5,glacier:0.5:0.1:-0.05&images=4&...&show=umap-7". Everything before `show` is
+// a link, which Python's `fgsd.app.requests.link` writes and reads too; `show` is the view of the map.
+// All functions take and return query strings, and know of no page, except the last three.
+
+/** @typedef {import("./events.js").TargetEntry} TargetEntry */
+
+/**
+ * @typedef {Object} Link
+ * @property {TargetEntry[]} target weights as shares (of 1 if a run has written the link)
+ * @property {Record<string, string | number>} settings by the names of `fgsd.app.requests.request.SETTINGS`,
+ *  "tileable" left out
+ * @property {boolean} tileable
+ * @property {string} mode "sample", "strip", "grid", "loop" or "coarse-fine"
+ * @property {number} [places] pictures of a strip
+ * @property {number} [switch] noise level of "coarse-fine"
+ */
+
+/** @typedef {{ view: "map" | "grid", projection: string, level: number }} MapView */
+
+// name in the address: name of the setting and whether Python takes it as a whole number, a number or a text
+/** @type {Record<string, [string, "whole" | "number" | "text"]>} */
+const FIELDS = {
+  images: ["n", "whole"],
+  size: ["size", "whole"],
+  seed: ["seed", "whole"],
+  steps: ["steps", "whole"],
+  strength: ["strength", "number"],
+  sampler: ["sampler", "text"],
+  watch: ["view", "text"],
+};
+/** @type {Record<string, "places" | "switch">} of the modes that have one */
+const MODE_PARAMETERS = { strip: "places", "coarse-fine": "switch" };
+const LINK_KEYS = ["mix", ...Object.keys(FIELDS), "tile", "mode", ...Object.values(MODE_PARAMETERS)];
+
+// ---- query strings as lists of [key, encoded value] ----
+
+/** @param {string} query @returns {[string, string][]} */
+function split(query) {
+  return query
+    .replace(/^\?/, "")
+    .split("&")
+    .filter(Boolean)
+    .map((part) => {
+      const at = part.indexOf("=");
+      return at < 0 ? [part, ""] : [part.slice(0, at), part.slice(at + 1)];
+    });
+}
+
+/** @param {[string, string][]} parts */
+function join(parts) {
+  return parts.length ? `?${parts.map(([key, value]) => `${key}=${value}`).join("&")}` : "";
+}
+
+/** @param {string} text @returns {string} the text itself if it is badly encoded */
+function decode(text) {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    return text;
+  }
+}
+
+// as Python's quote(text, safe="") does
+/** @param {string} text */
+const quote = (text) =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+
+// as Python's urlencode(values, safe=":,") does
+/** @param {string} text */
+const encode = (text) => quote(text).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",");
+
+// as Python writes a float: 1.0, not 1
+/** @param {number} value */
+const float = (value) => (Number.isInteger(value) ? value.toFixed(1) : String(value));
+
+/** @param {string} query @param {string} key @returns {string | null} decoded; the last one counts */
+function valueOf(query, key) {
+  const found = split(query).filter(([name]) => name === key);
+  return found.length ? decode(found[found.length - 1][1]) : null;
+}
+
+/** @param {string} query @param {string} key @param {string | null} value */
+function withValue(query, key, value) {
+  const rest = split(query).filter(([name]) => name !== key);
+  return join(value === null ? rest : [...rest, [key, value]]);
+}
+
+// ---- links ----
+
+/** Whether a query string names a mixture, so that it is a link. @param {string} query */
+export function hasMixture(query) {
+  return Boolean(valueOf(query, "mix"));
+}
+
+/**
+ * What a link holds; null if it names no mixture. The values are as they came: the server checks them.
+ *
+ * @param {string} query
+ * @returns {Link | null}
+ */
+export function parseLink(query) {
+  const mix = valueOf(query, "mix");
+  if (!mix) return null;
+  const target = mix.split(",").map((part) => {
+    const [name, weight, ...move] = part.split(":");
+    /** @type {TargetEntry} */
+    const entry = { name: decode(name), weight: Number(weight) };
+    if (move.length === 2) entry.move = [Number(move[0]), Number(move[1])];
+    return entry;
+  });
+  /** @type {Record<string, string | number>} */
+  const settings = {};
+  for (const [key, [name, kind]] of Object.entries(FIELDS)) {
+    const value = valueOf(query, key);
+    if (value !== null) settings[name] = kind === "text" ? value : Number(value);
+  }
+  /** @type {Link} */
+  const link = { target, settings, tileable: valueOf(query, "tile") === "1", mode: valueOf(query, "mode") ?? "sample" };
+  for (const name of Object.values(MODE_PARAMETERS)) {
+    const value = valueOf(query, name);
+    if (value !== null) link[name] = Number(value);
+  }
+  return link;
+}
+
+/**
+ * The query string of a link, character for character as Python's `to_link` writes it.
+ *
+ * @param {Link} link
+ * @returns {string}
+ */
+export function formatLink({ target, settings, tileable, mode, ...parameters }) {
+  const mix = target.map(({ name, weight, move }) => [quote(name), ...[weight, ...(move ?? [])].map(float)]);
+  /** @type {[string, string][]} */
+  const parts = [["mix", encode(mix.map((entry) => entry.join(":")).join(","))]];
+  for (const [key, [name, kind]] of Object.entries(FIELDS)) {
+    if (!(name in settings)) continue;
+    const value = settings[name];
+    parts.push([key, encode(kind === "number" ? float(Number(value)) : String(value))]);
+  }
+  if (tileable) parts.push(["tile", "1"]);
+  if (mode !== "sample") parts.push(["mode", encode(mode)]);
+  const parameter = MODE_PARAMETERS[mode];
+  const value = parameter && parameters[parameter];
+  if (value !== undefined) parts.push([parameter, parameter === "switch" ? float(value) : String(value)]);
+  return join(parts);
+}
+
+/** The names of the textures in a link. @param {string} query @returns {string[]} */
+export function mixtureNames(query) {
+  return parseLink(query)?.target.map(({ name }) => name) ?? [];
+}
+
+/** The same query, but another link in it; null removes the link. @param {string} query @param {Link | null} link */
+export function withLink(query, link) {
+  const rest = split(query).filter(([key]) => !LINK_KEYS.includes(key));
+  return join([...(link ? split(formatLink(link)) : []), ...rest]);
+}
+
+/**
+ * The same link, but another picture of each step is watched.
+ *
+ * @param {string} query
+ * @param {string} view noise, estimate or both
+ */
+export function withWatch(query, view) {
+  return join(split(query).map(([key, value]) => [key, key === "watch" ? encode(view) : value]));
+}
+
+// ---- the view of the map ----
+
+/** A link with the view of the map that another query string holds. @param {string} link @param {string} query */
+export function withMapViewOf(link, query) {
+  return withValue(link, "show", valueOf(query, "show"));
+}
+
+/**
+ * The view of the map that a query string holds; null if it holds none, or one that the map does not have.
+ *
+ * @param {string} query
+ * @param {string[]} projections
+ * @param {number} levels number of noise levels
+ * @returns {Partial<MapView> & { view: "map" | "grid" } | null}
+ */
+export function parseMapView(query, projections, levels) {
+  const [, name, level] = /^([a-z]+)(?:-(\d+))?$/.exec(valueOf(query, "show") ?? "") ?? [];
+  if (name === "grid") return { view: "grid" };
+  if (!projections.includes(name) || !(Number(level) < levels)) return null;
+  return { view: "map", projection: name, level: Number(level) };
+}
+
+/** The same query with this view of the map; null removes it. @param {string} query @param {MapView | null} view */
+export function withMapView(query, view) {
+  if (!view) return withValue(query, "show", null);
+  return withValue(query, "show", view.view === "grid" ? "grid" : `${view.projection}-${view.level}`);
+}
+
+// ---- of this page ----
+
+/** The link of what is on the screen; the first screen's address holds none yet. @param {string} first its link */
+export function currentLink(first) {
+  return hasMixture(location.search) ? location.search : first;
+}
+
+/** Replace the page's query string, without a step of the history. @param {string} query */
+export function replaceQuery(query) {
+  history.replaceState(history.state, "", location.pathname + query);
+}
+
+/** Go to another query string as a new step of the history. @param {string} query @param {unknown} state */
+export function pushQuery(query, state) {
+  history.pushState(state, "", location.pathname + query);
+}

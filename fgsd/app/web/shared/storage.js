@@ -1,0 +1,39 @@
+// Storage of the browser. It may be blocked or full: then nothing is kept, and nothing fails.
+
+/**
+ * @param {() => Storage} storage reading the property may throw, so it is read at each use
+ */
+function guarded(storage) {
+  return {
+    /** @param {string} key @returns {string | null} null also if the storage is blocked */
+    get(key) {
+      try {
+        return storage().getItem(key);
+      } catch {
+        return null;
+      }
+    },
+    /** @param {string} key @param {string} value @returns {boolean} whether it was kept */
+    set(key, value) {
+      try {
+        storage().setItem(key, value);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    /** @param {string} key */
+    remove(key) {
+      try {
+        storage().removeItem(key);
+      } catch {
+        // nothing was kept
+      }
+    },
+  };
+}
+
+/** Kept for all tabs, until the visitor clears it. */
+export const local = guarded(() => window.localStorage);
+/** Kept for this tab, also when the page is reloaded. */
+export const tab = guarded(() => window.sessionStorage);
