@@ -309,9 +309,9 @@ def features_by_level(
             phis.append(denoiser.denoise(x, levels[level], peers, tileable=tileable)[1])
         return torch.cat(phis)
 
-    if coordinates is None and denoiser.foresight is not None:
+    if coordinates is None and denoiser.target_embedding is not None:
         unguided = [features_at(level, guided=False).mean(dim=0) for level in range(len(levels))]
-        batched = denoiser.reading(torch.tensor(levels), torch.stack(unguided)[None])
+        batched = denoiser.target_coordinates(torch.tensor(levels), torch.stack(unguided)[None])
         coordinates = None if batched is None else batched[0]
     means, spreads = [], []
     for level in range(len(levels)):
@@ -377,14 +377,14 @@ def measure_normalization(
 
     `compute_table` documents the parameters. A network without feature normalisation is left unchanged.
     """
-    if denoiser.standards is None:
+    if denoiser.normalization is None:
         return
-    sigmas = denoiser.standards.logs.exp().cpu()
+    sigmas = denoiser.normalization.sigmas.cpu()
     table = compute_table(
         denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, progress=progress
     )
-    values = table.values.to(denoiser.standards.mean.device)  # (C, S, F)
+    values = table.values.to(denoiser.normalization.mean.device)  # (C, S, F)
     known = torch.full((len(sigmas),), len(values) > 1, device=values.device)
-    denoiser.standards.follow(
-        denoiser.standards.logs.exp(), values.mean(dim=0), values.std(dim=0, correction=0), known
+    denoiser.normalization.set_stats(
+        denoiser.normalization.sigmas, values.mean(dim=0), values.std(dim=0, correction=0), known
     )

@@ -151,7 +151,7 @@ def slow_run(page: Page) -> None:
     page.evaluate("link => document.dispatchEvent(new CustomEvent('fgsd:open', { detail: link }))", link)
     shows(page, "images=16", "size=256", "steps=100", done=False)
     page.locator("#stop").click()
-    expect(page.locator(".spoken")).to_have_text("Stopped.")
+    expect(page.locator(".picture .status")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
     page.server.settled()
     # the stopped run is still on the screen: `under_way` is to wait for the next one

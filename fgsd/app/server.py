@@ -21,7 +21,7 @@ from fgsd.app.limits import MAX_FILE_SIZE, MAX_QUEUED_EVENTS, MAX_SESSIONS, MAX_
 from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.zero_gpu import on_zero_gpu
-from fgsd.app.web_files import STYLES, module_route, preload_links
+from fgsd.app.web_files import STYLES, module_route, preload_link
 from fgsd.pipeline import Pipeline
 
 # fonts of the visitor's system, so that the page loads nothing from other servers
@@ -96,7 +96,7 @@ def launch(
             quiet=quiet,  # Gradio prints the address of its MCP server all the same
             theme=make_theme(),
             css_paths=STYLES,
-            head=preload_links(),
+            head=preload_link(),
             footer_links=[],
             ssr_mode=False,
             mcp_server=has_mcp(),

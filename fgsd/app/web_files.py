@@ -1,8 +1,8 @@
 """The browser half of the page: how its ES modules are served, mounted and called.
 
-The modules of `fgsd/app/web` are served under an address with a digest of their contents, so that browsers
-may keep them for ever and never run the modules of another version. Addresses are relative to the page, which
-may lie behind a prefix.
+The modules of `fgsd/app/web` are sent as one file: seventy requests would delay the first screen by seconds
+on a slow line. Its address has a digest of the contents, so that browsers may keep it for ever and never run
+the modules of another version. The address is relative to the page, which may lie behind a prefix.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import posixpath
+import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 WEB = Path(__file__).parent / "web"
-MODULES_PATTERN = r"web-[0-9a-f]{16}/[a-z_]+/[a-z_]+\.js"  # of addresses, for the middleware
+MODULES_PATTERN = r"web-[0-9a-f]{16}\.js"  # of the address, for the middleware
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
+# the forms of `import` and `export` that the modules use
+IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 STYLES = [
     WEB / f"{name}.css"
     for name in (
@@ -39,35 +45,62 @@ STYLES = [
 
 
 @functools.cache
-def modules() -> dict[str, bytes]:
+def modules() -> dict[str, str]:
     """The JavaScript modules by their path below `fgsd/app/web`, such as "map/index.js"."""
-    return {file.relative_to(WEB).as_posix(): file.read_bytes() for file in sorted(WEB.glob("*/*.js"))}
+    files = sorted(WEB.glob("*/*.js"))
+    return {file.relative_to(WEB).as_posix(): file.read_text(encoding="utf-8") for file in files}
 
 
 @functools.cache
-def base() -> str:
-    """The address of the modules, relative to the page: "web-" and a digest of their names and contents."""
-    digest = hashlib.sha256()
-    for name, content in modules().items():
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return f"web-{digest.hexdigest()[:16]}"
+def bundle() -> str:
+    """All modules as one, which exports an object of them, `modules`, by path.
+
+    Each module becomes a block, after those that it imports. Its imports are taken from the object, and its
+    exports entered into it.
+    """
+    imports = {
+        path: [_resolve(path, name) for _, name in IMPORT.findall(source)]
+        for path, source in modules().items()
+    }
+    order = TopologicalSorter(imports).static_order()
+    return "export const modules = {};\n" + "".join(_block(path, modules()[path]) for path in order)
+
+
+def _resolve(path: str, name: str) -> str:
+    """The path of a module that the one at `path` imports by a relative name."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+
+
+def _block(path: str, source: str) -> str:
+    def take(found: re.Match[str]) -> str:
+        names = found[1].replace(" as ", ": ")
+        return f"const {{{names}}} = modules[{json.dumps(_resolve(path, found[2]))}];"
+
+    body = EXPORT.sub("", IMPORT.sub(take, source))
+    if other := OTHER.search(body):
+        raise ValueError(f"{path}: this form of import or export is not supported: {other[0]}")
+    exports = ", ".join(EXPORT.findall(source))
+    return f"// {path}\n{{\n{body}\nmodules[{json.dumps(path)}] = {{ {exports} }};\n}}\n"
+
+
+@functools.cache
+def address() -> str:
+    """The address of the bundle, relative to the page: "web-", a digest of its contents, ".js"."""
+    return f"web-{hashlib.sha256(bundle().encode()).hexdigest()[:16]}.js"
 
 
 def module_route() -> Route:
-    """Serves the modules, and nothing else."""
+    """Serves the bundle, and nothing else."""
 
     def serve(request: Request) -> Response:
-        content = modules().get(request.path_params["name"])
-        if content is None:
-            raise HTTPException(404)
-        return Response(content, media_type="text/javascript", headers=HEADERS)
+        return Response(bundle(), media_type="text/javascript", headers=HEADERS)
 
-    return Route(f"/{base()}/{{name:path}}", serve)
+    return Route(f"/{address()}", serve)
 
 
-def preload_links() -> str:
-    """Markup for the page's head that fetches all modules at once, so that their imports wait for nothing."""
-    return "".join(f'<link rel="modulepreload" href="{base()}/{name}">' for name in modules())
+def preload_link() -> str:
+    """Markup for the page's head that fetches the bundle before the first panel asks for it."""
+    return f'<link rel="modulepreload" href="{address()}">'
 
 
 def mount_script(panel: str, module: str = "index.js") -> str:
@@ -85,8 +118,8 @@ def mount_script(panel: str, module: str = "index.js") -> str:
     ValueError
         If there is no such module.
     """
-    panel_properties = "{ element, trigger, props, server, upload, watch }"
-    return f"{_import(f'{panel}/{module}')}.then(({{ mount }}) => mount({panel_properties}));"
+    gradio = "{ element, trigger, props, server, upload, watch }"
+    return f"{_import()}.then(({{ modules }}) => {_module(f'{panel}/{module}')}.mount({gradio}));"
 
 
 def call_script(module: str, function: str) -> str:
@@ -104,13 +137,18 @@ def call_script(module: str, function: str) -> str:
     ValueError
         If there is no such module.
     """
-    return f"async (...values) => (await {_import(module)}).{function}(...values)"
+    call = f"{_module(module)}.{function}(...values)"
+    return f"async (...values) => {{ const {{ modules }} = await {_import()}; return {call}; }}"
 
 
-def _import(module: str) -> str:
-    if module not in modules():
-        raise ValueError(f"module={module!r} is none of {', '.join(modules())}")
-    return f"import(new URL({json.dumps(f'{base()}/{module}')}, document.baseURI).href)"
+def _import() -> str:
+    return f"import(new URL({json.dumps(address())}, document.baseURI).href)"
+
+
+def _module(path: str) -> str:
+    if path not in modules():
+        raise ValueError(f"module={path!r} is none of {', '.join(modules())}")
+    return f"modules[{json.dumps(path)}]"
 
 
 NUMBER_REQUEST = call_script("shared/session.js", "numberRequest")

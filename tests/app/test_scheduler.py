@@ -58,7 +58,8 @@ class TestBatches:
 
     def test_coordinates_of_targets_come_along(self, lively, tiny):
         """Calls with several targets share a batch as if a network with a target embedding saw each alone."""
-        network = lively(replace(tiny, standards=3, foresight=4)).eval().requires_grad_(False)
+        network = lively(replace(tiny, normalization_levels=3, target_embedding=4)).eval()
+        network.requires_grad_(False)
         generator, calls = torch.Generator().manual_seed(0), []
         for n, strength in ((1, 1.0), (2, 0.5)):
             x, centroid = torch.randn(n, 3, 8, 8, generator=generator), torch.randn(tiny.dimension)
@@ -67,7 +68,7 @@ class TestBatches:
             calls.append(Call(request, x, 1.0, matching, False))
         together = network(torch.cat([c.x for c in calls]), 1.0, joint_matching(calls))
         alone = torch.cat([network(c.x, 1.0, c.matching) for c in calls])
-        without = torch.cat([network(c.x, 1.0, replace(c.matching, read=None)) for c in calls])
+        without = torch.cat([network(c.x, 1.0, replace(c.matching, coordinates=None)) for c in calls])
         assert torch.allclose(together, alone, atol=1e-5) and not torch.allclose(alone, without, atol=1e-3)
 
     @pytest.mark.slow

@@ -32,11 +32,11 @@ def test_the_first_screen_shows_a_finished_sample_unasked_on_one_screen(visit, p
     assert same_picture(pixels(page), expected(pipe, "brick"))
     assert same_picture(pixels(page, 3), expected(pipe, "brick", seed=3))
     assert overflow(page) == (0, 0)
-    for part in (".map", ".tiles", "#sample", "#stop", "#seed", "#more"):
+    for part in (".map", ".samples", "#sample", "#stop", "#seed", "#more"):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0 and box["y"] >= 0
         assert box["x"] + box["width"] <= 1280 and box["y"] + box["height"] <= 800
-    map_box, picture = page.locator(".map").bounding_box(), page.locator(".tiles").bounding_box()
+    map_box, picture = page.locator(".map").bounding_box(), page.locator(".samples").bounding_box()
     assert map_box["x"] + map_box["width"] <= picture["x"]  # map left, picture right
 
 
@@ -130,7 +130,7 @@ def test_light_and_dark(visit, scheme):
 def test_a_phone_gets_one_column(visit):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     assert overflow(page)[0] == 0
-    tops = [page.locator(part).bounding_box() for part in (".tiles", ".map", "#controls")]
+    tops = [page.locator(part).bounding_box() for part in (".samples", ".map", "#controls")]
     for upper, lower in pairwise(tops):
         assert upper["y"] + upper["height"] <= lower["y"]
     assert all(box["width"] > 340 for box in tops)

@@ -21,31 +21,31 @@ pytestmark = pytest.mark.browser
 
 def test_favourites_are_kept_in_the_browser(visit, pipe):
     page = visit()
-    star, shelf = page.locator(".tools .star"), page.locator(".tools .shelf")
-    expect(shelf).to_be_hidden()
+    star, toggle = page.locator(".tools .star"), page.locator(".tools .favourites-toggle")
+    expect(toggle).to_be_hidden()
     star.click()  # the first screen, whose address is bare
     dot(page, "moss").click()
     shows(page, "mix=moss:1.0")
     expect(star).to_have_attribute("aria-pressed", "false")
     star.click()
     expect(star).to_have_attribute("aria-pressed", "true")
-    expect(shelf).to_have_text("2")
+    expect(toggle).to_have_text("2")
     page.reload()
     shows(page, "mix=moss:1.0")
     expect(star).to_have_attribute("aria-pressed", "true")
-    shelf.click()
+    toggle.click()
     page.get_by_role("button", name="Open 4 samples of brick").click()
     shows(page, "mix=brick:1.0")
     assert chosen(page) == ["brick"]
     assert same_picture(pixels(page), expected(pipe, "brick"))
     page.locator(".tools .undo").click()
     shows(page, "mix=moss:1.0")
-    shelf.click()
+    toggle.click()
     page.get_by_role("button", name="Remove 4 samples of brick from the favourites").click()
-    expect(shelf).to_have_text("1")
+    expect(toggle).to_have_text("1")
     expect(star).to_have_attribute("aria-pressed", "true")
     star.click()
-    expect(shelf).to_be_hidden()
+    expect(toggle).to_be_hidden()
     assert page.evaluate("localStorage.getItem('fgsd:favourites')") == "[]"
 
 
@@ -58,9 +58,9 @@ def test_favourites_survive_malformed_content(visit, server, stored):
     origin = {"origin": server.url.rstrip("/"), "localStorage": [item]}
     page = visit(storage_state={"cookies": [], "origins": [origin]})
     assert page.evaluate("localStorage.getItem('fgsd:favourites')") == stored
-    expect(page.locator(".tools .shelf")).to_be_hidden()
+    expect(page.locator(".tools .favourites-toggle")).to_be_hidden()
     page.locator(".tools .star").click()
-    expect(page.locator(".tools .shelf")).to_have_text("1")
+    expect(page.locator(".tools .favourites-toggle")).to_have_text("1")
 
 
 def test_every_change_is_sampled_and_can_be_undone_and_done_again(visit, pipe):

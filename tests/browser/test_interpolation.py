@@ -101,7 +101,7 @@ def strip(visit, **options) -> Page:
     """The page with a strip from brick to moss."""
     page = visit(**options)
     mode(page, "Strip")
-    expect(page.locator(".interpolation .ask p")).to_contain_text("choose a second one")
+    expect(page.locator(".interpolation .missing p")).to_contain_text("choose a second one")
     before = between_run(page)
     dot(page, "moss").click(modifiers=["Shift"])
     ready(page, before)
@@ -171,7 +171,7 @@ def test_a_link_opens_the_same_strip(visit, server):
 def test_a_grid_whose_corners_are_filled_and_a_picture_that_becomes_the_target(visit, pipe):
     page = visit()
     mode(page, "Grid")
-    expect(page.locator(".interpolation .ask p")).to_contain_text("four corners: choose 3 more textures")
+    expect(page.locator(".interpolation .missing p")).to_contain_text("four corners: choose 3 more textures")
     page.get_by_role("button", name="Add the 3 nearest textures").click()
     page.wait_for_function("document.querySelectorAll('.interpolation .cell').length === 25")
     ready(page)
@@ -203,14 +203,14 @@ def test_a_loop_plays_and_is_taken_home_as_gif_and_film(visit, pipe, tmp_path):
     mode(page, "Loop")
     ready(page, before)
     assert overflow(page) == (0, 0)
-    place = page.locator(".interpolation").get_attribute("data-place")
-    expect(page.locator(".interpolation")).not_to_have_attribute("data-place", place)  # it plays
+    place = page.locator(".interpolation").get_attribute("data-position")
+    expect(page.locator(".interpolation")).not_to_have_attribute("data-position", place)  # it plays
     page.get_by_role("button", name="Pause").click()
     scrub = page.get_by_label("Place in the loop")
     assert scrub.get_attribute("max") == "23"
     scrub.focus()
     page.keyboard.press("Home")
-    expect(page.locator(".interpolation")).to_have_attribute("data-place", "0")
+    expect(page.locator(".interpolation")).to_have_attribute("data-position", "0")
     name, gif = saved(page, "GIF", tmp_path)
     assert name == "brick-moss-seed-0-loop.gif"
     moving = Image.open(io.BytesIO(gif))
@@ -236,17 +236,17 @@ def test_the_slider_of_coarse_and_fine_changes_the_picture_before_it_is_released
     mode(page, "Coarse/fine")
     ready(page, before)
     assert overflow(page) == (0, 0)
-    first = canvas(page, ".interpolation .one")
+    first = canvas(page, ".interpolation .single")
     slider = page.get_by_label("Where coarse goes over to detail")
     box = slider.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=4)
     page.wait_for_function(
-        "(() => { const { live, index } = document.querySelector('.interpolation').dataset;"
-        "         return live === 'true' && index === '5'; })()"
+        "(() => { const { preview, index } = document.querySelector('.interpolation').dataset;"
+        "         return preview === 'true' && index === '5'; })()"
     )
-    assert not np.array_equal(canvas(page, ".interpolation .one"), first)
+    assert not np.array_equal(canvas(page, ".interpolation .single"), first)
     before = between_run(page)
     page.mouse.up()
     ready(page, before)
@@ -295,7 +295,7 @@ def test_stop_and_a_new_wish_end_a_loop(visit, server):
 def test_a_hand_on_the_map_shows_the_picture_and_the_strip_comes_back(visit):
     page = strip(visit)
     before = between_run(page)
-    mark = page.locator(".map-panel .mark").bounding_box()
+    mark = page.locator(".map-panel .ring").bounding_box()
     page.mouse.move(mark["x"] + 12, mark["y"] + 12)
     page.mouse.down()
     page.mouse.move(mark["x"] + 40, mark["y"] + 20, steps=4)
@@ -312,7 +312,7 @@ def test_tabs_by_keyboard(visit):
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.mode") == "strip"
     page.keyboard.press("Enter")
-    expect(page.locator(".interpolation .ask")).to_be_visible()
+    expect(page.locator(".interpolation .missing")).to_be_visible()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     finished(page, "0")
@@ -354,11 +354,11 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     for name in ("Strip", "Grid", "Loop", "Coarse/fine"):
         page.get_by_role("tab", name=name).tap()
-        expect(page.locator(".interpolation .ask")).to_be_visible()
+        expect(page.locator(".interpolation .missing")).to_be_visible()
         assert overflow(page)[0] == 0
     before = between_run(page)
     page.get_by_role("button", name="Add the most different texture").tap()
-    page.wait_for_function("document.querySelector('.interpolation .one') !== null")
+    page.wait_for_function("document.querySelector('.interpolation .single') !== null")
     ready(page, before)
     assert overflow(page)[0] == 0
     tops = [

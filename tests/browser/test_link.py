@@ -83,11 +83,11 @@ def test_back_and_forward_undo_and_redo(visit, pipe):
     before = run_of(page)
     page.mouse.click(*middle(page.locator(".map")))
     finished(page, before)
-    assert middle(page.locator(".map-panel .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
+    assert middle(page.locator(".map-panel .ring")) == pytest.approx(middle(page.locator(".map")), abs=1)
     before = run_of(page)
     page.go_back()
     finished(page, before)
-    assert middle(page.locator(".map-panel .mark")) == pytest.approx(middle(dot(page, "moss")), abs=1)
+    assert middle(page.locator(".map-panel .ring")) == pytest.approx(middle(dot(page, "moss")), abs=1)
     before = run_of(page)
     page.go_back()  # to the first screen
     finished(page, before)

@@ -140,7 +140,7 @@ def test_a_texture_dragged_over_pca_is_moved_exactly(visit, mapped):
     start = middle(dot(page, "slate"))
     box = page.locator(".map").bounding_box()
     drag(page, start, (3, 0))
-    assert page.locator(".room.dragging").count() == 0  # so far it may be a click
+    assert page.locator(".map-panel.dragging").count() == 0  # so far it may be a click
     page.mouse.move(start[0] + 60, start[1] - 45, steps=6)
     live_picture(page)
     page.mouse.up()
@@ -221,7 +221,7 @@ def test_zoom_and_pan_keep_thumbnails_crops_and_pin_together(visit, mapped):
     after = np.array([middle(dot(page, name)) for name in names]) - origin
     assert after == pytest.approx(fixed + k * (before - fixed), abs=2)
     assert [dot(page, name).bounding_box()["width"] for name in names] == pytest.approx(sides)
-    assert middle(page.locator(".mark")) == pytest.approx(middle(dot(page, "brick")), abs=1)
+    assert middle(page.locator(".ring")) == pytest.approx(middle(dot(page, "brick")), abs=1)
     page.mouse.move(*(fixed + origin))
     page.mouse.down(button="middle")
     page.mouse.move(*(fixed + origin + [30, -20]), steps=3)
@@ -234,7 +234,7 @@ def test_zoom_and_pan_keep_thumbnails_crops_and_pin_together(visit, mapped):
     assert crops_under(page, crops / size) > 0.95
     assert chosen(page) == ["brick"]  # nothing of this was a client_seq
     # the pin goes where the hand is, seen through the zoom: onto a texture it takes all of that
-    drag(page, middle(page.locator(".mark")), tuple(panned[1] - panned[0]))
+    drag(page, middle(page.locator(".ring")), tuple(panned[1] - panned[0]))
     assert weights(page)["moss"] > 0.98
     page.mouse.up()
     page.keyboard.press("0")
@@ -393,4 +393,4 @@ def test_two_fingers_zoom_and_leave_the_target(visit):
     fingers("touchEnd")
     page.wait_for_function("Math.abs(document.querySelector('.map-panel').dataset.zoom - 4) < 0.2")
     assert weights(page) == {"brick": 1}
-    assert page.locator(".room.dragging").count() == 0
+    assert page.locator(".map-panel.dragging").count() == 0

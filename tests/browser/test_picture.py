@@ -113,11 +113,11 @@ def test_the_timeline_shows_each_step_of_the_first_screen_and_of_a_run(visit, st
         assert right < 10
         others = [distance(shown, steps[k - 1].images[1], side=16) for k in range(1, 17) if abs(k - step) > 2]
         assert min(others) > right
-        assert page.locator('[data-read="step"]').inner_text() == f"{step} / 16"
-        assert float(page.locator('[data-read="sigma"]').inner_text()) == pytest.approx(
+        assert page.locator('[data-readout="step"]').inner_text() == f"{step} / 16"
+        assert float(page.locator('[data-readout="sigma"]').inner_text()) == pytest.approx(
             steps[step - 1].sigma, rel=0.02, abs=1e-3
         )
-        assert float(page.locator('[data-read="distance"]').inner_text()) == pytest.approx(
+        assert float(page.locator('[data-readout="distance"]').inner_text()) == pytest.approx(
             float(steps[step - 1].distance.mean()), rel=0.01
         )
     assert np.array_equal(pixels(page, 1), np.asarray(steps[-1].images[1]))
@@ -146,9 +146,9 @@ def test_noise_estimate_or_both_at_once_without_a_new_run(visit, server, steps):
     assert "watch=estimate" in page.url
     watch(page, "Both")
     page.wait_for_selector('.picture[data-view="both"]')
-    assert [page.locator(f"{pane} canvas").count() for pane in (".tiles", ".beside")] == [4, 4]
+    assert [page.locator(f"{pane} canvas").count() for pane in (".samples", ".estimates")] == [4, 4]
     assert [nearest(on_screen(page, k), both) for k in (0, 4)] == [0, 1]
-    left, right = (page.locator(pane).bounding_box() for pane in (".tiles", ".beside"))
+    left, right = (page.locator(pane).bounding_box() for pane in (".samples", ".estimates"))
     assert left["x"] + left["width"] < right["x"]
     assert left["y"] == right["y"]
     assert overflow(page) == (0, 0)
@@ -176,7 +176,7 @@ def test_the_chart_has_a_point_for_each_step_and_values_under_the_pointer(visit,
     assert np.corrcoef(far[:, 1], [-float(step.distance.mean()) for step in steps])[0, 1] > 0.9999
     box = page.locator(".chart").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 4 / 15, box["y"] + box["height"] / 2)
-    assert page.locator('[data-read="step"]').inner_text() == "5 / 16"
+    assert page.locator('[data-readout="step"]').inner_text() == "5 / 16"
     assert page.locator(".picture").get_attribute("data-index") == "16"
     page.mouse.down()
     shows(page, 5)
@@ -187,7 +187,7 @@ def test_the_chart_has_a_point_for_each_step_and_values_under_the_pointer(visit,
     marker = float(page.locator(".chart .marker").get_attribute("x1"))
     assert marker == pytest.approx(60)
     page.mouse.move(5, 5)
-    assert page.locator('[data-read="step"]').inner_text() == "10 / 16"
+    assert page.locator('[data-readout="step"]').inner_text() == "10 / 16"
 
 
 def test_play_and_pause(visit):
@@ -396,7 +396,7 @@ def test_a_seamless_image_is_shown_three_times_three(visit):
 def test_all_fits(visit, viewport):
     page = visit(viewport=viewport)
     assert overflow(page)[0] == 0
-    for part in (".save .open", "#view", ".picture .playing", ".chart", ".scrub"):
+    for part in (".save .open", "#view", ".picture .play", ".chart", ".scrub"):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"]
         assert box["y"] + box["height"] <= 800

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.browser
 
 def test_dragging_the_pin_changes_the_picture_before_it_is_released(visit, pipe):
     page = visit()
-    start, goal = middle(page.locator(".map-panel .mark")), middle(dot(page, "moss"))
+    start, goal = middle(page.locator(".map-panel .ring")), middle(dot(page, "moss"))
     assert start == pytest.approx(middle(dot(page, "brick")), abs=1)  # on the first screen it is on a texture
     page.mouse.move(*start)
     page.mouse.down()
@@ -60,7 +60,7 @@ def test_a_new_drag_ends_the_run_under_way(visit, server):
     begun = len(server.lines())
     page.locator("#sample").click()
     under_way(page)
-    x, y = middle(page.locator(".map-panel .mark"))
+    x, y = middle(page.locator(".map-panel .ring"))
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 30, y + 10, steps=3)
@@ -70,8 +70,8 @@ def test_a_new_drag_ends_the_run_under_way(visit, server):
     assert f"step 1 of {STEPS}" in ran
     page.mouse.up()
     page.wait_for_function(
-        "() => { const { live, index } = document.querySelector('.picture').dataset;"
-        "        return live === 'false' && Number(index) >= 1; }"
+        "() => { const { preview, index } = document.querySelector('.picture').dataset;"
+        "        return preview === 'false' && Number(index) >= 1; }"
     )
     page.locator("#stop").click()
     expect(page.locator("#stop")).to_be_disabled()
@@ -82,12 +82,12 @@ def test_the_pin_goes_where_the_map_is_clicked_and_by_keyboard(visit, pipe):
     box = page.locator(".map").bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     finished(page, "0")
-    assert middle(page.locator(".map-panel .mark")) == pytest.approx(middle(page.locator(".map")), abs=1)
+    assert middle(page.locator(".map-panel .ring")) == pytest.approx(middle(page.locator(".map")), abs=1)
     before, mixed = run_of(page), weights(page)
-    page.locator(".map-panel .mark").focus()
+    page.locator(".map-panel .ring").focus()
     page.keyboard.press("ArrowLeft")
     live_picture(page)
-    x, y = middle(page.locator(".map-panel .mark"))
+    x, y = middle(page.locator(".map-panel .ring"))
     assert x == pytest.approx(box["x"] + 0.48 * box["width"], abs=1)
     assert y == pytest.approx(box["y"] + 0.5 * box["height"], abs=1)
     page.keyboard.press("Enter")
@@ -127,8 +127,8 @@ def test_a_press_that_is_met_after_its_release_does_not_end_the_run(visit):
 
     page.route("**/run/*", hold_the_first)  # what makes way, past the queue
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
-    steps = """([run, n]) => { const { run: now, live, index } = document.querySelector('.picture').dataset;
-                              return now !== run && live === 'false' && Number(index) >= n; }"""
+    steps = """([run, n]) => { const { run: now, preview, index } = document.querySelector('.picture').dataset;
+                              return now !== run && preview === 'false' && Number(index) >= n; }"""
     page.wait_for_function(steps, arg=[before, 2])  # of the run: the picture that follows the press is live
     with page.expect_response("**/run/*"):
         held[0].continue_()
@@ -140,7 +140,7 @@ def test_a_press_that_is_met_after_its_release_does_not_end_the_run(visit):
 
 def test_weights_are_continuous_and_a_texture_has_all_of_it_on_its_thumbnail(visit):
     page = visit()
-    x, y = middle(page.locator(".map-panel .mark"))
+    x, y = middle(page.locator(".map-panel .ring"))
     goal = middle(dot(page, "slate"))
     page.mouse.move(x, y)
     page.mouse.down()

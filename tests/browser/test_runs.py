@@ -40,12 +40,12 @@ def test_a_class_clicked_is_sampled_and_every_step_arrives_in_order(visit, pipe)
     seen = page.evaluate("window.seen")
     assert seen == sorted(seen) and seen[-1] == 16 and len(seen) >= 2
     reads = {
-        key: page.locator(f'[data-read="{key}"]').inner_text() for key in ("step", "evaluations", "device")
+        key: page.locator(f'[data-readout="{key}"]').inner_text() for key in ("step", "evaluations", "device")
     }
     assert reads == {"step": "16 / 16", "evaluations": "16", "device": "cpu"}
-    assert float(page.locator('[data-read="ms"]').inner_text()) > 0
+    assert float(page.locator('[data-readout="ms"]').inner_text()) > 0
     assert page.get_by_label("Step", exact=True).input_value() == "16"
-    expect(page.locator(".spoken")).to_have_text("Finished: 4 samples of slate.")
+    expect(page.locator(".picture .status")).to_have_text("Finished: 4 samples of slate.")
     expect(page.locator("#stop")).to_be_disabled()
 
 
@@ -65,7 +65,7 @@ def test_a_mixture_with_weights(visit, pipe):
     assert [share.input_value() for share in shares] == ["33", "67"]
     assert same_picture(pixels(page), expected(pipe, {"brick": 1 / 3, "moss": 2 / 3}))
     # the pin lies at the weighted mean of the two thumbnails
-    mark = page.locator(".map-panel .mark").bounding_box()
+    mark = page.locator(".map-panel .ring").bounding_box()
     box = page.locator(".map").bounding_box()
     places = {
         name: (
@@ -88,7 +88,7 @@ def test_stop_really_stops_the_server_and_the_page_goes_on(visit, server, pipe):
     page.locator("#sample").click()
     under_way(page)
     page.locator("#stop").click()
-    expect(page.locator(".spoken")).to_have_text("Stopped.")
+    expect(page.locator(".picture .status")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
     ran = until_ended(server, begun)
     assert ran[-1] == "end", "the run went on"
@@ -171,7 +171,7 @@ def test_of_many_quick_clicks_the_last_wins(visit, pipe):
     page = visit()
     for name in ("moss", "slate", "brick", "moss", "slate"):
         dot(page, name).click()
-    page.wait_for_function("document.querySelector('.tiles').ariaLabel === '4 samples of slate'")
+    page.wait_for_function("document.querySelector('.samples').ariaLabel === '4 samples of slate'")
     page.wait_for_timeout(500)
     finished(page, "0")
     assert chosen(page) == ["slate"]

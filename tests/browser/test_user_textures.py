@@ -68,34 +68,39 @@ def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:
 
 def test_an_image_becomes_the_target_and_is_described(visit, pipe):
     page = visit()
-    page.evaluate("document.addEventListener('fgsd:user-textures', e => (window.status = e.detail))")
+    page.evaluate("document.addEventListener('fgsd:user-textures', e => (window.textures = e.detail))")
     image = photograph()
     add(page, image)
     assert same_picture(pixels(page), own_picture(pipe, image))
     assert names(page) == ["my photo"]
     near = pipe.nearest(pipe.centroid_of(image, crops=CROPS), 3)
     words = ", ".join(f"{name} {distance:.1f}" for name, distance in near)
-    expect(page.locator(".user-textures .near")).to_have_text(f"my photo is nearest to {words}")
-    assert "may take the structure of classes" in page.locator(".user-textures .near").get_attribute("title")
-    (told,) = page.evaluate("window.status")
+    expect(page.locator(".user-textures .nearest")).to_have_text(f"my photo is nearest to {words}")
+    assert "may take the structure of classes" in page.locator(".user-textures .nearest").get_attribute(
+        "title"
+    )
+    (texture,) = page.evaluate("window.textures")
     places = pipe.map.project_centroid("pca", pipe.centroid_of(image, crops=CROPS))
-    assert told["name"] == "my photo" and told["src"].startswith("data:image/")
-    assert np.array(told["pca"]) == pytest.approx(places, abs=1e-3)
+    assert texture["name"] == "my photo" and texture["src"].startswith("data:image/")
+    assert np.array(texture["pca"]) == pytest.approx(places, abs=1e-3)
     assert overflow(page) == (0, 0)
 
 
 def test_an_image_is_dropped_anywhere_and_the_page_shows_that_it_may_be(visit, pipe):
     page = visit()
-    veil, data = page.locator(".user-textures .veil"), transfer(page, photograph(seed=1), "dropped.png")
-    expect(veil).to_be_hidden()
+    overlay, data = (
+        page.locator(".user-textures .drop-overlay"),
+        transfer(page, photograph(seed=1), "dropped.png"),
+    )
+    expect(overlay).to_be_hidden()
     for kind in ("dragenter", "dragover"):
         page.dispatch_event(".picture", kind, {"dataTransfer": data})
-    expect(veil).to_be_visible()
+    expect(overlay).to_be_visible()
     page.dispatch_event("body", "dragleave", {"dataTransfer": data})
-    expect(veil).to_be_hidden()
+    expect(overlay).to_be_hidden()
     page.dispatch_event(".picture", "dragover", {"dataTransfer": data})
     page.dispatch_event(".picture", "drop", {"dataTransfer": data})
-    expect(veil).to_be_hidden()
+    expect(overlay).to_be_hidden()
     thumb(page, "dropped").wait_for()
     finished(page, "0")
     assert same_picture(pixels(page), own_picture(pipe, photograph(seed=1)))

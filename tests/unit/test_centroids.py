@@ -281,13 +281,13 @@ class TestFeatures:
 class TestFeatureNormalization:
     def test_it_has_the_statistics_of_the_class_centroids(self, lively, tiny, data):
         """Compared in the first matched layer, whose features do not depend on the normalisation."""
-        network = lively(replace(tiny, standards=3))
+        network = lively(replace(tiny, normalization_levels=3))
         sigmas = torch.tensor([0.1, 0.5, 2.5])
-        network.standards.logs.copy_(sigmas.log())
+        network.normalization.log_sigmas.copy_(sigmas.log())
         measure_normalization(network, data, crops=4, seed=1)
         values = compute_table(network, data, sigmas, crops=4, seed=1).values
         first = slice(0, next(iter(network.config.feature_widths().values())))
-        mean, spread = network.standards(sigmas.log())
+        mean, spread = network.normalization(sigmas.log())
         assert torch.allclose(mean[:, first], values.mean(dim=0)[:, first], atol=1e-4)
         assert torch.allclose(spread[:, first], values.std(dim=0, correction=0)[:, first], atol=1e-3)
 

@@ -17,16 +17,6 @@ from fgsd.app.requests.request import (
     sizes,
 )
 
-# Presses the button as a hand does, so that all that a press does is done. Gradio draws the settings a moment
-# before the button, and a visitor may be quicker than that: then it is pressed once it is there.
-PRESS_SAMPLE = """
-function press() {
-  const button = document.querySelector("#sample");
-  if (button) button.click();
-  else setTimeout(press, 20);
-}
-"""
-
 
 @dataclass(frozen=True)
 class Controls:

@@ -8,7 +8,8 @@ import gradio as gr
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-WEB = Path(__file__).parents[1] / "web"
+from fgsd.app.web_files import mount_script
+
 ADDRESS = "evidence.html"
 TEMPLATE = f"""
 <div class="evidence" data-address="{ADDRESS}">
@@ -23,8 +24,7 @@ TEMPLATE = f"""
 
 def create_evidence() -> gr.HTML:
     """The button in the header, and the place where the report opens."""
-    script = (WEB / "evidence" / "evidence.js").read_text(encoding="utf-8")
-    return gr.HTML(TEMPLATE, js_on_load=script, apply_default_css=False, elem_id="evidence")
+    return gr.HTML(TEMPLATE, js_on_load=mount_script("evidence"), apply_default_css=False, elem_id="evidence")
 
 
 def evidence_route(report: Path) -> Route:

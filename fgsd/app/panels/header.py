@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 
 import gradio as gr
 
-from fgsd.app.panels.controls import PRESS_SAMPLE
-
-HERE = Path(__file__).parents[1] / "web" / "header"
-FILES = ("header.js", "favourites.js", "reconnect.js")
-SCRIPT = "\n".join(
-    [f"const pressSample = {PRESS_SAMPLE};", *((HERE / name).read_text(encoding="utf-8") for name in FILES)]
-)
+from fgsd.app.web_files import mount_script
 
 TITLE = """
 <header class="title">
@@ -27,8 +20,9 @@ TOOLS = """
   <button type="button" class="redo" disabled aria-label="Redo" title="Redo (Ctrl+Shift+Z)">↷</button>
   <button type="button" class="star" aria-pressed="false" aria-label="Keep as a favourite"
     title="Keep this picture as a favourite, in this browser">☆</button>
-  <button type="button" class="shelf" hidden aria-expanded="false" aria-controls="favourites"></button>
-  <button type="button" class="shade" aria-label="Switch between dark and light">◐</button>
+  <button type="button" class="favourites-toggle" hidden aria-expanded="false"
+    aria-controls="favourites"></button>
+  <button type="button" class="theme" aria-label="Switch between dark and light">◐</button>
   <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
   <p class="status" role="status"></p>
   <p class="offline" role="status" hidden></p>
@@ -50,4 +44,4 @@ def create_tools(first: str) -> gr.HTML:
         Link of the picture of the first screen, whose address holds none.
     """
     markup = TOOLS.format(first=html.escape(first, quote=True))
-    return gr.HTML(markup, js_on_load=SCRIPT, apply_default_css=False, elem_id="tools")
+    return gr.HTML(markup, js_on_load=mount_script("header"), apply_default_css=False, elem_id="tools")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,29 +15,24 @@ from fgsd.app.render.user_textures import UserTextureStore
 from fgsd.app.requests.request import MODES, RequestError
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.preview import preview_function
-from fgsd.app.web_files import PRESS_SAMPLE
+from fgsd.app.web_files import PRESS_SAMPLE, mount_script
 from fgsd.interpolation import switch_stops
-
-WEB = Path(__file__).parents[1] / "web"
-FILES = ("shared/lanczos", "interpolation/interpolation", "interpolation/display")  # parts of one function
-SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
 
 MODES_MARKUP = """
 <div class="modes" role="tablist" aria-label="What is made of the textures">
   {buttons}
 </div>
 """
-MODES_SCRIPT = (WEB / "interpolation" / "modes.js").read_text(encoding="utf-8")
 
 MARKUP = """
 <section class="interpolation" data-stops="{stops}" aria-label="Between the textures">
   <div class="head">
-    <p class="way"></p>
-    <label class="places">places <select aria-label="Pictures in the strip"></select></label>
-    <div class="home"></div>
+    <p class="headline"></p>
+    <label class="strip-size">places <select aria-label="Pictures in the strip"></select></label>
+    <div class="exports"></div>
   </div>
   <div class="stage"></div>
-  <div class="switching" hidden>
+  <div class="coarse-fine" hidden>
     <span class="end"></span>
     <button type="button" class="swap" title="Swap the two textures" aria-label="Swap the two textures"
       >⇄</button>
@@ -46,13 +40,13 @@ MARKUP = """
     <input type="range" min="0" step="1" aria-label="Where coarse goes over to detail">
     <p><span>coarse, high noise</span><output></output><span>fine, low noise</span></p>
   </div>
-  <div class="playing" hidden>
+  <div class="player" hidden>
     <button type="button" class="play" aria-label="Play" aria-pressed="true">❚❚</button>
     <input type="range" min="0" step="1" aria-label="Place in the loop">
   </div>
-  <div class="ask" hidden><p></p><button type="button"></button></div>
-  <div class="condensing" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
-  <p class="reads"></p>
+  <div class="missing" hidden><p></p><button type="button"></button></div>
+  <div class="progress" role="progressbar" aria-label="Diffusion steps" aria-valuemin="0"><i></i></div>
+  <p class="readout"></p>
   <p class="error" role="alert" hidden></p>
   <p class="status" role="status"></p>
 </section>
@@ -68,7 +62,7 @@ def create_modes() -> gr.HTML:
     return gr.HTML(
         {"mode": "sample"},
         html_template=MODES_MARKUP.format(buttons=buttons),
-        js_on_load=MODES_SCRIPT,
+        js_on_load=mount_script("interpolation", "modes.js"),
         apply_default_css=False,
         elem_id="modes",
     )
@@ -85,7 +79,7 @@ def create_interpolation_panel(admission: Admission, store: UserTextureStore) ->
     return gr.HTML(
         {"run": 0},
         html_template=MARKUP.format(stops=stops),
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("interpolation"),
         server_functions=[
             preview_function(admission, store, multiple=pipe.network.config.multiple, make=switch_frame)
         ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 from PIL import Image
@@ -12,12 +11,8 @@ from PIL import Image
 from fgsd.app.limits import MAX_CLASSES, MAX_MOVE
 from fgsd.app.render.encode import data_uri
 from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
+from fgsd.app.web_files import mount_script
 from fgsd.sheets import grid_columns, image_grid
-
-WEB = Path(__file__).parents[1] / "web" / "map"
-# parts of one function: each uses the names of those before it
-PARTS = ("target", "view", "points", "paths", "pin", "pointer", "toolbar")
-SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
 
 
 def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
@@ -33,7 +28,7 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
     return gr.HTML(
         target,
         html_template=panel_html(data, columns, rows),
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("map"),
         head=style,
         apply_default_css=False,
         elem_id="map-panel",
@@ -93,7 +88,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     <canvas class="ground" aria-hidden="true"></canvas>
     {"".join(buttons)}
     <canvas class="over" aria-hidden="true"></canvas>
-    <button type="button" class="mark"></button>
+    <button type="button" class="ring"></button>
     <div class="legend" hidden><output class="low"></output><i></i><output class="high"></output></div>
     <div class="zoom" role="group" aria-label="Zoom">
       <button type="button" data-zoom="out" aria-label="Zoom out" title="Zoom out (−)">−</button>

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import gradio as gr
 
 from fgsd.app.requests.request import SETTINGS
-
-WEB = Path(__file__).parents[1] / "web"
-FILES = (
-    "shared/lanczos",
-    "picture/chart",
-    "picture/history",
-    "picture/picture",
-    "picture/timeline",
-    "picture/preview",
-)
-SCRIPT = "\n".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
+from fgsd.app.web_files import mount_script
 
 MARKUP = f"""
 <section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
   <div class="stage">
     <figure>
-      <div class="tiles" role="img" aria-label="No sample yet"></div>
+      <div class="samples" role="img" aria-label="No sample yet"></div>
       <figcaption></figcaption>
     </figure>
     <figure hidden>
-      <div class="beside" role="img" aria-label="Denoised estimates of the same samples"></div>
+      <div class="estimates" role="img" aria-label="Denoised estimates of the same samples"></div>
       <figcaption></figcaption>
     </figure>
   </div>
   <img class="source" alt="" hidden>
   <div class="timeline">
-    <button type="button" class="playing" aria-label="Play the steps" disabled></button>
+    <button type="button" class="play" aria-label="Play the steps" disabled></button>
     <div class="track">
       <svg class="chart" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
         <line class="hover" y1="0" y2="100" style="display:none"/>
@@ -44,21 +33,21 @@ MARKUP = f"""
       </svg>
       <input type="range" class="scrub" min="1" max="1" value="1" aria-label="Step" disabled>
     </div>
-    <dl class="readouts lines">
+    <dl class="readouts legend">
       <div title="noise level: black is -1, white is 1"><dt class="sigma">noise σ</dt>
-        <dd data-read="sigma">–</dd></div>
+        <dd data-readout="sigma">–</dd></div>
       <div title="of the features to the target, in spreads within a class"><dt class="distance">distance</dt>
-        <dd data-read="distance">–</dd></div>
+        <dd data-readout="distance">–</dd></div>
     </dl>
   </div>
   <dl class="readouts">
-    <div><dt>step</dt><dd data-read="step">–</dd></div>
-    <div><dt>ms a step</dt><dd data-read="ms">–</dd></div>
-    <div title="network evaluations an image"><dt>evaluations</dt><dd data-read="evaluations">–</dd></div>
-    <div><dt>device</dt><dd data-read="device">–</dd></div>
+    <div><dt>step</dt><dd data-readout="step">–</dd></div>
+    <div><dt>ms a step</dt><dd data-readout="ms">–</dd></div>
+    <div title="network evaluations an image"><dt>evaluations</dt><dd data-readout="evaluations">–</dd></div>
+    <div><dt>device</dt><dd data-readout="device">–</dd></div>
   </dl>
   <p class="message" role="alert" hidden></p>
-  <p class="spoken" role="status"></p>
+  <p class="status" role="status"></p>
 </section>
 """
 
@@ -81,7 +70,7 @@ def create_picture_panel(follow: Callable) -> gr.HTML:
     return gr.HTML(
         {"run": 0, "frames": []},
         html_template=MARKUP,
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("picture"),
         server_functions=[follow],
         apply_default_css=False,
         elem_id="picture-panel",

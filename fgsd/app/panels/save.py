@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,10 +17,9 @@ from fgsd.app.requests.link import from_link
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
 from fgsd.app.serving.request_sequence import RequestSequence
+from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
-
-WEB = Path(__file__).parents[1] / "web"
 
 MARKUP = """
 <div class="save">
@@ -67,7 +65,7 @@ def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
     return gr.HTML(
         None,
         html_template=MARKUP,
-        js_on_load=(WEB / "save" / "save.js").read_text(encoding="utf-8"),
+        js_on_load=mount_script("save"),
         server_functions=[lines],
         apply_default_css=False,
         elem_id="save-panel",

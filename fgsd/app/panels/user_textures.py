@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,11 +21,9 @@ from fgsd.app.render.user_textures import (
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError, parse_request
-from fgsd.app.web_files import SAMPLE_IF_ASKED
+from fgsd.app.web_files import SAMPLE_IF_ASKED, mount_script
 from fgsd.checkpoint import CheckpointInfo
 
-WEB = Path(__file__).parents[1] / "web" / "user_textures"
-SCRIPT = (WEB / "user_textures.js").read_text(encoding="utf-8")
 MAX_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
@@ -37,7 +34,7 @@ WORDS = (
 )
 MARKUP = """
 <section class="user-textures" aria-label="Your own textures" data-side="{side}">
-  <div class="ways">
+  <div class="buttons">
     <button type="button" class="add" title="Or drop an image anywhere on the page, or paste one"
       >+ Your own texture</button>
     <button type="button" class="photograph">Photograph</button>
@@ -45,11 +42,11 @@ MARKUP = """
     <input type="file" class="camera" accept="image/*" capture="environment" aria-label="A photograph" hidden>
   </div>
   <div class="thumbs" role="group" aria-label="Your textures"></div>
-  <p class="near" hidden title="{words}"></p>
+  <p class="nearest" hidden title="{words}"></p>
   <button type="button" class="remove" hidden>×</button>
   <p class="note" role="status" hidden></p>
   <p class="error" role="alert" hidden></p>
-  <div class="veil" hidden><p>Drop an image: it becomes a texture.</p></div>
+  <div class="drop-overlay" hidden><p>Drop an image: it becomes a texture.</p></div>
 </section>
 """
 
@@ -64,7 +61,7 @@ def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
     return gr.HTML(
         panel_value({}),
         html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), words=WORDS),
-        js_on_load=SCRIPT,
+        js_on_load=mount_script("user_textures"),
         apply_default_css=False,
         elem_id="user-textures-panel",
     )

@@ -107,8 +107,8 @@ def joint_matching(batch: Sequence[Call]) -> Matching:
             return None
         centroids.append(call.matching.centroid.expand(len(call.x), -1))
         strengths.append(_per_image(call.matching.strength, call)[:, None])
-        if call.matching.read is not None:
-            coordinates.append(call.matching.read.expand(len(call.x), -1))
+        if call.matching.coordinates is not None:
+            coordinates.append(call.matching.coordinates.expand(len(call.x), -1))
     return CentroidMatching(
         torch.cat(centroids), torch.cat(strengths), torch.cat(coordinates) if coordinates else None
     )

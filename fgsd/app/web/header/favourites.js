@@ -1,109 +1,145 @@
-// Favourites: links with small pictures, kept in the browser. Stands after header.js, in the same function.
+// Favourites: links with small pictures, kept in the browser.
+import { currentLink } from "../shared/address.js";
+import { closest, find, make } from "../shared/dom.js";
+import { emit, on } from "../shared/events.js";
+import { local } from "../shared/storage.js";
+
+/** @typedef {{ link: string, src: string, label: string }} Favourite `src` is a data URI */
+
 const KEY = "fgsd:favourites";
-const MOST = 24; // that are kept; the oldest goes
+const MAX_FAVOURITES = 24; // the oldest gives way
+const MAX_LINK = 2000; // characters
+const MAX_SRC = 3e4;
 const SIDE = 72; // pixels of a picture
-const shelf = tool("favourites");
 
-const here = () => (location.search.includes("mix=") ? location.search : tools.dataset.first);
-
-// What is stored may be of an older page, or of anybody: only what is whole is taken.
-function favourites() {
-  let stored = [];
-  try {
-    stored = JSON.parse(localStorage.getItem(KEY));
-  } catch {
-    return []; // unreadable, or the browser keeps it to itself
-  }
-  const whole = (one) =>
-    typeof one?.link === "string" && /^\?mix=/.test(one.link) && one.link.length <= 2000 &&
-    typeof one.src === "string" && /^data:image\/(webp|png|jpeg);base64,/.test(one.src) && one.src.length < 3e4 &&
-    typeof one.label === "string";
-  return (Array.isArray(stored) ? stored : []).filter(whole).slice(0, MOST);
+/** @param {any} entry @returns {entry is Favourite} */
+function isFavourite(entry) {
+  const { link, src, label } = entry ?? {};
+  return (
+    typeof link === "string" &&
+    link.startsWith("?mix=") &&
+    link.length <= MAX_LINK &&
+    typeof src === "string" &&
+    /^data:image\/(webp|png|jpeg);base64,/.test(src) &&
+    src.length < MAX_SRC &&
+    typeof label === "string"
+  );
 }
 
-function keep(list) {
+/**
+ * The favourites in a stored text. It may be damaged, or of another version of the page: only valid entries count.
+ *
+ * @param {string | null} text
+ * @returns {Favourite[]} the newest first
+ */
+export function parseFavourites(text) {
   try {
-    localStorage.setItem(KEY, JSON.stringify(list.slice(0, MOST)));
-    return true;
+    const stored = JSON.parse(text ?? "null");
+    return Array.isArray(stored) ? stored.filter(isFavourite).slice(0, MAX_FAVOURITES) : [];
   } catch {
-    tool("status").textContent = "This browser keeps no favourites.";
-    return false;
+    return [];
   }
 }
 
+/**
+ * The favourites with this one added at the front, or without it if its link is among them.
+ *
+ * @param {Favourite[]} favourites
+ * @param {Favourite} favourite
+ * @returns {Favourite[]}
+ */
+export function toggled(favourites, favourite) {
+  const others = favourites.filter(({ link }) => link !== favourite.link);
+  return (others.length < favourites.length ? others : [favourite, ...others]).slice(0, MAX_FAVOURITES);
+}
+
+/** The first image on the screen, small. @returns {string} a data URI */
 function smallPicture() {
-  const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
-  canvas.getContext("2d").drawImage(document.querySelector(".picture canvas"), 0, 0, SIDE, SIDE);
+  const canvas = make("canvas", { width: SIDE, height: SIDE });
+  const image = find(document, ".picture canvas", HTMLCanvasElement);
+  canvas.getContext("2d")?.drawImage(image, 0, 0, SIDE, SIDE);
   return canvas.toDataURL("image/webp", 0.8);
 }
 
-function star() {
-  const link = here();
-  const list = favourites();
-  const rest = list.filter((one) => one.link !== link);
-  const label = document.querySelector(".picture .tiles").getAttribute("aria-label");
-  const now = rest.length < list.length ? rest : [{ link, src: smallPicture(), label }, ...rest];
-  if (keep(now)) tool("status").textContent = now === rest ? "No longer a favourite." : "Kept as a favourite.";
-  drawFavourites();
-}
+/** @param {HTMLElement} tools */
+export function createFavourites(tools) {
+  const star = find(tools, ".star", HTMLButtonElement);
+  const count = find(tools, ".favourites-toggle"); // shows and hides the list
+  const list = find(tools, ".favourites");
+  const status = find(tools, ".status");
 
-function drawFavourites() {
-  const list = favourites();
-  const kept = list.some((one) => one.link === here());
-  const own = document.documentElement.hasAttribute("data-user-texture-shown");
-  const button = tool("star");
-  button.textContent = kept ? "★" : "☆";
-  button.setAttribute("aria-pressed", kept);
-  button.disabled = own && !kept;
-  button.title = own
-    ? "A favourite is a link, and your own texture does not fit into one: save its File instead"
-    : "Keep this picture as a favourite, in this browser";
-  tool("shelf").hidden = !list.length;
-  tool("shelf").textContent = `${list.length}`;
-  tool("shelf").setAttribute("aria-label", `Favourites (${list.length})`);
-  tool("shelf").title = "Favourites";
-  if (!list.length) unfold(false);
-  shelf.replaceChildren(...list.map(favouriteItem));
-}
+  const linkOnScreen = () => currentLink(tools.dataset.first ?? "");
+  const load = () => parseFavourites(local.get(KEY));
 
-function favouriteItem({ link, src, label }) {
-  const item = Object.assign(document.createElement("div"), { className: "favourite" });
-  const open = Object.assign(document.createElement("button"), { type: "button", className: "open", title: label });
-  open.setAttribute("aria-label", `Open ${label}`);
-  open.append(Object.assign(new Image(), { src, alt: "" }));
-  open.addEventListener("click", () => openFavourite(link));
-  const remove = Object.assign(document.createElement("button"), { type: "button", className: "drop", textContent: "×" });
-  remove.setAttribute("aria-label", `Remove ${label} from the favourites`);
-  remove.addEventListener("click", () => {
-    keep(favourites().filter((one) => one.link !== link));
-    drawFavourites();
+  /** @param {Favourite[]} favourites @returns {boolean} whether they were kept */
+  function store(favourites) {
+    const stored = local.set(KEY, JSON.stringify(favourites));
+    if (!stored) status.textContent = "This browser keeps no favourites.";
+    return stored;
+  }
+
+  function toggle() {
+    const before = load();
+    const label = find(document, ".picture .samples").getAttribute("aria-label") ?? "";
+    const after = toggled(before, { link: linkOnScreen(), src: smallPicture(), label });
+    const removed = !after.some(({ link }) => link === linkOnScreen());
+    if (store(after)) status.textContent = removed ? "No longer a favourite." : "Kept as a favourite.";
+    draw();
+  }
+
+  function draw() {
+    const favourites = load();
+    const kept = favourites.some(({ link }) => link === linkOnScreen());
+    const holdsUserTexture = document.documentElement.hasAttribute("data-user-texture-shown");
+    star.textContent = kept ? "★" : "☆";
+    star.setAttribute("aria-pressed", String(kept));
+    star.disabled = holdsUserTexture && !kept;
+    star.title = holdsUserTexture
+      ? "A favourite is a link, and your own texture does not fit into one: save its File instead"
+      : "Keep this picture as a favourite, in this browser";
+    count.hidden = !favourites.length;
+    count.textContent = String(favourites.length);
+    count.setAttribute("aria-label", `Favourites (${favourites.length})`);
+    count.title = "Favourites";
+    if (!favourites.length) setOpen(false);
+    list.replaceChildren(...favourites.map(item));
+  }
+
+  /** @param {Favourite} favourite */
+  function item({ link, src, label }) {
+    const open = make("button", { type: "button", className: "open", title: label }, make("img", { src, alt: "" }));
+    open.setAttribute("aria-label", `Open ${label}`);
+    open.addEventListener("click", () => {
+      setOpen(false);
+      if (link !== location.search) emit("open", link);
+    });
+    const remove = make("button", { type: "button", className: "remove", textContent: "×" });
+    remove.setAttribute("aria-label", `Remove ${label} from the favourites`);
+    remove.addEventListener("click", () => {
+      store(load().filter((favourite) => favourite.link !== link));
+      draw();
+    });
+    return make("div", { className: "favourite" }, open, remove);
+  }
+
+  /** @param {boolean} open */
+  function setOpen(open) {
+    list.hidden = !open;
+    count.setAttribute("aria-expanded", String(open));
+  }
+
+  star.addEventListener("click", toggle);
+  count.addEventListener("click", () => setOpen(list.hidden));
+  document.addEventListener("pointerdown", (event) => {
+    if (!closest(event, ".tools")) setOpen(false);
   });
-  item.append(open, remove);
-  return item;
+  tools.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || list.hidden) return;
+    setOpen(false);
+    count.focus();
+  });
+  // after all other panels have heard of it: the user textures panel sets `data-user-texture-shown`
+  for (const name of /** @type {const} */ (["history", "user-textures"])) on(name, () => setTimeout(draw));
+  window.addEventListener("storage", draw); // another tab has changed the favourites
+  draw();
 }
-
-// As if the visitor had come to that address: a step of the history that can be undone.
-function openFavourite(link) {
-  unfold(false);
-  if (link === location.search) return;
-  document.dispatchEvent(new CustomEvent("fgsd:open", { detail: link }));
-}
-
-function unfold(now) {
-  shelf.hidden = !now;
-  tool("shelf").setAttribute("aria-expanded", now);
-}
-
-tool("star").addEventListener("click", star);
-tool("shelf").addEventListener("click", () => unfold(shelf.hidden));
-document.addEventListener("pointerdown", (event) => event.target.closest?.(".tools") || unfold(false));
-tools.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || shelf.hidden) return;
-  unfold(false);
-  tool("shelf").focus();
-});
-for (const kind of ["fgsd:history", "fgsd:user-textures"]) {
-  document.addEventListener(kind, () => setTimeout(drawFavourites)); // once all others have heard of it
-}
-window.addEventListener("storage", drawFavourites); // another tab has kept one
-drawFavourites();

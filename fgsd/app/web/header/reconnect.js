@@ -1,82 +1,104 @@
-// The server goes away: it is started again, or the network fails. Stands after favourites.js, in the same function.
-// The page says so, and once there is a server again it opens anew, as what it was. Without this, Gradio notices
-// only when an event is lost, and then opens whatever the address holds.
-const LOOK_MS = 4000; // between two looks at the server
-const AWAY_MS = 1000; // the same while it is away
-const BACK_MS = 10000; // that the news from before the page was opened anew stay
-const WORDS = "The server is away. This page comes back by itself once it is there again.";
-const LOST = "The server was started again: your own textures are gone, please add them once more.";
-const PARAMETERS = { strip: "places", "coarse-fine": "switch" }; // of the modes that have one; see link.py
-const KEYS = { n: "images", view: "watch" }; // of the address, where they are not the names of the settings
-const notice = tool("offline");
-let settingsNow = null; // values of the controls, in their order
-let modeNow = { mode: "sample" };
-let looking = false;
-let timer = 0;
+// Notices that the server is away, because it is restarted or the network fails, and says so. Once a server answers
+// again, the page reloads as it was. By itself, Gradio notices only when an event fails, and then opens whatever the
+// address holds.
+import { replaceQuery, withLink } from "../shared/address.js";
+import { find } from "../shared/dom.js";
+import { on } from "../shared/events.js";
+import { current } from "../shared/session.js";
+import { tab } from "../shared/storage.js";
 
-const targetNow = () => JSON.parse(document.querySelector(".map-panel").dataset.target ?? "[]");
-const isOwn = ({ name }) => Boolean(document.querySelector(`.dot.user-texture[data-name="${CSS.escape(name)}"]`));
+/** @typedef {import("../shared/address.js").Link} Link */
+/** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 
-// What the visitor has set goes into the address, from which the page will open, also what no run has answered.
-// Own textures went with the server.
-function keepInAddress() {
-  const target = targetNow();
-  const rest = target.filter((entry) => !isOwn(entry));
-  if (rest.length < target.length) sessionStorage.setItem("fgsd:lost", "own");
-  if (!settingsNow || !target.length) return;
-  const query = new URLSearchParams(location.search);
-  for (const key of ["mix", "tile", "mode", ...Object.values(PARAMETERS)]) query.delete(key);
-  if (rest.length) {
-    const part = ({ name, weight, move }) => [encodeURIComponent(name), weight / 100, ...(move ?? [])].join(":");
-    query.set("mix", rest.map(part).join(","));
-    const names = document.querySelector(".picture").dataset.settings.split(",");
-    for (const [k, name] of names.entries()) if (name !== "tileable") query.set(KEYS[name] ?? name, settingsNow[k]);
-    if (settingsNow[names.indexOf("tileable")]) query.set("tile", "1");
-    const { mode } = modeNow;
-    if (mode !== "sample") query.set("mode", mode);
-    if (PARAMETERS[mode]) query.set(PARAMETERS[mode], modeNow[PARAMETERS[mode]]);
-  }
-  history.replaceState(history.state, "", `?${query}`);
+const POLL_MS = 4000; // between two looks at the server
+const AWAY_POLL_MS = 1000; // the same while it is away
+const NOTICE_MS = 10000; // that the notice about lost textures stays
+const AWAY = "The server is away. This page comes back by itself once it is there again.";
+const TEXTURES_LOST = "The server was started again: your own textures are gone, please add them once more.";
+const LOST_KEY = "fgsd:lost"; // in the tab's storage: the reloaded page is to say that textures were lost
+
+/**
+ * What the visitor has set, as a link. Changes that no run has answered yet are in it as well; textures of the
+ * visitor are not, since they went with the server.
+ *
+ * @param {Object} page
+ * @param {TargetEntry[]} page.target weights in percent
+ * @param {string[]} page.userTextures names
+ * @param {string[]} page.names of the settings
+ * @param {unknown[]} page.settings values of the controls, in the order of the names
+ * @param {import("../shared/events.js").Mode} page.mode
+ * @returns {Link | null} null if no class is left in the target
+ */
+export function linkOf({ target, userTextures, names, settings, mode }) {
+  const classes = target.filter(({ name }) => !userTextures.includes(name));
+  if (!classes.length) return null;
+  const values = Object.fromEntries(names.map((name, k) => [name, settings[k]]));
+  const { tileable, ...rest } = values;
+  return {
+    target: classes.map((entry) => ({ ...entry, weight: entry.weight / 100 })),
+    settings: /** @type {Link["settings"]} */ (rest),
+    tileable: Boolean(tileable),
+    ...mode,
+  };
 }
 
-function say(words) {
-  notice.hidden = !words;
-  notice.textContent = words;
+/** Enter what the visitor has set into the address, with which the page will open. */
+function saveInAddress() {
+  /** @type {TargetEntry[]} */
+  const target = JSON.parse(find(document, ".map-panel").dataset.target ?? "[]");
+  const userTextures = (current("user-textures") ?? []).map(({ name }) => name);
+  if (target.some(({ name }) => userTextures.includes(name))) tab.set(LOST_KEY, "textures");
+  const settings = current("settings");
+  if (!settings || !target.length) return;
+  const names = (find(document, ".picture").dataset.settings ?? "").split(",");
+  const mode = current("mode") ?? { mode: "sample", switch: 0.5, places: 7 };
+  replaceQuery(withLink(location.search, linkOf({ target, userTextures, names, settings, mode })));
 }
 
-// The number of the server that answers; null if none does.
-async function serverNow() {
+/** Id of the server that answers: another one after a restart. @returns {Promise<string | null>} null if none does */
+async function answeringServer() {
   try {
-    const answer = await fetch(new URL("gradio_api/app_id", document.baseURI), { cache: "no-store" });
-    return answer.ok ? (await answer.json()).app_id : null;
+    const response = await fetch(new URL("gradio_api/app_id", document.baseURI), { cache: "no-store" });
+    return response.ok ? (await response.json()).app_id : null;
   } catch {
     return null;
   }
 }
 
-async function look() {
-  if (looking) return;
-  looking = true;
-  clearTimeout(timer);
-  const now = document.hidden ? window.gradio_config.app_id : await serverNow();
-  const away = now === null;
-  const root = document.documentElement;
-  if (away || now !== window.gradio_config.app_id) keepInAddress();
-  if (!away && now !== window.gradio_config.app_id) return void location.reload();
-  if (away !== root.hasAttribute("data-offline")) say(away ? WORDS : "");
-  root.toggleAttribute("data-offline", away);
-  looking = false;
-  timer = setTimeout(look, away ? AWAY_MS : LOOK_MS);
-}
+/** @param {HTMLElement} notice */
+export function watchServer(notice) {
+  const server = /** @type {any} */ (window).gradio_config.app_id; // that has sent this page
+  const state = { polling: false, timer: 0 };
 
-document.addEventListener("fgsd:settings", (event) => (settingsNow = event.detail));
-document.addEventListener("fgsd:mode", (event) => (modeNow = event.detail));
-document.addEventListener("fgsd:lost", look); // a room has had no answer
-document.addEventListener("visibilitychange", look);
-document.dispatchEvent(new CustomEvent("fgsd:ask-mode"));
-if (sessionStorage.getItem("fgsd:lost")) {
-  sessionStorage.removeItem("fgsd:lost");
-  say(LOST);
-  setTimeout(() => notice.textContent === LOST && say(""), BACK_MS);
+  /** @param {string} text empty removes the notice */
+  function say(text) {
+    notice.hidden = !text;
+    notice.textContent = text;
+  }
+
+  async function poll() {
+    if (state.polling) return;
+    state.polling = true;
+    clearTimeout(state.timer);
+    const answering = document.hidden ? server : await answeringServer();
+    const away = answering === null;
+    if (answering !== server) saveInAddress();
+    if (!away && answering !== server) return void location.reload();
+    const root = document.documentElement;
+    if (away !== root.hasAttribute("data-offline")) say(away ? AWAY : "");
+    root.toggleAttribute("data-offline", away);
+    state.polling = false;
+    state.timer = window.setTimeout(poll, away ? AWAY_POLL_MS : POLL_MS);
+  }
+
+  on("lost", poll); // a panel had no answer
+  document.addEventListener("visibilitychange", poll);
+  if (tab.get(LOST_KEY)) {
+    tab.remove(LOST_KEY);
+    say(TEXTURES_LOST);
+    setTimeout(() => {
+      if (notice.textContent === TEXTURES_LOST) say("");
+    }, NOTICE_MS);
+  }
+  state.timer = window.setTimeout(poll, POLL_MS);
 }
-timer = setTimeout(look, LOOK_MS);

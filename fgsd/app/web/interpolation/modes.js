@@ -1,49 +1,65 @@
-// The switch between the modes. Runs once, inside a function of (element, trigger, props, server, upload, watch).
-// The value is {mode, switch, places}; the room with the pictures reads and sets the latter two by events.
-const modes = element.querySelector(".modes");
-const known = { switch: 0.5, places: 7 }; // what the visitor has set, while another mode is on
-const right = document.querySelector("#right");
+// The tabs over the picture: what is made of the chosen textures. The value is the mode; its sliders are in the
+// interpolation panel, which changes them by the event "interpolation".
+import { closest, find, findAll } from "../shared/dom.js";
+import { on } from "../shared/events.js";
+import { announce } from "../shared/session.js";
 
-const value = () => ({ mode: "sample", ...props.value });
+/** @typedef {import("../shared/events.js").Mode} Mode */
 
-function draw() {
-  const { mode } = value();
-  for (const key of Object.keys(known)) known[key] = value()[key] ?? known[key];
-  for (const button of modes.querySelectorAll("button")) {
-    const on = button.dataset.mode === mode;
-    button.setAttribute("aria-selected", on);
-    button.tabIndex = on ? 0 : -1; // the others are reached by arrow keys
+/** @param {import("../shared/dom.js").Panel<Partial<Mode>>} panel */
+export function mount({ element, trigger, props, watch }) {
+  const tabs = find(element, ".modes");
+  const buttons = findAll(tabs, "button", HTMLButtonElement);
+  const right = find(document, "#right"); // the half of the page that the mode changes
+  /** What the sliders were set to last, also while another mode is on. */
+  const sliders = { switch: 0.5, places: 7 };
+
+  /** @returns {Mode} */
+  function current() {
+    const value = props.value ?? {};
+    return {
+      mode: value.mode ?? "sample",
+      switch: value.switch ?? sliders.switch,
+      places: value.places ?? sliders.places,
+    };
   }
-  right.dataset.mode = mode;
-  document.dispatchEvent(new CustomEvent("fgsd:mode", { detail: { ...known, mode } }));
-}
 
-function set(changes) {
-  props.value = { ...known, ...value(), ...changes };
+  function draw() {
+    const now = current();
+    Object.assign(sliders, { switch: now.switch, places: now.places });
+    for (const button of buttons) {
+      const selected = button.dataset.mode === now.mode;
+      button.setAttribute("aria-selected", String(selected));
+      button.tabIndex = selected ? 0 : -1; // arrow keys reach the others
+    }
+    right.dataset.mode = now.mode;
+    announce("mode", now);
+  }
+
+  /** @param {Partial<Mode>} changes */
+  function change(changes) {
+    props.value = { ...current(), ...changes };
+    draw();
+  }
+
+  tabs.addEventListener("click", (event) => {
+    const { mode } = closest(event, "[data-mode]")?.dataset ?? {};
+    if (!mode) return;
+    change({ mode });
+    trigger("release");
+  });
+  tabs.addEventListener("keydown", (event) => {
+    const step = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1 })[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target)) + step;
+    buttons.at(next % buttons.length)?.focus();
+  });
+  on("interpolation", ({ kind, changes }) => {
+    change(changes);
+    trigger(kind);
+  });
+  on("drag", (dragging) => right.toggleAttribute("data-drag", dragging)); // a preview is a single picture in all modes
+  watch("value", draw);
   draw();
 }
-
-modes.addEventListener("click", (event) => {
-  const { mode } = event.target.closest("[data-mode]")?.dataset ?? {};
-  if (!mode) return;
-  set({ mode });
-  trigger("release");
-});
-modes.addEventListener("keydown", (event) => {
-  const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!way) return;
-  event.preventDefault();
-  const buttons = [...modes.querySelectorAll("button")];
-  const next = buttons.indexOf(event.target) + way;
-  buttons.at(next % buttons.length).focus();
-});
-// {changes, kind}: "select" takes a slider, which ends the run under way; "release" lets it go
-document.addEventListener("fgsd:interpolation", ({ detail }) => {
-  set(detail.changes ?? {});
-  trigger(detail.kind);
-});
-document.addEventListener("fgsd:ask-mode", draw);
-// what follows the hand on the map is a single picture, whatever the mode
-document.addEventListener("fgsd:drag", (event) => right.toggleAttribute("data-drag", event.detail));
-watch("value", draw);
-draw();

@@ -1,54 +1,64 @@
-// What other rooms bring onto the map: paths of samples (`fgsd:path`) and the visitor's own textures (`fgsd:user-textures`).
-const paths = { run: null, steps: [] }; // of the newest run, in order
+// Paths of samples over the map: where the images of the newest run are after each step.
+import { on } from "../shared/events.js";
 
-// detail: {run, index, places: {pca: [[x, y] of each image], umap: the same}}
-document.addEventListener("fgsd:path", ({ detail }) => {
-  if (detail.run !== paths.run) Object.assign(paths, { run: detail.run, steps: [] });
-  paths.steps = paths.steps.filter((step) => step.index < detail.index);
-  paths.steps.push(detail);
-  repaint();
-});
+/** @typedef {import("../shared/events.js").Point} Point */
+/** @typedef {import("../shared/events.js").Occurrences["path"]} PathStep */
 
-function paintPaths() {
-  const steps = onMap() ? paths.steps.map((step) => step.places[shown.projection]).filter(Boolean) : [];
-  room.dataset.path = steps.length;
-  if (!steps.length) return;
-  for (let image = 0; image < steps.at(-1).length; image += 1) {
-    const places = steps.filter((step) => step[image]).map((step) => step[image]);
-    const line = places.map(([x, y]) => onScreen({ x, y }));
-    for (const [colour, width] of [[colours().raised, 4], [colours().ink, 1.5]]) {
-      over.strokeStyle = over.fillStyle = colour;
-      over.lineWidth = width;
-      over.lineJoin = "round";
-      over.beginPath();
-      for (const { x, y } of line) over.lineTo(x, y);
-      over.stroke();
-      over.beginPath();
-      over.arc(line.at(-1).x, line.at(-1).y, 2.5 + width / 2, 0, 2 * Math.PI);
-      over.fill();
+const HALO_WIDTH = 4;
+const LINE_WIDTH = 1.5;
+
+export class Paths {
+  #run = -1;
+  /** @type {PathStep[]} of the run, in order */
+  #steps = [];
+
+  /**
+   * @param {import("./panel.js").MapPanel} panel
+   * @param {CanvasRenderingContext2D} context
+   * @param {() => import("./canvas.js").Theme} theme
+   */
+  constructor(panel, context, theme) {
+    this.panel = panel;
+    this.context = context;
+    this.theme = theme;
+    panel.on("paint", () => this.#paint());
+    on("path", (step) => {
+      if (step.run !== this.#run) this.#steps = [];
+      this.#run = step.run;
+      this.#steps = [...this.#steps.filter(({ index }) => index < step.index), step];
+      panel.repaint();
+    });
+  }
+
+  #paint() {
+    const { view, section } = this.panel;
+    const steps = view.isMap ? this.#steps.map(({ places }) => places[view.projection]).filter(Boolean) : [];
+    section.dataset.path = String(steps.length);
+    const images = steps.length ? steps[steps.length - 1].length : 0;
+    for (let image = 0; image < images; image += 1) {
+      const points = steps.filter((step) => step[image]).map((step) => step[image]);
+      this.#paintPath(points.map(([x, y]) => view.toPixel({ x, y })));
+    }
+  }
+
+  /** @param {import("./view.js").Position[]} pixels */
+  #paintPath(pixels) {
+    const { context } = this;
+    const { raised, ink } = this.theme();
+    const end = pixels[pixels.length - 1];
+    context.lineJoin = context.lineCap = "round";
+    for (const { colour, width } of [
+      { colour: raised, width: HALO_WIDTH },
+      { colour: ink, width: LINE_WIDTH },
+    ]) {
+      context.strokeStyle = context.fillStyle = colour;
+      context.lineWidth = width;
+      context.beginPath();
+      for (const { x, y } of pixels) context.lineTo(x, y);
+      context.stroke();
+      context.beginPath();
+      context.arc(end.x, end.y, 2.5 + width / 2, 0, 2 * Math.PI);
+      context.fill();
     }
   }
 }
-
-// detail: [{name, src, pca: [[x, y] of each level], umap: the same or null}, ...], all that there are
-document.addEventListener("fgsd:user-textures", ({ detail }) => {
-  const now = new Map(detail.map((one) => [one.name, one]));
-  for (const name of [...own.keys()].filter((name) => !now.has(name))) {
-    dots.get(name).remove();
-    for (const known of [own, dots, spots]) known.delete(name);
-  }
-  for (const [name, one] of now) {
-    if (classes.includes(name)) continue;
-    own.set(name, one);
-    if (!dots.has(name)) {
-      const dot = make("button", { type: "button", className: "dot user-texture", ariaLabel: `${name}, your own` });
-      dot.append(make("i", {}), make("b", { textContent: name }));
-      dot.dataset.name = name;
-      map.insertBefore(dot, over.canvas);
-      dots.set(name, dot);
-    }
-    dots.get(name).style.setProperty("--src", `url("${one.src.replace(/["\\\n]/g, "")}")`);
-  }
-  arrange();
-  draw();
-});

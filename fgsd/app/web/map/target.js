@@ -1,171 +1,98 @@
-// The target room. Runs once, inside a function of (element, trigger, props, server, upload, watch).
-// The value is the target: [{name, weight, move?}, ...]. Markup: target_room.py; nothing here re-renders it.
-const room = element.querySelector(".map-panel");
-const map = room.querySelector(".map");
-const chips = room.querySelector(".chips");
-const mix = room.querySelector(".mix");
-const hint = room.querySelector(".hint");
-const most = Number(room.dataset.most);
-const WEIGHT = 50; // of a class just chosen: the middle of its slider
-const dots = new Map([...map.querySelectorAll(".dot")].map((dot) => [dot.dataset.name, dot]));
-const touch = window.matchMedia("(pointer: coarse)").matches;
-const invitation = touch ? "Drag the ring, or tap a texture." : hint.textContent;
+// The target: which textures are mixed, and how. Pure functions of a list of entries; none changes its arguments.
 
-const target = () => (Array.isArray(props.value) ? props.value : []);
-const entryOf = (name) => target().find((entry) => entry.name === name);
-const share = (entry) => entry.weight / (target().reduce((sum, one) => sum + one.weight, 0) || 1);
-const percent = (entry) => Math.round(100 * share(entry));
+/** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
+/** @typedef {import("./view.js").Position} Position */
 
-let kept = 0; // until then, what was said stays
+export const START_WEIGHT = 50; // of a texture that was just chosen: the middle of its slider
+const MAX_NEAREST = 4; // textures that a position is mixed from
 
-function say(text, ms = 0) {
-  if (!ms && performance.now() < kept) return;
-  kept = performance.now() + ms;
-  hint.textContent = text;
+/** @param {TargetEntry[]} target @param {string} name */
+export const entryOf = (target, name) => target.find((entry) => entry.name === name);
+
+/** @param {TargetEntry[]} target @param {TargetEntry} entry @returns {number} of the mixture, from 0 to 1 */
+export function shareOf(target, entry) {
+  return entry.weight / (target.reduce((sum, { weight }) => sum + weight, 0) || 1);
 }
 
-function choose(value) {
-  props.value = value;
-  draw();
-  if (value.length) trigger("release");
+/** @param {TargetEntry[]} target @param {TargetEntry} entry */
+export const percentOf = (target, entry) => Math.round(100 * shareOf(target, entry));
+
+/** @param {TargetEntry[]} target @param {string} name */
+export const without = (target, name) => target.filter((entry) => entry.name !== name);
+
+/** @param {TargetEntry[]} target @param {string} name @param {number} weight */
+export function withWeight(target, name, weight) {
+  return target.map((entry) => (entry.name === name ? { ...entry, weight } : entry));
 }
 
-function pick(name, adding) {
-  const now = target();
-  if (!adding) return choose([{ ...entryOf(name), name, weight: WEIGHT }]);
-  if (entryOf(name)) {
-    if (now.length > 1) choose(now.filter((entry) => entry.name !== name));
-    return undefined;
-  }
-  if (now.length >= most) return say(`At most ${most} textures can be mixed.`, 2500);
-  return choose([...now, { name, weight: WEIGHT }]);
+/**
+ * One texture gets this share of the mixture, and the others keep their proportions in the rest.
+ *
+ * @param {TargetEntry[]} target
+ * @param {string} name
+ * @param {number} percent
+ * @returns {TargetEntry[] | null} null if there are no others
+ */
+export function withPercent(target, name, percent) {
+  const rest = without(target, name).reduce((sum, { weight }) => sum + weight, 0);
+  if (!Number.isFinite(percent) || rest <= 0) return null;
+  const share = Math.min(100, Math.max(0, percent));
+  return target.map((entry) => ({
+    ...entry,
+    weight: entry.name === name ? share : (entry.weight * (100 - share)) / rest,
+  }));
 }
 
-function draw() {
-  const chosen = new Set(target().map((entry) => entry.name));
-  for (const [name, dot] of dots) dot.setAttribute("aria-pressed", chosen.has(name));
-  room.dataset.target = JSON.stringify(target()); // what opens again if the server goes away: see away.js
-  drawMap();
-  drawChips();
-  measure();
-}
-
-// ---- the chips ----
-
-function make(tag, properties, ...children) {
-  const one = Object.assign(document.createElement(tag), properties);
-  one.append(...children);
-  return one;
-}
-
-function makeChip(name) {
-  const thumb = make("i", {});
-  thumb.style.cssText = dots.get(name)?.style.cssText ?? "";
-  thumb.style.transform = "";
-  const range = make("input", { type: "range", min: 0, max: 100, step: 1, ariaLabel: `Weight of ${name}` });
-  const number = make("input", { type: "number", min: 0, max: 100, step: 1 });
-  number.ariaLabel = `Share of ${name} in percent`;
-  const home = make("button", { type: "button", className: "home", textContent: "↺", hidden: true });
-  home.title = "It was moved over the map: put it back in its place";
-  home.ariaLabel = `Put ${name} back in its place`;
-  const remove = make("button", { type: "button", className: "remove", textContent: "×" });
-  remove.ariaLabel = `Remove ${name}`;
-  const label = make("span", {}, make("b", { textContent: name }), home);
-  const part = make("span", { className: "part" }, number, " %");
-  const chip = make("div", { className: "chip" }, thumb, label, range, part, remove);
-  chip.dataset.name = name;
-  chip.classList.toggle("user-texture", Boolean(dots.get(name)?.matches(".user-texture")));
-  return chip;
-}
-
-// Chips are kept while their class is chosen, so that a slider under the hand is never replaced.
-function drawChips() {
-  const now = target();
-  const old = new Map([...chips.children].map((chip) => [chip.dataset.name, chip]));
-  for (const chip of [...chips.children]) if (!entryOf(chip.dataset.name)) chip.remove();
-  for (const [at, entry] of now.entries()) {
-    const chip = old.get(entry.name) ?? makeChip(entry.name);
-    if (chips.children[at] !== chip) chips.insertBefore(chip, chips.children[at] ?? null);
-    const [range, number] = chip.querySelectorAll("input");
-    if (Number(range.value) !== Math.round(entry.weight)) range.value = entry.weight;
-    range.setAttribute("aria-valuetext", `${percent(entry)} percent`);
-    if (document.activeElement !== number) number.value = percent(entry);
-    chip.querySelector(".home").hidden = !entry.move;
-    chip.dataset.weight = entry.weight;
-  }
-  chips.dataset.count = now.length;
-}
-
-const nameOf = (part) => part.closest(".chip").dataset.name;
-
-function weigh(range) {
-  const weights = target().map((entry) => (entry.name === nameOf(range) ? Number(range.value) : entry.weight));
-  if (!weights.some((weight) => weight > 0)) return;
-  props.value = target().map((entry, k) => ({ ...entry, weight: weights[k] }));
-  draw();
-}
-
-// The others keep their proportions in what is left.
-function setShare(number) {
-  const wanted = Math.min(100, Math.max(0, Number(number.value)));
-  const rest = target().reduce((sum, e) => sum + (e.name === nameOf(number) ? 0 : e.weight), 0);
-  if (number.value === "" || !Number.isFinite(wanted) || rest <= 0) return;
-  props.value = target().map((entry) => {
-    const weight = entry.name === nameOf(number) ? wanted : (entry.weight * (100 - wanted)) / rest;
-    return { ...entry, weight };
+/**
+ * One texture is moved over the map, or back to its place.
+ *
+ * @param {TargetEntry[]} target
+ * @param {string} name
+ * @param {[number, number] | null} move
+ * @returns {TargetEntry[]}
+ */
+export function withMove(target, name, move) {
+  return target.map((entry) => {
+    if (entry.name !== name) return entry;
+    return move ? { ...entry, move } : { name, weight: entry.weight };
   });
-  draw();
 }
 
-chips.addEventListener("input", (event) => {
-  if (event.target.type === "range") weigh(event.target);
-  else setShare(event.target);
-});
-chips.addEventListener("change", () => trigger("release"));
-// A number that was left empty shows again what holds.
-chips.addEventListener("focusout", ({ target: left }) => {
-  const entry = left.type === "number" && entryOf(nameOf(left));
-  if (entry) left.value = percent(entry);
-});
-chips.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  const name = nameOf(button);
-  if (button.matches(".home")) choose(target().map((e) => (e.name === name ? { name, weight: e.weight } : e)));
-  else choose(target().filter((entry) => entry.name !== name));
-});
-
-// ---- the true distance: on a plane, distances deceive ----
-
-const truth = room.querySelector(".true-distance");
-let visitor = null; // by whom the server finds the visitor's own textures
-let measured = null; // the target that was asked for last, as text
-let measuring = false;
-
-function lost() {
-  document.dispatchEvent(new CustomEvent("fgsd:lost"));
-  return null;
+/**
+ * The mixture at a position of the map: the nearest textures, with weights (1 - d / R)^2 / d, where d is the
+ * distance of a texture and R that of the nearest one that is left out. A texture's weight is 1 on its thumbnail;
+ * weights change continuously, and evenly between two textures that stand apart.
+ *
+ * @param {Position} position
+ * @param {Map<string, Position>} centres of the thumbnails
+ * @param {number} heightOverWidth of the map
+ * @returns {TargetEntry[]} weights in percent
+ */
+export function mixtureAt({ x, y }, centres, heightOverWidth) {
+  const near = [...centres]
+    .map(([name, centre]) => ({ name, d: Math.hypot(centre.x - x, (centre.y - y) * heightOverWidth) }))
+    .sort((a, b) => a.d - b.d);
+  if (near[0].d < 1e-6 || near.length === 1) return [{ name: near[0].name, weight: 100 }];
+  const limit = near[MAX_NEAREST]?.d ?? 2 * near[near.length - 1].d;
+  const parts = near
+    .slice(0, MAX_NEAREST)
+    .filter(({ d }) => d < limit)
+    .map(({ name, d }) => ({ name, weight: (1 - d / limit) ** 2 / d }));
+  const total = parts.reduce((sum, { weight }) => sum + weight, 0);
+  return parts
+    .map(({ name, weight }) => ({ name, weight: Math.round((1e5 * weight) / total) / 1e3 }))
+    .filter(({ weight }) => weight > 0);
 }
 
-async function measure() {
-  const wanted = JSON.stringify(target());
-  if (measuring || wanted === measured) return;
-  measuring = true;
-  measured = wanted;
-  const found = target().length ? await server.map_true_distance({ target: target(), visitor }).catch(lost) : null;
-  measuring = false;
-  showTruth(found?.name ? found : null);
-  measure(); // what has changed meanwhile
-}
-
-document.addEventListener("fgsd:visitor", (event) => (visitor = event.detail));
-
-function showTruth(found) {
-  truth.dataset.distance = found?.distance ?? "";
-  if (!found) return void (truth.textContent = "");
-  const there = spots.get(found.name); // its home, though its thumbnail may have been dragged away
-  const { x, y } = pinPlace();
-  const far = Math.hypot(x - there.x, (y - there.y) * (box.h / box.w));
-  const onMap = room.dataset.view === "map" ? ` · on the map ${Math.round(100 * far)} %` : "";
-  truth.textContent = `nearest: ${found.name} · truly ${found.distance.toFixed(2)}${onMap}`;
+/**
+ * The mixture of counted classes, as a link can hold it: the classes with the highest counts.
+ *
+ * @param {Map<string, number>} counts
+ * @param {number} maxClasses
+ * @returns {TargetEntry[]} weights in percent
+ */
+export function mixtureOfCounts(counts, maxClasses) {
+  const found = [...counts].sort((a, b) => b[1] - a[1]).slice(0, maxClasses);
+  const total = found.reduce((sum, [, count]) => sum + count, 0);
+  return found.map(([name, count]) => ({ name, weight: Math.round((1e5 * count) / total) / 1e3 }));
 }

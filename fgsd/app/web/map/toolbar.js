@@ -1,161 +1,83 @@
-// Switches, search, noise level and colours of the map, and what of them is in the address. Last: it starts all.
-const level = room.querySelector(".level");
-const search = room.querySelector(".search");
-const paint = room.querySelector(".paint");
-const feature = room.querySelector(".feature");
-const legend = room.querySelector(".legend");
-// fingers need the larger thumbnails of the grid
-const narrow = window.matchMedia("(max-width: 700px)").matches;
-const FIRST = { view: narrow ? "grid" : "map", ...shown };
+// The switches of the map: arrangement, projection and noise level. What differs from the first view is in the
+// address: "show=umap-7".
+import { parseMapView, replaceQuery, withMapView } from "../shared/address.js";
+import { closest, find, findAll } from "../shared/dom.js";
+import { ARRANGE_MS } from "./thumbnails.js";
 
-function show({ view: arrangement, projection, level: at }, ms) {
-  const same = projection === shown.projection && at === shown.level;
-  Object.assign(shown, { projection, level: at });
-  Object.assign(room.dataset, { view: arrangement, projection, level: at });
-  for (const button of room.querySelectorAll("[data-show]")) {
-    button.setAttribute("aria-pressed", button.dataset.show === arrangement);
+/** @typedef {import("../shared/address.js").MapView} MapView */
+
+export class Toolbar {
+  /**
+   * @param {import("./panel.js").MapPanel} panel
+   * @param {(ms?: number) => void} shown called after the view has changed, with the duration of movements
+   */
+  constructor(panel, shown) {
+    this.panel = panel;
+    this.shown = shown;
+    this.slider = find(panel.section, ".level", HTMLInputElement);
+    const narrow = window.matchMedia("(max-width: 700px)").matches; // fingers need the grid's larger thumbnails
+    /** @type {MapView} */
+    this.first = { ...this.view, view: narrow ? "grid" : "map" };
+    find(panel.section, ".bar").addEventListener("click", (event) => this.#click(event));
+    this.slider.addEventListener("input", () => {
+      this.#change({ view: "map", level: Number(this.slider.value) }, ARRANGE_MS / 2);
+    });
+    window.addEventListener("popstate", () => {
+      const view = this.#viewOfAddress();
+      if (!isSame(view, this.view)) this.show(view); // else the ring stays where it was put
+    });
+    this.show(this.#viewOfAddress(), 0);
   }
-  for (const button of room.querySelectorAll(".projections [data-projection]")) {
-    button.setAttribute("aria-pressed", button.dataset.projection === projection);
+
+  /** @returns {MapView} */
+  get view() {
+    const { arrangement, projection, level } = this.panel.view;
+    return { view: arrangement, projection, level };
   }
-  level.value = at;
-  level.setAttribute("aria-valuetext", `sigma ${sigmas[at]}`);
-  room.querySelector(".sigma").textContent = `σ ${sigmas[at]}`;
-  arrange(ms);
-  if (onMap()) showCrops(same ? 0 : ms);
-  if (crops.values) colourBy();
-  measured = null;
-  measure();
-}
 
-// ---- the address: "show=umap-7" beside what is sampled; nothing while it is as at first ----
-
-function fromAddress() {
-  const [, name, at] = /[?&]show=(map|grid|[a-z]+)(?:-(\d+))?(?:&|$)/.exec(location.search) ?? [];
-  if (name === "grid") return { ...FIRST, view: "grid" };
-  if (!projections.includes(name) || !(Number(at) < sigmas.length)) return FIRST;
-  return { view: "map", projection: name, level: Number(at) };
-}
-
-function remember() {
-  const kept = location.search.slice(1).split("&").filter((part) => part && !part.startsWith("show="));
-  const first = room.dataset.view === FIRST.view && shown.projection === FIRST.projection
-    && shown.level === FIRST.level;
-  if (!first) kept.push(`show=${onMap() ? `${shown.projection}-${shown.level}` : "grid"}`);
-  history.replaceState(history.state, "", location.pathname + (kept.length ? `?${kept.join("&")}` : ""));
-}
-
-function change(what, ms) {
-  look(null);
-  show({ view: room.dataset.view, ...shown, ...what }, ms);
-  remember();
-}
-
-room.querySelector(".bar").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  if (button.dataset.show) change({ view: button.dataset.show });
-  else if (button.dataset.projection) change({ view: "map", projection: button.dataset.projection });
-  else if (button === lassoButton) toggleLasso();
-  else mix.setAttribute("aria-pressed", mix.getAttribute("aria-pressed") !== "true");
-});
-level.addEventListener("input", () => change({ view: "map", level: Number(level.value) }, MOVE_MS / 2));
-window.addEventListener("popstate", () => {
-  const { view: arrangement, projection, level: at } = fromAddress();
-  const same = arrangement === room.dataset.view && projection === shown.projection && at === shown.level;
-  if (!same) show(fromAddress()); // else the pin stays where it was put
-});
-
-// ---- colours ----
-
-async function colourBy() {
-  const by = paint.value;
-  const { level: at } = shown;
-  const index = Math.min(Number(feature.max), Math.max(0, Math.round(Number(feature.value)) || 0));
-  feature.hidden = by !== "feature";
-  legend.hidden = by !== "feature";
-  if (by !== "feature") {
-    crops.values = null;
-    return tint();
+  /** @param {MapView} view @param {number} [ms] duration of movements */
+  show({ view, projection, level }, ms) {
+    const { section, data } = this.panel;
+    Object.assign(this.panel.view, { arrangement: view, projection, level });
+    Object.assign(section.dataset, { view, projection, level });
+    for (const button of findAll(section, "[data-show]")) press(button, button.dataset.show === view);
+    for (const button of findAll(section, ".projections [data-projection]")) {
+      press(button, button.dataset.projection === projection);
+    }
+    this.slider.value = String(level);
+    this.slider.setAttribute("aria-valuetext", `sigma ${data.sigmas[level]}`);
+    find(section, ".sigma").textContent = `σ ${data.sigmas[level]}`;
+    this.shown(ms);
   }
-  const found = await ask("map_feature", { index, level: at }).catch((error) => say(error.message));
-  if (!found?.values || paint.value !== by || at !== shown.level) return undefined;
-  crops.values = decode(found.values);
-  legend.querySelector(".low").textContent = found.low.toPrecision(2);
-  legend.querySelector(".high").textContent = found.high.toPrecision(2);
-  legend.title = `Feature ${index}`;
-  return tint();
-}
-paint.addEventListener("change", colourBy);
-feature.addEventListener("change", colourBy);
-legend.querySelector("i").style.background = `linear-gradient(90deg, ${VIRIDIS.map((c) => `#${c}`).join(", ")})`;
 
-// ---- search ----
-
-const plain = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
-
-function found() {
-  const wanted = plain(search.value);
-  const names = [...dots.keys()].filter((name) => plain(name).includes(wanted));
-  return wanted ? names.sort((a, b) => plain(b).startsWith(wanted) - plain(a).startsWith(wanted)) : [];
-}
-
-function sift() {
-  const names = found();
-  const some = plain(search.value) !== "";
-  for (const [name, dot] of dots) dot.classList.toggle("faint", some && !names.includes(name));
-  if (!some) say(invitation);
-  else if (!names.length) say("No texture has that name.");
-  else say(`${names.slice(0, 3).join(", ")}${names.length > 3 ? `, and ${names.length - 3} more` : ""}`);
-}
-search.addEventListener("input", sift);
-search.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") search.value = "";
-  else if (event.key !== "Enter") return;
-  const [first] = found();
-  if (event.key === "Enter" && first) {
-    pick(first, event.shiftKey || mix.getAttribute("aria-pressed") === "true");
-    search.value = "";
+  /** @returns {MapView} */
+  #viewOfAddress() {
+    const { projections, sigmas } = this.panel.data;
+    const found = parseMapView(location.search, projections, sigmas.length);
+    return found ? { ...this.first, ...found } : this.first;
   }
-  sift();
-});
 
-// ---- names under the pointer ----
+  /** @param {Partial<MapView>} changes @param {number} [ms] */
+  #change(changes, ms) {
+    this.show({ ...this.view, ...changes }, ms);
+    replaceQuery(withMapView(location.search, isSame(this.view, this.first) ? null : this.view));
+  }
 
-for (const kind of ["pointerover", "focusin"]) {
-  map.addEventListener(kind, (event) => {
-    const name = event.target.closest(".dot")?.dataset.name;
-    if (hand || plain(search.value)) return;
-    say(name ?? invitation);
-    light(name ?? null);
-  });
+  /** @param {Event} event */
+  #click(event) {
+    const { show, projection } = closest(event, "button")?.dataset ?? {};
+    if (show === "map" || show === "grid") this.#change({ view: show });
+    else if (projection) this.#change({ view: "map", projection });
+    else if (closest(event, ".mix")) press(this.panel.mixButton, !this.panel.isMixing);
+  }
 }
-map.addEventListener("pointerleave", () => {
-  say(invitation);
-  look(null);
-  light(null);
-});
-// a texture that the keyboard has reached is brought into sight
-map.addEventListener("focusin", (event) => {
-  const name = event.target.matches(":focus-visible") && event.target.closest(".dot")?.dataset.name;
-  if (!name || !onMap()) return;
-  const { x, y } = onScreen(centre(name));
-  if (x > 0 && y > 0 && x < box.w && y < box.h) return;
-  setView(view.k, view.x + box.w / 2 - x, view.y + box.h / 2 - y);
-});
 
-// ---- the beginning ----
+/** @param {MapView} one @param {MapView} other */
+function isSame(one, other) {
+  return one.view === other.view && one.projection === other.projection && one.level === other.level;
+}
 
-new ResizeObserver(() => {
-  const { clientWidth: w, clientHeight: h } = map;
-  if (!w || (w === box.w && h === box.h)) return;
-  const [x, y] = [(view.x * w) / box.w, (view.y * h) / box.h];
-  Object.assign(box, { w, h });
-  if (!onMap()) arrange(0);
-  setView(view.k, x, y);
-}).observe(map);
-Object.assign(box, { w: map.clientWidth || 1, h: map.clientHeight || 1 });
-say(invitation);
-watch("value", draw);
-show(fromAddress(), 0);
-draw();
+/** @param {HTMLElement} button @param {boolean} pressed */
+function press(button, pressed) {
+  button.setAttribute("aria-pressed", String(pressed));
+}

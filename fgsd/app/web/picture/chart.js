@@ -1,38 +1,96 @@
-// The chart over the timeline: noise level (logarithmic) and distance to the target (from 0), each on a scale
-// of its own, step under step. Stands before timeline.js, in the same function.
-const LOWEST = 0.02; // noise level at the bottom, unless a run goes lower
-const line = (chart, name) => chart.querySelector(`.${name}`);
+// The chart above the timeline: noise level (logarithmic) and distance to the target (from 0) of each step,
+// each on its own scale, aligned with the steps of the slider below.
 
-function points(steps, total, height) {
-  return steps
-    .map((frame) => [place(frame, total), height(frame)])
-    .map(([x, y]) => `${x.toFixed(2)},${(94 - 88 * y).toFixed(2)}`)
+/** @typedef {import("./run.js").Frame} Frame */
+
+const MIN_SIGMA = 0.02; // noise level at the bottom, unless a run goes lower
+const [BOTTOM, HEIGHT] = [94, 88]; // of the lines, in the units of the SVG's view box (100 x 100)
+
+/**
+ * Position of a step across the chart.
+ *
+ * @param {number} index of the step, from 1
+ * @param {number} total steps of the run
+ * @returns {number} percent of the width
+ */
+export function stepX(index, total) {
+  return total > 1 ? (100 * (index - 1)) / (total - 1) : 50;
+}
+
+/**
+ * The points of a line, as the attribute of an SVG polyline.
+ *
+ * @param {Frame[]} frames
+ * @param {number} total steps of the run
+ * @param {(frame: Frame) => number} height 0 (bottom) to 1 (top)
+ */
+export function polylinePoints(frames, total, height) {
+  return frames
+    .map((frame) => `${stepX(frame.index, total).toFixed(2)},${(BOTTOM - HEIGHT * height(frame)).toFixed(2)}`)
     .join(" ");
 }
 
-const place = (frame, total) => (total > 1 ? (100 * (frame.index - 1)) / (total - 1) : 50);
-
-function drawChart(chart, steps, total, at) {
-  const sigmas = steps.map((frame) => frame.sigma);
-  const [low, high] = [Math.min(LOWEST, ...sigmas), Math.max(LOWEST * 2, ...sigmas)].map(Math.log);
-  line(chart, "sigma").setAttribute(
-    "points",
-    points(steps, total, (frame) => (Math.log(frame.sigma) - low) / (high - low)),
-  );
-  const known = steps.filter((frame) => frame.distance !== null);
-  const most = Math.max(1, ...known.map((frame) => frame.distance));
-  line(chart, "distance").setAttribute(
-    "points",
-    points(known, total, (frame) => frame.distance / most),
-  );
-  drawLine(line(chart, "marker"), at === null ? null : place({ index: at }, total));
+/**
+ * Height of each frame's noise level: logarithmic, from the lowest level of the run to the highest.
+ *
+ * @param {Frame[]} frames
+ * @returns {(frame: Frame) => number}
+ */
+export function sigmaHeight(frames) {
+  const sigmas = frames.map((frame) => frame.sigma);
+  const low = Math.log(Math.min(MIN_SIGMA, ...sigmas));
+  const high = Math.log(Math.max(2 * MIN_SIGMA, ...sigmas));
+  return (frame) => (Math.log(frame.sigma) - low) / (high - low);
 }
 
-function drawHover(chart, frame) {
-  drawLine(line(chart, "hover"), frame && place(frame, frame.steps));
+/**
+ * Height of each frame's distance: linear, from 0 to the largest distance of the run, which is at least 1.
+ *
+ * @param {Frame[]} frames
+ * @returns {(frame: Frame) => number}
+ */
+export function distanceHeight(frames) {
+  const max = Math.max(1, ...frames.map((frame) => frame.distance ?? 0));
+  return (frame) => (frame.distance ?? 0) / max;
 }
 
-function drawLine(mark, x) {
-  mark.style.display = x === null ? "none" : "";
-  for (const end of ["x1", "x2"]) mark.setAttribute(end, x ?? 0);
+/**
+ * @param {SVGElement} svg with the lines `.sigma`, `.distance`, `.marker` and `.hover`
+ */
+export function createChart(svg) {
+  /** @param {string} name */
+  const line = (name) => /** @type {SVGElement} */ (svg.querySelector(`.${name}`));
+
+  /**
+   * Move a vertical line; null hides it.
+   *
+   * @param {SVGElement} mark
+   * @param {number | null} x
+   */
+  function drawVertical(mark, x) {
+    mark.style.display = x === null ? "none" : "";
+    for (const end of ["x1", "x2"]) mark.setAttribute(end, String(x ?? 0));
+  }
+
+  return {
+    /**
+     * @param {Frame[]} frames
+     * @param {number} total steps of the run
+     * @param {number | null} index of the step on screen; null if there is none
+     */
+    draw(frames, total, index) {
+      line("sigma").setAttribute("points", polylinePoints(frames, total, sigmaHeight(frames)));
+      const measured = frames.filter((frame) => frame.distance !== null);
+      line("distance").setAttribute("points", polylinePoints(measured, total, distanceHeight(measured)));
+      drawVertical(line("marker"), index === null ? null : stepX(index, total));
+    },
+    /**
+     * Mark the step under the pointer.
+     *
+     * @param {Frame | null} frame
+     */
+    hover(frame) {
+      drawVertical(line("hover"), frame && stepX(frame.index, frame.steps));
+    },
+  };
 }

@@ -1,53 +1,77 @@
 // Each picture that was sampled is a step of the browser's history: Back and Forward undo and redo.
-// Stands before picture.js, in the same function. Others hear of each step by `fgsd:history`.
-let travelling = false; // the visitor goes through the history, and the picture is not there yet
-let lastStep = history.state?.step ?? 0;
-let toldStep = ""; // what the others have heard last
+import { hasMixture, pushQuery, replaceQuery, withMapViewOf } from "../shared/address.js";
+import { on } from "../shared/events.js";
+import { announce } from "../shared/session.js";
 
-const stepNow = () => history.state?.step ?? 0;
+/** Position in the undo history; a page that was just opened is at 0. @returns {number} */
+export const currentStep = () => window.history.state?.step ?? 0;
 
-function tellStep() {
-  lastStep = Math.max(lastStep, stepNow());
-  const now = `${stepNow()} ${lastStep} ${location.search}`;
-  if (now === toldStep) return;
-  toldStep = now;
-  document.dispatchEvent(new CustomEvent("fgsd:history", { detail: { step: stepNow(), last: lastStep } }));
+/**
+ * What the address becomes when the picture of a link is on the screen.
+ *
+ * @param {string} link
+ * @param {string} first link of the first screen, whose address holds none
+ * @param {string} query of the address now
+ * @returns {"same" | "replace" | "push"} "replace" is no step of its own
+ */
+export function addressChange(link, first, query) {
+  if (withMapViewOf(link, query) === query) return "same";
+  return !hasMixture(query) && link === first ? "replace" : "push";
 }
 
-// What the address says of the map is the map's own, and stays.
-function withMap(link) {
-  const [map] = /(?<=[?&])show=[\w-]+/.exec(location.search) ?? [];
-  return map ? `${link}&${map}` : link;
-}
+/**
+ * @param {Object} options
+ * @param {() => string} options.first link of the first screen, whose address holds none
+ * @param {(query: string) => void} options.open asks the server for what an address holds
+ */
+export function createHistory({ first, open }) {
+  const state = {
+    traversing: false, // the visitor goes back or forward, and the picture is not there yet
+    last: currentStep(), // the newest step
+    announced: "", // what the other panels have heard last, as a text
+  };
 
-// A picture of this link is on the screen; `first` is the link of the first screen, whose address is bare.
-function remember(link, first) {
-  const address = withMap(link);
-  if (address === location.search) travelling = false;
-  else if (travelling) return; // one that the visitor has left already
-  else if (!location.search.includes("mix=") && link === first) history.replaceState(history.state, "", address);
-  else {
-    lastStep = stepNow() + 1;
-    history.pushState({ step: lastStep }, "", address);
+  function announceStep() {
+    const step = currentStep();
+    state.last = Math.max(state.last, step);
+    const now = `${step} ${state.last} ${location.search}`;
+    if (now === state.announced) return;
+    state.announced = now;
+    announce("history", { step, last: state.last });
   }
-  tellStep();
-}
 
-// Calls `open` with the query of each address that the visitor goes back or forward to, or that another room
-// asks for by `fgsd:open`.
-function travel(first, open) {
-  document.addEventListener("fgsd:open", ({ detail: link }) => {
-    remember(link, first());
-    travelling = true;
+  /**
+   * Enter the picture on the screen into the address. The address keeps its view of the map.
+   *
+   * @param {string} link of the picture
+   */
+  function remember(link) {
+    const change = addressChange(link, first(), location.search);
+    const query = withMapViewOf(link, location.search);
+    if (change === "same") state.traversing = false;
+    else if (state.traversing) return; // the picture of a step that the visitor has already left
+    else if (change === "replace") replaceQuery(query);
+    else {
+      state.last = currentStep() + 1;
+      pushQuery(query, { step: state.last });
+    }
+    announceStep();
+  }
+
+  on("open", (link) => {
+    remember(link);
+    state.traversing = true;
     open(link);
   });
   window.addEventListener("popstate", () => {
-    travelling = true;
-    if (!location.search.includes("mix=")) history.replaceState(history.state, "", withMap(first()));
-    tellStep();
+    state.traversing = true;
+    if (!hasMixture(location.search)) replaceQuery(withMapViewOf(first(), location.search));
+    announceStep();
     open(location.search);
   });
   for (const kind of ["pointerdown", "keydown", "drop", "paste"]) {
-    window.addEventListener(kind, () => (travelling = false), true); // what follows is a step of its own
+    // what the visitor does next becomes a step of its own
+    window.addEventListener(kind, () => (state.traversing = false), true);
   }
+  return { remember };
 }

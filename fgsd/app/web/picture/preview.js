@@ -1,28 +1,37 @@
-// The picture follows the pin. Stands behind picture.js, in the same function.
-// One picture is asked for at a time, always for the newest place: nothing queues up behind a hand in motion.
-let settings = null; // values of the controls, in their order
-let visitor = null; // by whom the server finds the visitor's own textures
-let newest = null; // the target that is still to be asked for
-let asking = false;
+// The preview: the picture follows the ring on the map, while the visitor drags it.
+import { emit, on } from "../shared/events.js";
+import { latest } from "../shared/latest.js";
+import { current } from "../shared/session.js";
 
-async function follow(target) {
-  newest = target;
-  if (asking) return;
-  asking = true;
-  try {
-    while (newest && live) {
-      const asked = { target: newest, settings, visitor };
-      newest = null;
-      const { frame, error } = await server.preview(asked).catch(() => tell("fgsd:lost") ?? {});
-      // between two runs: what the run before still sends is ignored, the next one counts on
-      const run = Math.floor(Number(room.dataset.run)) + 0.5;
-      if (frame || error) receive({ run, live: true, frames: frame ? [frame] : [], error });
+/** @typedef {import("./run.js").Frame} Frame */
+/** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
+
+/**
+ * Id of a preview: between the run on the screen, whose late frames are then ignored, and the next run.
+ *
+ * @param {string | number | undefined} run
+ * @returns {number}
+ */
+export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
+
+/**
+ * @param {HTMLElement} panel
+ * @param {Object} options
+ * @param {(argument: any) => Promise<any>} options.request asks the server for the picture of a target
+ * @param {(value: import("./index.js").Value) => void} options.receive takes the picture
+ */
+export function createPreview(panel, { request, receive }) {
+  const follow = latest(async (/** @type {TargetEntry[]} */ target) => {
+    if (!current("drag")) return;
+    const asked = { target, settings: current("settings") ?? null, visitor: current("visitor") ?? null };
+    const { frame, error, nearest } = await request(asked).catch(() => {
+      emit("lost");
+      return {};
+    });
+    if (frame || error) {
+      receive({ run: previewRun(panel.dataset.run), preview: true, frames: frame ? [frame] : [], error });
     }
-  } finally {
-    asking = false;
-  }
+    if (nearest) emit("nearest", nearest);
+  });
+  on("move", (target) => void follow(target));
 }
-
-document.addEventListener("fgsd:move", (event) => follow(event.detail));
-document.addEventListener("fgsd:visitor", (event) => (visitor = event.detail));
-document.addEventListener("fgsd:settings", (event) => (settings = event.detail));

@@ -20,7 +20,7 @@ for (const name of NAMES) on(name, (detail) => Object.assign(states, { [name]: d
  * @param {States[K]} value
  */
 export function announce(name, value) {
-  emit(name, value);
+  emit(name, /** @type {import("./events.js").Events[K]} */ (value));
 }
 
 /**

@@ -1,0 +1,41 @@
+// The tools of the header, and what they do for the whole page.
+import { closest, find } from "../shared/dom.js";
+import { follow } from "../shared/session.js";
+import { pressSample } from "../shared/sample_button.js";
+import { createFavourites } from "./favourites.js";
+import { postponeAborts } from "./leaving.js";
+import { watchServer } from "./reconnect.js";
+import { createUndo } from "./undo.js";
+
+const SAMPLED_AT_ONCE = "[type=range], [type=number], [type=radio], [type=checkbox]"; // controls that change a run
+
+/** Enable the Stop button while the newest run, of whichever panel, has more steps to come. */
+function enableStop() {
+  let newest = 0; // id of a run
+  follow("running", ({ run, running }) => {
+    const stop = /** @type {HTMLButtonElement | null} */ (document.querySelector("#stop"));
+    if (!stop || !(run >= newest)) return;
+    newest = run;
+    stop.disabled = !running;
+  });
+}
+
+/** Sample what the visitor sets, once they have let go of the control; Gradio hears of it in the same moment. */
+function sampleChanges() {
+  document.addEventListener("change", (event) => {
+    if (!closest(event, "#controls") || closest(event, "#view")) return;
+    if (/** @type {Element} */ (event.target).matches(SAMPLED_AT_ONCE)) setTimeout(pressSample);
+  });
+}
+
+/** @param {import("../shared/dom.js").Panel} panel */
+export function mount({ element }) {
+  const tools = find(element, ".tools");
+  find(tools, ".theme").addEventListener("click", () => document.body.classList.toggle("dark"));
+  createUndo(tools);
+  createFavourites(tools);
+  watchServer(find(tools, ".offline"));
+  postponeAborts();
+  enableStop();
+  sampleChanges();
+}

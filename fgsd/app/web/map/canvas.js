@@ -1,0 +1,59 @@
+// Drawing on the map's canvases, and the colours of the theme.
+
+/** @typedef {import("./view.js").Size} Size */
+/** @typedef {import("./view.js").Position} Position */
+/** @typedef {Record<"line" | "quiet" | "accent" | "raised" | "ink", string> & { dark: boolean }} Theme */
+
+/**
+ * Give a canvas the map's size in device pixels, two for a CSS pixel at most.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {Size} size in CSS pixels
+ * @returns {number} device pixels for a CSS pixel
+ */
+export function fitCanvas(canvas, size) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1);
+  const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  return ratio;
+}
+
+/** @param {CanvasRenderingContext2D} context @param {[Position, Position][]} lines in CSS pixels */
+export function strokeLines(context, lines) {
+  context.beginPath();
+  for (const [from, to] of lines) {
+    context.moveTo(from.x, from.y);
+    context.lineTo(to.x, to.y);
+  }
+  context.stroke();
+}
+
+/**
+ * A function that gives the colours of the theme, computed again only after it has changed.
+ *
+ * @param {HTMLElement} element whose custom properties hold them
+ * @param {() => void} changed called when the visitor switches between dark and light
+ * @returns {() => Theme}
+ */
+export function watchTheme(element, changed) {
+  /** @type {Theme | null} */
+  let theme = null;
+  new MutationObserver(() => {
+    theme = null;
+    changed();
+  }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  return () => {
+    if (theme) return theme;
+    const style = getComputedStyle(element);
+    const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
+    theme = {
+      line: colour("line"),
+      quiet: colour("quiet"),
+      accent: colour("accent"),
+      raised: colour("raised"),
+      ink: colour("ink"),
+      dark: document.body.classList.contains("dark"),
+    };
+    return theme;
+  };
+}

@@ -1,0 +1,179 @@
+// What the parts of the map share: the target, the view, and when to draw. Parts subscribe by `on`:
+// "target": the target has changed
+// "arrange": thumbnails get new places, so that positions of before no longer hold
+// "move": positions on the screen have changed; thumbnails and ring are drawn at once, so as not to lag behind
+//   the hand
+// "paint": the canvases are drawn, once a frame
+import { find } from "../shared/dom.js";
+import { announce } from "../shared/session.js";
+import { readMapData } from "./data.js";
+import { START_WEIGHT, entryOf, without } from "./target.js";
+import { View } from "./view.js";
+
+/** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
+/** @typedef {import("./gestures.js").Gesture} Gesture */
+/** @typedef {"target" | "arrange" | "move" | "paint"} Topic */
+
+export const NOTICE_MS = 2500; // that a message stays in the hint line
+
+export class MapPanel {
+  dragging = false; // the visitor holds the ring or a texture
+  /** @type {Gesture | null} what the visitor does on the map right now: one thing at a time */
+  gesture = null;
+  /** @type {Map<Topic, (() => void)[]>} */
+  #subscribers = new Map();
+  #paintRequested = false;
+  #hintUntil = 0;
+
+  /** @param {import("../shared/dom.js").Panel<TargetEntry[]>} gradio */
+  constructor({ element, trigger, props, server }) {
+    this.section = find(element, ".map-panel");
+    this.map = find(this.section, ".map");
+    this.trigger = trigger;
+    this.server = server;
+    this.props = props;
+    this.mixButton = find(this.section, ".mix");
+    this.hint = find(this.section, ".hint");
+    this.invitation = window.matchMedia("(pointer: coarse)").matches
+      ? "Drag the ring, or tap a texture."
+      : (this.hint.textContent ?? "");
+    const names = [...this.map.querySelectorAll(".dot")].map((dot) => /** @type {HTMLElement} */ (dot).dataset.name ?? "");
+    this.data = readMapData(this.section.dataset, names);
+    this.view = new View(this.data.projections[0], this.data.startLevel);
+  }
+
+  /** @param {Topic} topic @param {() => void} handler */
+  on(topic, handler) {
+    this.#subscribers.set(topic, [...(this.#subscribers.get(topic) ?? []), handler]);
+  }
+
+  /** @param {Topic} topic */
+  emit(topic) {
+    for (const handler of this.#subscribers.get(topic) ?? []) handler();
+  }
+
+  /** Positions on the screen have changed. */
+  move() {
+    this.emit("move");
+    this.repaint();
+  }
+
+  /** Draw the canvases with the next frame. */
+  repaint() {
+    if (this.#paintRequested) return;
+    this.#paintRequested = true;
+    requestAnimationFrame(() => {
+      this.#paintRequested = false;
+      this.emit("paint");
+    });
+  }
+
+  // ---- the target ----
+
+  /** @returns {TargetEntry[]} */
+  get target() {
+    return Array.isArray(this.props.value) ? this.props.value : [];
+  }
+
+  /** Change the target, as a drag does at each of its moves. @param {TargetEntry[]} target */
+  setTarget(target) {
+    this.props.value = target;
+    this.targetChanged();
+  }
+
+  targetChanged() {
+    this.section.dataset.target = JSON.stringify(this.target); // the page opens with it after the server was away
+    this.emit("target");
+    this.move();
+  }
+
+  /** Change the target and sample it. @param {TargetEntry[]} target */
+  choose(target) {
+    this.setTarget(target);
+    if (target.length) this.trigger("release");
+  }
+
+  /**
+   * Choose a texture alone, or add it to the mixture or take it out of it.
+   *
+   * @param {string} name
+   * @param {boolean} adding
+   */
+  pick(name, adding) {
+    const { target } = this;
+    const entry = entryOf(target, name);
+    if (!adding) this.choose([{ ...entry, name, weight: START_WEIGHT }]);
+    else if (!entry) this.add(name, (added) => this.choose(added));
+    else if (target.length > 1) this.choose(without(target, name));
+  }
+
+  /**
+   * Call `use` with the target and a further texture, unless it has as many as it may.
+   *
+   * @param {string} name
+   * @param {(target: TargetEntry[]) => void} use
+   */
+  add(name, use) {
+    const { target } = this;
+    const { maxClasses } = this.data;
+    if (target.length >= maxClasses) this.say(`At most ${maxClasses} textures can be mixed.`, NOTICE_MS);
+    else use([...target, { name, weight: START_WEIGHT }]);
+  }
+
+  /** Whether a click or a key adds to the mixture. @param {MouseEvent | KeyboardEvent} event */
+  isAdding(event) {
+    return this.isMixing || event.shiftKey || event.ctrlKey || event.metaKey;
+  }
+
+  get isMixing() {
+    return this.mixButton.getAttribute("aria-pressed") === "true";
+  }
+
+  // ---- drags: a run under way ends when one begins, and the target is sampled when it ends ----
+
+  startDrag() {
+    this.#setDragging(true);
+    this.trigger("select");
+  }
+
+  /** End a drag without sampling. */
+  stopDrag() {
+    this.#setDragging(false);
+  }
+
+  endDrag() {
+    if (!this.dragging) return;
+    this.#setDragging(false);
+    this.move(); // what has left the mixture goes back to its place
+    this.trigger("release");
+  }
+
+  /** @param {boolean} dragging */
+  #setDragging(dragging) {
+    this.dragging = dragging;
+    this.section.classList.toggle("dragging", dragging);
+    announce("drag", dragging);
+  }
+
+  // ---- the hint line ----
+
+  /**
+   * Show a text in the hint line. A text with a duration is kept against texts without one.
+   *
+   * @param {string} text
+   * @param {number} [ms] how long it is kept
+   */
+  say(text, ms = 0) {
+    if (!ms && performance.now() < this.#hintUntil) return;
+    this.#hintUntil = performance.now() + ms;
+    this.hint.textContent = text;
+  }
+
+  // ---- the position of an event ----
+
+  /** @param {MouseEvent} event @returns {import("./view.js").Position} in pixels of the map */
+  pixelOf(event) {
+    const edge = this.map.getBoundingClientRect();
+    return { x: event.clientX - edge.left, y: event.clientY - edge.top };
+  }
+}

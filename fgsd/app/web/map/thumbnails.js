@@ -1,0 +1,116 @@
+// The thumbnails on the map: where they are now, and the buttons that show them.
+import { findAll, make } from "../shared/dom.js";
+import { Animation } from "./animation.js";
+import { gridColumns, gridLayout, mapLayout } from "./layout.js";
+
+/** @typedef {import("./view.js").Position} Position */
+/** @typedef {import("./view.js").Placement} Placement */
+/** @typedef {import("../shared/events.js").UserTexture} UserTexture */
+
+export const ARRANGE_MS = 500; // from one projection to another; half of it between noise levels
+
+export class Thumbnails {
+  /** @type {Map<string, HTMLElement>} */
+  buttons;
+  /** @type {Map<string, Placement>} where they are now, moves left out */
+  placements = new Map();
+  /** @type {Map<string, [number, number]>} how far thumbnails were dragged */
+  moves = new Map();
+  /** @type {Map<string, UserTexture>} */
+  #userTextures = new Map();
+  #animation = new Animation();
+
+  /**
+   * @param {import("./panel.js").MapPanel} panel
+   * @param {HTMLElement} last the element that the buttons of user textures are put before
+   */
+  constructor(panel, last) {
+    this.panel = panel;
+    this.last = last;
+    this.buttons = new Map(findAll(panel.map, ".dot").map((button) => [button.dataset.name ?? "", button]));
+    panel.on("target", () => this.#mark());
+    panel.on("move", () => this.#draw());
+  }
+
+  /** The centre of a thumbnail as it is shown now. @param {string} name @returns {Position} */
+  centre(name) {
+    const { x, y } = this.placements.get(name) ?? { x: 0.5, y: 0.5 };
+    const [dx, dy] = (this.panel.view.isLinear && this.moves.get(name)) || [0, 0];
+    return { x: x + dx, y: y + dy };
+  }
+
+  /** The centres of all thumbnails. @returns {Map<string, Position>} */
+  centres() {
+    return new Map([...this.buttons.keys()].map((name) => [name, this.centre(name)]));
+  }
+
+  /** Put all thumbnails where the view has them. @param {number} [ms] */
+  arrange(ms = ARRANGE_MS) {
+    const { view, data, section } = this.panel;
+    const names = [...this.buttons.keys()];
+    section.style.setProperty("--cell", `${87 / gridColumns(names.length, view.size)}%`);
+    const goal = view.isMap
+      ? mapLayout(data, this.#userTextures, view.projection, view.level)
+      : gridLayout(names, view.size);
+    for (const [name, { x, y }] of goal) {
+      Object.assign(this.buttons.get(name)?.dataset ?? {}, { x: x.toFixed(4), y: y.toFixed(4) });
+    }
+    const start = new Map([...goal].map(([name, end]) => [name, this.placements.get(name) ?? end]));
+    this.panel.emit("arrange");
+    this.#animation.run(ms, (share) => {
+      for (const [name, end] of goal) this.placements.set(name, interpolated(start.get(name) ?? end, end, share));
+      this.panel.move();
+    });
+  }
+
+  /** Put an element with its centre on a position of the map. @param {HTMLElement} element @param {Position} position */
+  put(element, position) {
+    const { x, y } = this.panel.view.toPixel(position);
+    element.style.transform = `translate(${x.toFixed(2)}px, ${y.toFixed(2)}px) translate(-50%, -50%)`;
+  }
+
+  #mark() {
+    const chosen = new Set(this.panel.target.map(({ name }) => name));
+    for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(chosen.has(name)));
+  }
+
+  #draw() {
+    if (!this.panel.dragging) this.moves.clear(); // during a drag, what leaves the mixture stays where it is
+    for (const { name, move } of this.panel.target) if (move) this.moves.set(name, move);
+    for (const [name, button] of this.buttons) this.put(button, this.centre(name));
+  }
+
+  /** Show these textures of the visitor, and no others. @param {UserTexture[]} textures */
+  setUserTextures(textures) {
+    const known = new Map(textures.map((texture) => [texture.name, texture]));
+    for (const name of this.#userTextures.keys()) {
+      if (known.has(name)) continue;
+      this.buttons.get(name)?.remove();
+      this.buttons.delete(name);
+      this.placements.delete(name);
+    }
+    for (const name of this.panel.data.classes) known.delete(name);
+    this.#userTextures = known;
+    for (const [name, { src }] of known) {
+      if (!this.buttons.has(name)) this.#addButton(name);
+      this.buttons.get(name)?.style.setProperty("--src", `url("${src.replace(/["\\\n]/g, "")}")`);
+    }
+    this.arrange();
+    this.panel.targetChanged();
+  }
+
+  /** @param {string} name */
+  #addButton(name) {
+    const button = make("button", { type: "button", className: "dot user-texture", ariaLabel: `${name}, your own` });
+    button.append(make("i"), make("b", { textContent: name }));
+    button.dataset.name = name;
+    this.panel.map.insertBefore(button, this.last);
+    this.buttons.set(name, button);
+  }
+}
+
+/** @param {Placement} from @param {Placement} to @param {number} share @returns {Placement} */
+function interpolated(from, to, share) {
+  const between = (/** @type {keyof Placement} */ key) => from[key] + share * (to[key] - from[key]);
+  return { x: between("x"), y: between("y"), classX: between("classX"), classY: between("classY") };
+}

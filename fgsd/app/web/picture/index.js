@@ -1,0 +1,164 @@
+// The picture panel: the steps of a run as they arrive, with a timeline, a chart and read-outs.
+import { hasMixture, replaceQuery, withWatch } from "../shared/address.js";
+import { find, reducedMotion } from "../shared/dom.js";
+import { emit, on } from "../shared/events.js";
+import { announce, current, follow } from "../shared/session.js";
+import { createHistory } from "./history.js";
+import { createPreview } from "./preview.js";
+import { Run } from "./run.js";
+import { createScreen } from "./screen.js";
+import { createTimeline } from "./timeline.js";
+
+/** @typedef {import("./run.js").Frame} Frame */
+/** @typedef {import("./screen.js").View} View */
+
+/**
+ * What the server sends: the steps of a run, or why there are no more. Also what a preview brings.
+ *
+ * @typedef {Object} Value
+ * @property {number} run its id; what arrives late from a run older than the one on the screen is ignored
+ * @property {Frame[] | Record<string, Frame>} [frames] by index: the newest steps; at the end of the run all
+ * @property {string} [link] of the run; an empty one clears the address
+ * @property {string} [first] link of the first screen
+ * @property {string} [error] a sentence for the visitor
+ * @property {boolean} [stopped]
+ * @property {boolean} [preview]
+ */
+
+const WELCOME_MS = 500; // to play the steps of the first screen in, whose samples shall be there soon
+
+/** @param {import("../shared/dom.js").Panel<Value>} panel */
+export function mount({ element, trigger, props, server, watch }) {
+  const panel = find(element, ".picture");
+  const [message, status] = [find(panel, ".message"), find(panel, ".status")];
+  const source = find(panel, ".source", HTMLImageElement); // the newest picture, pixel for pixel
+  const settingNames = (panel.dataset.settings ?? "").split(","); // in the order of the state "settings"
+  const state = {
+    run: new Run(0), // the one whose steps are kept
+    linked: /** @type {number | null} */ (null), // id of the run whose link is in the address
+    first: "", // link of the first screen, whose address holds none
+  };
+  const screen = createScreen(panel, {
+    isWanted: (frame) => !frame.preview || Boolean(current("drag")),
+    onPainted,
+  });
+  const timeline = createTimeline(panel, {
+    run: () => state.run,
+    current: () => screen.state.frame,
+    show: (frame) => void screen.show(frame),
+    readOut: screen.readOut,
+  });
+  const history = createHistory({
+    first: () => withWatch(state.first, screen.state.view),
+    open: (query) => trigger("input", { query }),
+  });
+  createPreview(panel, { request: (target) => server.preview(target), receive });
+
+  // ---- what is on the screen ----
+
+  /** @param {Frame} frame */
+  function onPainted(frame) {
+    if (frame.preview) panel.dataset.done = "false";
+    else if (frame.last) finish(frame);
+    if (frame.preview || (!frame.last && state.run.followsNewest)) source.src = frame.src;
+    timeline.draw();
+    emitPath(frame);
+    emit("frame", { run: state.run.id, ...frame });
+  }
+
+  /** The samples are there, whether the visitor looks at them or at an earlier step. @param {Frame} frame */
+  function finish(frame) {
+    source.src = frame.src;
+    panel.dataset.done = "true";
+  }
+
+  /** @param {Frame} frame */
+  function emitPath({ index, path }) {
+    if (path) emit("path", { run: state.run.id, index, places: path });
+  }
+
+  // ---- what arrives ----
+
+  /** @param {Value} value */
+  function receive(value) {
+    if (!value || typeof value !== "object") return;
+    if (value.run < Number(panel.dataset.run ?? 0)) return;
+    if (value.preview && !current("drag")) return; // a late answer: the visitor has let go
+    // what arrived of a stopped run can still be looked at, nothing else will arrive
+    if (value.stopped) panel.dataset.run = String(value.run);
+    else if (String(value.run) !== panel.dataset.run) begin(value.run);
+    updateAddress(value);
+    showError(value.error ?? "");
+    panel.classList.toggle("stopped", Boolean(value.stopped || value.error));
+    if (value.stopped) status.textContent = "Stopped.";
+    const frames = Object.values(value.frames ?? {});
+    const ended = Boolean(value.stopped || value.error || frames.at(-1)?.last);
+    if (!value.preview) announce("running", { run: value.run, running: !ended });
+    if (frames.length) receiveFrames(value, frames);
+  }
+
+  /** @param {number} id of the run that begins */
+  function begin(id) {
+    Object.assign(panel.dataset, { run: id, index: 0, done: false });
+    state.run = new Run(id);
+    status.textContent = "";
+    timeline.pause();
+    timeline.draw();
+  }
+
+  /** @param {Value} value @param {Frame[]} frames */
+  function receiveFrames(value, frames) {
+    const newest = frames[frames.length - 1];
+    if (value.preview) {
+      void screen.show({ ...newest, preview: true });
+      return;
+    }
+    const added = state.run.add(frames);
+    if (!added.length) return;
+    added.forEach(emitPath);
+    timeline.draw();
+    const samples = `${newest.n} ${newest.n === 1 ? "sample" : "samples"} of ${newest.label}`;
+    if (newest.last) find(panel, ".samples").setAttribute("aria-label", samples);
+    if (newest.last && value.run !== 0) status.textContent = `Finished: ${samples}.`;
+    if (value.run === 0 && !reducedMotion()) timeline.play(1, WELCOME_MS);
+    else if (state.run.followsNewest) void screen.show(newest);
+    else if (newest.last) finish(newest);
+  }
+
+  /** @param {Value} value */
+  function updateAddress(value) {
+    if (value.first) state.first = value.first;
+    if (value.link === "") replaceQuery("");
+    if (!value.link || state.linked === value.run) return;
+    state.linked = value.run;
+    panel.dataset.link = value.link;
+    history.remember(withWatch(value.link, screen.state.view));
+  }
+
+  /** @param {string} error empty if there is none */
+  function showError(error) {
+    message.hidden = !error;
+    message.textContent = error;
+  }
+
+  // ---- what the visitor changes in other panels ----
+
+  /** Show another picture of each step; the run stays, since every step holds both. @param {View} view */
+  function changeView(view) {
+    if (view === screen.state.view) return;
+    screen.state.view = view;
+    announce("view", view);
+    if (hasMixture(location.search)) replaceQuery(withWatch(location.search, view));
+    if (!screen.state.frame?.preview) screen.repaint();
+  }
+
+  follow("settings", (settings) => changeView(/** @type {View} */ (settings[settingNames.indexOf("view")])));
+  follow("tile", (tiled) => {
+    screen.state.tiled = tiled;
+    screen.repaint();
+  });
+  on("linked", history.remember);
+  on("error", showError);
+  watch("value", () => receive(props.value));
+  receive(props.value);
+}

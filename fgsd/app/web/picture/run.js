@@ -1,0 +1,74 @@
+// The run in the picture panel: its id, and the steps of it that have arrived.
+
+/**
+ * One step of a run, as the server sends it; see `fgsd.app.render.frames`.
+ *
+ * @typedef {Object} Frame
+ * @property {number} index of the step, from 1
+ * @property {number} steps of the whole run
+ * @property {boolean} last
+ * @property {number} sigma noise level
+ * @property {number | null} distance to the target
+ * @property {number} ms time of a step
+ * @property {number} evaluations of the network, for each image
+ * @property {string} device
+ * @property {number} n images
+ * @property {number} columns of the sheet that holds the images
+ * @property {number} side of an image in the sheet, in pixels
+ * @property {boolean} tileable
+ * @property {string} src data URI of the sheet of noisy images; of the samples at the last step
+ * @property {string | null} [estimate] data URI of the sheet of denoised estimates; null if it is the same
+ * @property {string} label the target, in words
+ * @property {string} name for files
+ * @property {string} query the link of the picture
+ * @property {Record<string, import("../shared/events.js").Point[]>} [path] the images on the map, by projection
+ * @property {boolean} [preview] the frame follows a drag, and is no step of a run
+ */
+
+/**
+ * The step with this index, or else the nearest before it that has arrived, or else the first that has.
+ * A busy browser skips some steps of a run that is under way.
+ *
+ * @param {(Frame | undefined)[]} steps step k is at k - 1
+ * @param {number} index
+ * @returns {Frame | undefined}
+ */
+export function nearestStep(steps, index) {
+  let k = Math.min(Math.max(index, 1), steps.length) - 1;
+  while (k > 0 && !steps[k]) k -= 1;
+  return steps[k] ?? steps.find(Boolean);
+}
+
+/** State of a run. The panel replaces it when another run begins. */
+export class Run {
+  /** @param {number} id runs that began later have greater ids */
+  constructor(id) {
+    this.id = id;
+    /** @type {(Frame | undefined)[]} step k is at k - 1; skipped steps arrive at the end of the run */
+    this.steps = [];
+    /** Whether each new step is shown as it arrives; not while the visitor looks at an earlier one. */
+    this.followsNewest = true;
+  }
+
+  /**
+   * Keep the frames that are new, and return those: the server also repeats older ones.
+   *
+   * @param {Frame[]} frames
+   * @returns {Frame[]}
+   */
+  add(frames) {
+    const added = frames.filter((frame) => !this.steps[frame.index - 1]);
+    for (const frame of added) this.steps[frame.index - 1] = frame;
+    return added;
+  }
+
+  /** The steps that have arrived, in order. @returns {Frame[]} */
+  arrived() {
+    return /** @type {Frame[]} */ (this.steps.filter(Boolean));
+  }
+
+  /** @param {number} index @returns {Frame | undefined} */
+  nearest(index) {
+    return nearestStep(this.steps, index);
+  }
+}

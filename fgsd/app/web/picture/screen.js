@@ -1,0 +1,113 @@
+// What the panel shows: the images of one frame, decoded and painted, and its values.
+import { decodeImage, find } from "../shared/dom.js";
+import { formatMs } from "../shared/format.js";
+import { paintSheet } from "./canvases.js";
+
+/** @typedef {import("./run.js").Frame} Frame */
+/** @typedef {"noise" | "estimate"} Content */
+/** @typedef {Content | "both"} View */
+
+/** @type {Record<Content, string>} */
+const CAPTIONS = { noise: "noisy image", estimate: "denoised estimate" };
+
+/**
+ * Which images of a frame are shown. A preview is shown alone, as large as can be.
+ *
+ * @param {View} view
+ * @param {boolean} [preview]
+ * @returns {Content[]}
+ */
+export function contentsOf(view, preview = false) {
+  if (preview) return ["noise"];
+  return view === "both" ? ["noise", "estimate"] : [view];
+}
+
+/**
+ * The values of a frame, as the panel's read-outs name and print them.
+ *
+ * @param {Frame} frame
+ * @returns {Record<string, string>}
+ */
+export function readouts(frame) {
+  return {
+    step: `${frame.index} / ${frame.steps}`,
+    sigma: frame.sigma.toFixed(frame.sigma < 1 ? 3 : 2),
+    distance: frame.distance?.toFixed(2) ?? "–",
+    ms: formatMs(frame.ms),
+    evaluations: String(frame.evaluations),
+    device: frame.device,
+  };
+}
+
+/**
+ * @param {HTMLElement} panel
+ * @param {Object} options
+ * @param {(frame: Frame) => boolean} options.isWanted whether a frame, now decoded, is still to be painted
+ * @param {(frame: Frame) => void} options.onPainted
+ */
+export function createScreen(panel, { isWanted, onPainted }) {
+  const panes = [find(panel, ".samples"), find(panel, ".estimates")];
+  const figures = panes.map((pane) => /** @type {HTMLElement} */ (pane.parentElement));
+  const state = {
+    /** @type {Frame | null} */
+    frame: null,
+    /** @type {View} */
+    view: "noise",
+    tiled: false, // whether each seamless image is shown 3 x 3 times
+    requested: 0, // frames that were to be shown so far
+    painted: 0, // number of the one that is painted; decoding is asynchronous, and older ones must not win
+  };
+
+  /**
+   * @param {Frame} frame
+   * @param {Content[]} contents
+   * @param {HTMLImageElement[]} sheets of the contents
+   */
+  function paint(frame, contents, sheets) {
+    panel.dataset.view = contents.length > 1 ? "both" : contents[0];
+    figures[1].hidden = contents.length < 2;
+    if (contents.length < 2) panes[1].replaceChildren();
+    for (const [k, content] of contents.entries()) {
+      find(figures[k], "figcaption").textContent = frame.last ? "sample" : CAPTIONS[content];
+      paintSheet(panes[k], frame, sheets[k], state.tiled);
+    }
+    state.frame = frame;
+    Object.assign(panel.dataset, {
+      index: frame.index,
+      preview: Boolean(frame.preview),
+      tiled: state.tiled && frame.tileable,
+      name: frame.name,
+    });
+    readOut(frame);
+    onPainted(frame);
+  }
+
+  /** @param {Frame} frame @returns {Promise<void>} */
+  async function show(frame) {
+    state.requested += 1;
+    const number = state.requested;
+    const { run } = panel.dataset;
+    const contents = contentsOf(state.view, frame.preview);
+    const sheets = await Promise.all(
+      contents.map((content) => decodeImage((content === "estimate" && frame.estimate) || frame.src)),
+    );
+    if (number < state.painted || run !== panel.dataset.run || !isWanted(frame)) return undefined;
+    if (String(contents) !== String(contentsOf(state.view, frame.preview))) return show(frame); // changed meanwhile
+    state.painted = number;
+    return paint(frame, contents, sheets);
+  }
+
+  /** @param {Frame} frame */
+  function readOut(frame) {
+    for (const [name, text] of Object.entries(readouts(frame))) {
+      find(panel, `[data-readout="${name}"]`).textContent = text;
+    }
+  }
+
+  /** Paint the frame on screen once more, after a change of `view` or `tiled`. */
+  function repaint() {
+    if (state.frame) void show(state.frame);
+  }
+
+  return { state, show, readOut, repaint };
+}

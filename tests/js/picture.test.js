@@ -1,0 +1,107 @@
+import "./stub_page.js";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { targetSide } from "../../fgsd/app/web/picture/canvases.js";
+import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/app/web/picture/chart.js";
+import { addressChange } from "../../fgsd/app/web/picture/history.js";
+import { previewRun } from "../../fgsd/app/web/picture/preview.js";
+import { Run, nearestStep } from "../../fgsd/app/web/picture/run.js";
+import { contentsOf, readouts } from "../../fgsd/app/web/picture/screen.js";
+import { playedStep, stepAt, stepMs } from "../../fgsd/app/web/picture/timeline.js";
+
+const frame = (index, more = {}) => ({ index, steps: 16, sigma: 1, distance: 1, ...more });
+
+test("the steps are spread evenly over the chart; a single one is in the middle", () => {
+  assert.deepEqual([1, 2, 3].map((index) => stepX(index, 3)), [0, 50, 100]);
+  assert.equal(stepX(1, 1), 50);
+});
+
+test("noise is drawn by its logarithm, from the lowest level to the highest", () => {
+  const frames = [10, 1, 0.1].map((sigma, k) => frame(k + 1, { sigma }));
+  const height = sigmaHeight(frames);
+  assert.equal(height(frames[0]), 1);
+  // 0.02 is the bottom unless the run goes lower
+  assert.ok(Math.abs(height({ sigma: 0.02 })) < 1e-12);
+  const lower = sigmaHeight([frame(1, { sigma: 4 }), frame(2, { sigma: 0.002 })]);
+  assert.ok(Math.abs(lower({ sigma: 0.002 })) < 1e-12 && lower({ sigma: 4 }) === 1);
+  assert.ok(Math.abs(lower({ sigma: Math.sqrt(4 * 0.002) }) - 0.5) < 1e-12);
+});
+
+test("distance is drawn from 0 to the largest, which is at least 1", () => {
+  assert.equal(distanceHeight([frame(1, { distance: 0.5 })])({ distance: 0.5 }), 0.5);
+  assert.equal(distanceHeight([frame(1, { distance: 4 })])({ distance: 1 }), 0.25);
+});
+
+test("the points of a line are in the units of the view box, with the origin at the top", () => {
+  assert.equal(polylinePoints([frame(1), frame(3)], 3, ({ index }) => (index === 1 ? 1 : 0)), "0.00,6.00 100.00,94.00");
+  assert.equal(polylinePoints([], 16, () => 0), "");
+});
+
+test("a step that has not arrived gives way to the nearest before it, or to the first", () => {
+  const steps = [frame(1), undefined, undefined, frame(4)];
+  assert.deepEqual([1, 2, 3, 4, 99, -3].map((index) => nearestStep(steps, index)?.index), [1, 1, 1, 4, 4, 1]);
+  assert.equal(nearestStep([undefined, frame(2)], 1)?.index, 2);
+  assert.equal(nearestStep([], 1), undefined);
+});
+
+test("a run keeps each step once, however often it arrives", () => {
+  const run = new Run(3);
+  assert.deepEqual(run.add([frame(1), frame(3)]).map(({ index }) => index), [1, 3]);
+  assert.deepEqual(run.add([frame(1), frame(2), frame(3)]).map(({ index }) => index), [2]);
+  assert.deepEqual(run.arrived().map(({ index }) => index), [1, 2, 3]);
+});
+
+test("the pointer over the chart finds its step, at the edges too", () => {
+  assert.deepEqual([-1, 0, 0.26, 0.5, 1, 2].map((share) => stepAt(share, 16)), [1, 1, 5, 9, 16, 16]);
+  assert.equal(stepAt(0.7, 1), 1);
+});
+
+test("a run plays in 1.6 seconds, unless its steps would be too short or too long", () => {
+  assert.equal(stepMs(16), 100);
+  assert.equal(stepMs(100), 30);
+  assert.equal(stepMs(4), 120);
+  assert.equal(stepMs(16, 500), 31.25);
+  assert.deepEqual([0, 99, 100, 250, 1e6].map((elapsed) => playedStep(1, elapsed, 100, 16)), [1, 1, 2, 3, 16]);
+});
+
+test("a preview shows one image, whatever is watched", () => {
+  assert.deepEqual(contentsOf("both"), ["noise", "estimate"]);
+  assert.deepEqual(contentsOf("estimate"), ["estimate"]);
+  assert.deepEqual(contentsOf("both", true), ["noise"]);
+});
+
+test("the read-outs have the digits that matter", () => {
+  const values = { index: 3, steps: 16, sigma: 0.25, distance: null, ms: 3.14, evaluations: 4, device: "cpu" };
+  assert.deepEqual(readouts(values), {
+    step: "3 / 16",
+    sigma: "0.250",
+    distance: "–",
+    ms: "3.1",
+    evaluations: "4",
+    device: "cpu",
+  });
+  const { sigma, distance, ms } = readouts({ ...values, sigma: 12.345, distance: 1.005, ms: 31.4 });
+  assert.deepEqual([sigma, distance, ms], ["12.35", "1.00", "31"]);
+});
+
+test("an image fills its canvas, at most 1024 pixels, and three tiles share it", () => {
+  assert.equal(targetSide(250.4, 2, 1), 501);
+  assert.equal(targetSide(900, 2, 1), 1024);
+  assert.equal(targetSide(300, 1, 3), 100);
+});
+
+test("an id of a preview lies between the run on the screen and the next", () => {
+  assert.equal(previewRun("7"), 7.5);
+  assert.equal(previewRun("7.5"), 7.5);
+  assert.equal(previewRun(undefined), 0.5);
+});
+
+test("a new picture is a step of the history; the first screen only completes its bare address", () => {
+  const [first, other] = ["?mix=brick:1.0&seed=0", "?mix=moss:1.0&seed=0"];
+  assert.equal(addressChange(first, first, ""), "replace");
+  assert.equal(addressChange(other, first, ""), "push");
+  assert.equal(addressChange(other, first, first), "push");
+  assert.equal(addressChange(first, first, other), "push");
+  assert.equal(addressChange(other, first, other), "same");
+  assert.equal(addressChange(other, first, `${other}&show=umap-3`), "same");
+});
