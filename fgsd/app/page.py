@@ -14,7 +14,7 @@ from fgsd.app.limits import FILE_SWEEP_S
 from fgsd.app.panels.address import wire_address
 from fgsd.app.panels.controls import create_controls_panel, create_view
 from fgsd.app.panels.evidence import create_evidence
-from fgsd.app.panels.header import create_title, create_tools
+from fgsd.app.panels.header import create_title, create_toolbar
 from fgsd.app.panels.interpolation import create_interpolation_panel, create_modes, wire_interpolation
 from fgsd.app.panels.map import create_map_panel
 from fgsd.app.panels.picture import create_picture_panel
@@ -95,7 +95,7 @@ def build_page(
         with top:
             if evidence:
                 create_evidence()
-            create_tools(to_link(request))
+            create_toolbar(to_link(request))
 
         # other settings press the Sample button from the browser, see `web/header`
         run_triggers = [

@@ -106,7 +106,7 @@ def test_links_inside_leave_undo_alone(visit):
     expect(goal.get_by_role("heading", level=2)).to_be_in_viewport()
     assert page.evaluate("history.length") == steps
     page.keyboard.press("Escape")
-    page.locator(".tools .undo").click()
+    page.locator(".toolbar .undo").click()
     shows(page, "mix=brick:1.0")
     assert chosen(page) == ["brick"]
 

@@ -257,10 +257,10 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
 def test_an_own_texture_is_no_favourite(visit):
     page = visit()
     add(page, photograph())
-    expect(page.locator(".tools .star")).to_be_disabled()
+    expect(page.locator(".toolbar .star")).to_be_disabled()
     dot(page, "moss").click()
     shows(page, "mix=moss:1.0")
-    expect(page.locator(".tools .star")).to_be_enabled()
+    expect(page.locator(".toolbar .star")).to_be_enabled()
 
 
 def test_on_a_phone(visit):

@@ -3,7 +3,7 @@ import { find, make } from "../shared/dom.js";
 import { emit } from "../shared/events.js";
 import { formatMs } from "../shared/format.js";
 import { latest } from "../shared/latest.js";
-import { announce, current, follow } from "../shared/session.js";
+import { announce, current, subscribe } from "../shared/session.js";
 import { createCoarseFine } from "./coarse_fine.js";
 import { createExports } from "./exports.js";
 import { byPosition, decodeSheets, headline } from "./frame.js";
@@ -191,7 +191,7 @@ export function mount({ element, trigger, props, server, watch }) {
   stripSize.addEventListener("change", () =>
     emit("interpolation", { kind: "release", changes: { places: Number(stripSize.value) } }),
   );
-  follow("mode", changeMode);
+  subscribe("mode", changeMode);
   watch("value", () => receive(props.value));
   receive(props.value);
 }

@@ -21,7 +21,7 @@ export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
  * @param {(value: import("./index.js").Value) => void} options.receive takes the picture
  */
 export function createPreview(panel, { request, receive }) {
-  const follow = latest(async (/** @type {TargetEntry[]} */ target) => {
+  const showPreview = latest(async (/** @type {TargetEntry[]} */ target) => {
     if (!current("drag")) return;
     const asked = { target, settings: current("settings") ?? null, visitor: current("visitor") ?? null };
     const { frame, error, nearest } = await request(asked).catch(() => {
@@ -33,5 +33,5 @@ export function createPreview(panel, { request, receive }) {
     }
     if (nearest) emit("nearest", nearest);
   });
-  on("move", (target) => void follow(target));
+  on("move", (target) => void showPreview(target));
 }

@@ -13,7 +13,7 @@
  *  one step of a run as Python's `fgsd.app.render.frames` makes it; `preview` if it follows a drag */
 
 /**
- * Details of the events that tell a state; `follow` of session.js subscribes to them.
+ * Details of the events that tell a state; `subscribe` of session.js subscribes to them.
  *
  * @typedef {Object} States
  * @property {unknown[]} settings values of the controls, in the order of `.picture[data-settings]`
