@@ -60,8 +60,8 @@ def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
     """The component, whose value `answer` describes.
 
     It fires `upload` with {"image", "name"}, `select` with {"name", "adding"}, `delete` with {"name"},
-    `submit` with the {"text"} of a recipe, and `download` with {"query"}, the link of the picture whose recipe
-    is requested.
+    `submit` with the {"text"} of a recipe, and `download` with {"query"}, the link of the picture whose
+    recipe is requested.
     """
     return gr.HTML(
         answer({}),
