@@ -46,6 +46,7 @@ MAX_USER_TEXTURES = 8  # of one visitor; the oldest is dropped
 MAX_TEXTURE_VISITORS = 500  # visitors with textures; 30 kB each for the shipped checkpoint
 MAX_UPLOAD_CHARACTERS = 3_000_000  # of an image as a data URI; the page sends at most about 1024 x 512 pixels
 MAX_UPLOAD_SIDE = 2048  # pixels; bounds the memory of a decoded image
+MAX_PAGE_UPLOAD_SIDE = 512  # pixels of the shorter side, to which the page scales an image before it sends it
 MAX_JPEG_SCANS = 100  # a photograph has about ten; files with 100,000 scans take minutes to decode
 MAX_NAME_CHARACTERS = 24  # of a texture's name on its chip
 MAX_FILE_NAME_CHARACTERS = 1000  # of a file name that is read

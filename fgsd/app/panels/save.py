@@ -1,4 +1,4 @@
-"""The bar over the picture: what is watched, the tile preview, and the menu of what can be taken home."""
+"""The bar over the picture: the tile preview, and the menu that saves the picture."""
 
 from __future__ import annotations
 
@@ -53,9 +53,8 @@ MARKUP = """
 
 
 def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
-    """The component; its value is what `wire_save` answers. Fires `submit` with {"client_seq", "kind",
-    "query",
-    "view"} when the visitor wants a file of the steps.
+    """The component, whose value `wire_save` describes. It fires `submit` with {"client_seq", "kind",
+    "query", "view"} when the visitor requests a file that the server makes.
 
     Parameters
     ----------
