@@ -23,9 +23,7 @@ MAX_QUOTED_CHARACTERS = 40  # of a rejected value that an error message repeats
 # ---- one image or file: `fgsd.app.render` ----
 
 MAX_SERIES_SIDE = 128  # pixels of a side in strips, grids and loops, which hold up to 64 images
-MAX_LOOP_PASS_PIXELS = (
-    8 * 64 * 64
-)  # of a loop that are sampled together, so that the loop grows as one watches
+MAX_LOOP_PASS_PIXELS = 8 * 64 * 64  # of a loop that are sampled together, so that it grows while it plays
 MIN_FRAME_INTERVAL_S = 0.05  # seconds between two messages to the page
 MAX_KEPT_FRAMES = 16  # newest frames that the value of a component holds while a run goes on
 MAX_PREVIEW_CHARACTERS = 2_000_000  # of all step images of a run, about: 2 s on a line of 8 Mbit/s

@@ -152,8 +152,8 @@ def wire_save(panel: gr.HTML, state: ServerState) -> None:
             return
 
         def is_cancelled() -> bool:
-            newest = file_requests.is_current(session, file_id)
-            return not (newest and state.sequence.is_current(session, run_id))
+            file_is_current = file_requests.is_current(session, file_id)
+            return not (file_is_current and state.sequence.is_current(session, run_id))
 
         yield from make_file(visitor, query, is_cancelled)
 
