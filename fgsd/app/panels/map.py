@@ -1,4 +1,4 @@
-"""The map panel: the feature map and, under it, the chosen mixture."""
+"""The room on the left: the map of features and, under it, the mixture that is chosen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
 
 
 def panel_html(data: MapData, columns: int, rows: int) -> str:
-    """Return the markup, which never changes: the scripts draw the target and the map in it.
+    """The room's markup, which never changes: the scripts show the target and the map in it.
 
     Parameters
     ----------
