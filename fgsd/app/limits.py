@@ -23,9 +23,7 @@ MAX_QUOTED_CHARACTERS = 40  # of a rejected value that an error message repeats
 # ---- one image or file: `fgsd.app.render` ----
 
 MAX_SERIES_SIDE = 128  # pixels of a side in strips, grids and loops, which hold up to 64 images
-MAX_LOOP_PASS_PIXELS = (
-    8 * 64 * 64
-)  # of a loop that are sampled together, so that the loop grows as one watches
+MAX_LOOP_PASS_PIXELS = 8 * 64 * 64  # of a loop that are sampled together, so that it grows while it plays
 MIN_FRAME_INTERVAL_S = 0.05  # seconds between two messages to the page
 MAX_KEPT_FRAMES = 16  # newest frames that the value of a component holds while a run goes on
 MAX_PREVIEW_CHARACTERS = 2_000_000  # of all step images of a run, about: 2 s on a line of 8 Mbit/s
@@ -46,6 +44,7 @@ MAX_USER_TEXTURES = 8  # of one visitor; the oldest is dropped
 MAX_TEXTURE_VISITORS = 500  # visitors with textures; 30 kB each for the shipped checkpoint
 MAX_UPLOAD_CHARACTERS = 3_000_000  # of an image as a data URI; the page sends at most about 1024 x 512 pixels
 MAX_UPLOAD_SIDE = 2048  # pixels; bounds the memory of a decoded image
+MAX_PAGE_UPLOAD_SIDE = 512  # pixels of the shorter side, to which the page scales an image before it sends it
 MAX_JPEG_SCANS = 100  # a photograph has about ten; files with 100,000 scans take minutes to decode
 MAX_NAME_CHARACTERS = 24  # of a texture's name on its chip
 MAX_FILE_NAME_CHARACTERS = 1000  # of a file name that is read

@@ -1,4 +1,4 @@
-"""The API, as programs meet it: `gradio_client`, plain HTTP and an MCP client, against a served page."""
+"""The API of a served page, called by `gradio_client`, over plain HTTP and by an MCP client."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pixels(image) -> np.ndarray:
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of a few kB whose head says that it has so many pixels."""
+    """A PNG of a few kB whose header claims a side of that many pixels."""
     content = bytearray(encoded(picture()))
     content[16:24] = side.to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -64,9 +64,9 @@ def client(server, tmp_path_factory) -> Client:
 
 
 def called(web: httpx.Client, name: str, values) -> tuple[str, object]:
-    """The last event of a call, and what it brings; values in their order, or by name."""
+    """The last event of a call, and its data; values are positional (a list) or by name (a dict)."""
     version = "v2/" if isinstance(values, dict) else ""
-    body = json.dumps(values if version else {"data": values})  # with NaN, which httpx would not write
+    body = json.dumps(values if version else {"data": values})  # with NaN, which httpx refuses to encode
     begun = web.post(
         f"{API}/call/{version}{name}", content=body, headers={"content-type": "application/json"}
     )
@@ -91,7 +91,7 @@ def test_there_are_four_endpoints_and_no_others(web):
 
 
 class TestSample:
-    def test_the_same_call_gives_the_same_bits_which_are_those_of_the_library(self, client, pipe):
+    def test_the_same_call_gives_the_same_bits_as_the_library(self, client, pipe):
         options = {"n": 3, "size": 32, "steps": 4, "seed": 7, "strength": 1.5, "tileable": True}
         mixture = {"moss": 0.25, "slate": 0.75}
         first, link = client.predict(mixture, **options, api_name="/sample")
@@ -103,12 +103,12 @@ class TestSample:
             assert np.array_equal(pixels(Image.open(other)), pixels(image))
         assert link.startswith("?mix=moss:0.25,slate:0.75&images=3&size=32&seed=7")
 
-    def test_over_http_what_is_left_out_takes_its_default(self, web, pipe):
+    def test_over_http_missing_arguments_take_their_defaults(self, web, pipe):
         event, (files, _) = called(web, "sample", ["moss"])
         assert event == "complete"
         assert np.array_equal(fetched(web, files[0]), pixels(pipe.sample("moss")[0]))
 
-    def test_over_http_arguments_may_have_their_names(self, web, pipe):
+    def test_over_http_arguments_may_be_named(self, web, pipe):
         event, (files, _) = called(web, "sample", {"target": "brick", "seed": 3, **SMALL})
         assert event == "complete"
         assert np.array_equal(fetched(web, files[0]), pixels(pipe.sample("brick", seed=3, **SMALL)[0]))
@@ -138,7 +138,7 @@ class TestEmbed:
         assert result["sigma"] == pytest.approx(float(pipe.map.sigmas[level]), abs=1e-3)
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-    def test_a_data_uri_is_the_image_whatever_it_says_of_its_kind(self, web, client, tmp_path, kind):
+    def test_the_format_of_a_data_uri_is_detected_from_its_content(self, web, client, tmp_path, kind):
         picture().save(tmp_path / "same.png")
         same = client.predict(handle_file(tmp_path / "same.png"), api_name="/embed")
         content = encoded(picture(), kind, **({"lossless": True} if kind == "WEBP" else {}))
@@ -223,7 +223,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "values", "words"), BAD)
-def test_a_bad_call_is_answered_in_a_sentence(web, name, values, words):
+def test_a_bad_call_gets_a_sentence(web, name, values, words):
     event, text = called(web, name, values)
     sentence = text["error"] if event == "error" else text
     assert event in ("error", "400", "404")
@@ -252,7 +252,7 @@ def test_programs_share_the_queues_of_visitors_and_leave_nothing_behind(pipe):
     assert asyncio.run(page.preprocess_data(embed, [long], state)) == [long]
     assert long not in [config["props"].get("value") for config in state.components]
     del page
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
 def test_an_uploaded_file_that_is_no_image_is_refused(client, tmp_path):

@@ -60,7 +60,7 @@ settings.register_profile(
 )
 bad = settings.get_profile("bad")
 
-texts = st.text(st.characters(exclude_categories=()), max_size=60)  # halves of characters too
+texts = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
 plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts)
 anything = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=8
@@ -143,7 +143,7 @@ requests = st.builds(
 def check_sentence(error: RequestError) -> None:
     sentence = str(error)
     assert 10 < len(sentence) < 240 and "\n" not in sentence
-    sentence.encode()  # no half of a character in it
+    sentence.encode()  # without lone surrogates
 
 
 def check_ranges(request: SampleRequest) -> None:
@@ -181,7 +181,7 @@ def test_a_request_comes_back_from_its_link(request):
     check_ranges(request)
     target, options = from_link(to_link(request))
     again = parse(target, options)
-    if request.mode not in ("strip", "coarse-fine"):  # a link holds what its mode needs
+    if request.mode not in ("strip", "coarse-fine"):  # a link holds the parameter of its mode only
         assert again == type(again)(**{**vars_of(request), "points": again.points, "switch": again.switch})
     elif request.mode == "strip":
         assert again == type(again)(**{**vars_of(request), "switch": again.switch})

@@ -54,7 +54,7 @@ class TestFiles:
             cut = sheet.crop((left + 32, top, left + 64, top + 32))
             assert np.array_equal(np.asarray(cut), np.asarray(step.images[1]))
             words = np.asarray(sheet.crop((left, top + 64, left + 64, top + 64 + LABEL)))
-            assert words.min() < 100  # something is written there
+            assert words.min() < 100  # there is text
 
     def test_the_gif_has_a_frame_for_each_step(self, pipe):
         request = parse(n=1, size=32, steps=5)
@@ -68,7 +68,7 @@ class TestFiles:
         gif.seek(0)
         assert difference(gif.convert("RGB"), sample) > 30
 
-    def test_the_film_has_a_frame_for_each_step_and_holds_the_last(self, pipe):
+    def test_the_mp4_has_a_frame_for_each_step_and_holds_the_last(self, pipe):
         request = parse(n=1, size=32, steps=5)
         file = made(pipe, request, "mp4")
         assert file.data[4:8] == b"ftyp"
@@ -124,18 +124,18 @@ class TestPython:
             (MIXED, {"n": 1, "size": 32, "steps": 3, "sampler": "ancestral", "tileable": True}),
         ],
     )
-    def test_the_lines_make_the_same_pixels_to_the_bit(
+    def test_the_code_makes_the_same_pixels_to_the_bit(
         self, pipe, checkpoint_folder, tmp_path, monkeypatch, target, options
     ):
         monkeypatch.chdir(tmp_path)
         request = parse(target, **options)
-        known: dict = {}
-        exec(to_python(request, str(checkpoint_folder)), known)
+        names: dict = {}
+        exec(to_python(request, str(checkpoint_folder)), names)
         *_, batch = frames(pipe, request)
         sheet, side = opened(batch[-1]["src"]), request.size
         columns = batch[-1]["columns"]
-        assert len(known["images"]) == request.n
-        for k, image in enumerate(known["images"]):
+        assert len(names["images"]) == request.n
+        for k, image in enumerate(names["images"]):
             left, top = k % columns * side, k // columns * side
             cut = np.asarray(sheet.crop((left, top, left + side, top + side)))
             assert np.array_equal(cut, np.asarray(image))
@@ -151,21 +151,21 @@ class TestPython:
         monkeypatch.setattr("fgsd.app.render.frames._map_positions", lambda pipe, step: {})
         target = [{"name": "moss", "weight": 1, "move": [0.25, -0.5]}, {"name": "brick", "weight": 1}]
         request = parse(target, n=1, size=16, steps=3)
-        known: dict = {}
-        exec(to_python(request, str(checkpoint_folder)), known)
+        names: dict = {}
+        exec(to_python(request, str(checkpoint_folder)), names)
         shown = [frame for batch in frames(pipe, request) for frame in batch][-1]
         unmoved = [{**entry, "move": None} for entry in target]
         plain = [f for batch in frames(pipe, parse(unmoved, n=1, size=16, steps=3)) for f in batch][-1]
-        assert np.array_equal(np.asarray(opened(shown["src"])), np.asarray(known["images"][0]))
+        assert np.array_equal(np.asarray(opened(shown["src"])), np.asarray(names["images"][0]))
         assert shown["src"] != plain["src"]
 
-    def test_a_texture_of_the_visitors_own_is_in_no_lines(self, pipe, checkpoint_folder):
+    def test_code_cannot_have_a_texture_of_the_visitor(self, pipe, checkpoint_folder):
         lines = python_lines(pipe, str(checkpoint_folder))
         assert "save the File" in lines("?mix=my%2520photo:1.0")["error"]
         assert "pipe.table.of('moss')" in lines("?mix=moss:1.0")["lines"]
         assert lines(3) == {"error": "There is no picture to save yet."}
 
-    def test_a_name_is_a_string_whatever_it_holds(self):
+    def test_any_name_is_a_string_in_the_code(self):
         nasty = "'); import os; ('"
         lines = to_python(parse().__class__({nasty: 1.0}), "owner/name")
         assert f"target = pipe.table.of({nasty!r})" in lines

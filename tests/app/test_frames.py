@@ -1,4 +1,4 @@
-"""What a page shows of each step, and the budgets of its small pictures."""
+"""Frames of a run, and the budgets of the images of its steps."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TestFrames:
             cut = sheet.crop((left, top, left + 32, top + 32))
             assert np.array_equal(np.asarray(cut), np.asarray(image))
 
-    def test_read_outs(self, pipe):
+    def test_the_measurements(self, pipe):
         shown = flat(frames(pipe, parse(n=1, size=16, steps=6)))
         assert [frame["index"] for frame in shown] == [1, 2, 3, 4, 5, 6]
         assert {frame["steps"] for frame in shown} == {6}
@@ -70,7 +70,7 @@ class TestFrames:
                 cut = shown.crop((32, 0, 64, 32))
                 if frame["last"]:
                     assert difference(cut, images[1]) == 0
-                # previews lose colour from pixel to pixel, of which white noise has most
+                # lossy images lose fine colour, and white noise has most of it
                 right, wrong = (difference(cut.convert("L"), image.convert("L")) for image in images[::-1])
                 assert right < 10 and right < 0.6 * wrong
         assert [frame["estimate"] is None for frame in flat(frames(pipe, request))] == [False] * 4 + [True]
@@ -85,14 +85,14 @@ class TestFrames:
         target, settings = from_link(flat(frames(pipe, request))[0]["query"])
         assert parse(target, **settings) == request
 
-    def test_places_on_the_map_come_with_each_step(self, pipe, monkeypatch):
+    def test_each_frame_has_positions_on_the_map(self, pipe, monkeypatch):
         asked = []
 
-        def place(projection, phi, sigma):
+        def project(projection, phi, sigma):
             asked.append((projection, tuple(phi.shape), sigma))
             return np.array([[0.25, len(asked)]] * len(phi), dtype=np.float32)
 
-        feature_map = SimpleNamespace(projections=("pca", "umap"), project=place)
+        feature_map = SimpleNamespace(projections=("pca", "umap"), project=project)
         monkeypatch.setattr(pipe, "map", feature_map, raising=False)
         shown = flat(frames(pipe, parse(n=2, size=16, steps=3)))
         assert [frame["path"]["pca"] for frame in shown] == [[[0.25, k]] * 2 for k in (1.0, 3.0, 5.0)]
@@ -156,7 +156,7 @@ class TestStepImages:
         assert (columns, side) == (2, 16)
         assert [opened(uri).size for uri in uris] == [(32, 32)] * 2
 
-    def test_all_of_a_run_stay_within_the_budget_without_leaving_any_out(self):
+    def test_all_images_of_a_run_stay_within_the_budget(self):
         previews, images = StepImages(100), noise_images(4, 256)
         sides, spent = [], 0
         for _ in range(100):
@@ -181,10 +181,10 @@ class TestStepImages:
             before = clock.now
             previews.encode([images, images], seconds=0.05)
             took.append(clock.now - before)
-        assert took[0] > 0.5  # what it costs is not known yet
+        assert took[0] > 0.5  # the first step is encoded before its cost is known
         assert all(0.02 < one <= 0.05 for one in took[1:])
 
-    def test_a_whole_picture_keeps_every_bit(self):
+    def test_a_lossless_picture_keeps_every_bit(self):
         images = noise_images(16, 64)
         whole, columns, side = lossless_picture(images)
         assert (columns, side) == (4, 64)

@@ -1,6 +1,6 @@
-"""What the page relies on in the private parts of Gradio: a version that breaks a promise fails here.
+"""Contract of Gradio's private parts that the page uses: a version that breaks it fails here.
 
-What these parts do for visitors is tested where it matters: cancelling in `test_admission.py`, refusals in
+Their effects are tested elsewhere: cancelling in `test_admission.py`, refusals in
 `test_api.py`, sweeping in `test_queue_cleanup.py`, images of tools in `test_api.py`.
 """
 
@@ -64,7 +64,7 @@ def test_an_app_has_a_queue_that_keeps_events_and_messages_by_the_names_that_are
     queue.event_ids_to_events["1"] = event
     assert gradio_internals.busy_sessions(queue) == {"left"}
     del page, queue, event, button
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
 @pytest.mark.parametrize("forged", [None, 7, "text", [1]])
@@ -93,5 +93,5 @@ def test_parts_of_gradio_hold_the_temporary_folder_under_one_name(tmp_path, monk
     assert {module.DEFAULT_TEMP_DIR for module in holders} == {str(tmp_path)}
 
 
-def test_an_endpoint_that_is_unknown_has_an_error_of_its_own():
+def test_an_unknown_endpoint_has_a_class_of_errors():
     assert issubclass(gradio_internals.UnknownEndpoint, Exception)

@@ -101,7 +101,7 @@ def test_of_all_routes_of_gradio_only_these_are_open(pipe):
     }
     del page, app
     asyncio.set_event_loop(None)  # Gradio has set one
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_good_body_goes_on_as_it_came():
     assert response.json()[2] == len(body)
 
 
-def test_other_bodies_than_json_have_one_address():
+def test_bodies_other_than_json_have_one_address():
     files = {"files": ("a.png", b"x")}
     assert requested(echo, "POST", "/gradio_api/component_server", files=files).status_code == 415
     # Gradio would keep the upload_id for ever
@@ -202,7 +202,7 @@ def test_an_endless_body_is_refused_while_it_arrives(declared):
     assert received <= MAX_BODY_BYTES + 100_000 and (received == 0 or not declared)
 
 
-def test_a_slow_body_is_given_up(monkeypatch):
+def test_a_slow_body_is_refused(monkeypatch):
     monkeypatch.setattr(middleware, "TIMEOUT_BODY_S", 0.05)
 
     async def slow():
@@ -224,18 +224,18 @@ def test_a_slow_body_is_given_up(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["host", "x-forwarded-host"])
-def test_an_odd_host_is_refused(name):
+def test_a_malformed_host_is_refused(name):
     assert requested(echo, "GET", "/", headers={name: "[:: x"}).status_code == 400
     assert requested(echo, "GET", "/", headers={name: "a.hf.space, b"}).status_code == 200
     assert requested(echo, "GET", "/", headers={name: "[::1]:7860"}).status_code == 200
 
 
-def test_an_odd_server_is_refused():
+def test_a_malformed_server_is_refused():
     for value, status in (("http://[::", 400), ("nothing", 400), ("https://a.hf.space/x", 200)):
         assert requested(echo, "GET", "/", headers={"x-gradio-server": value}).status_code == status
 
 
-def test_a_session_must_have_a_name():
+def test_the_id_of_a_session_is_checked():
     assert requested(echo, "GET", "/gradio_api/queue/data?session_hash=a%00").status_code == 400
     assert requested(echo, "GET", "/gradio_api/heartbeat/..%2fx").status_code in (400, 404)
     assert requested(echo, "GET", "/gradio_api/heartbeat/abc").status_code == 200

@@ -97,7 +97,7 @@ class TestRequest:
         with pytest.raises(RequestError, match=words):
             parse(target)
 
-    def test_what_lies_in_itself_a_thousand_times_is_refused_too(self):
+    def test_a_deeply_nested_value_is_refused_too(self):
         deep: list = []
         for _ in range(5_000):
             deep = [deep]
@@ -106,7 +106,7 @@ class TestRequest:
 
 
 class TestLink:
-    def test_only_words_are_read(self):
+    def test_only_text_is_read(self):
         assert from_link({"mix": ["moss:1"]}) is None
         assert from_link({"mix": "moss:1", "size": {"a": 1}}) == from_link("?mix=moss:1")
 
@@ -120,7 +120,7 @@ class TestLink:
         assert parse(*link_of(request)[:1], **link_of(request)[1]) == request
         assert parse(*link_of(parse())[:1], **link_of(parse())[1]) == parse()
 
-    def test_it_reads_as_it_is_meant(self):
+    def test_it_is_readable(self):
         assert to_link(parse(seed=3)) == (
             "?mix=moss:1.0&images=4&size=64&seed=3&steps=16&strength=1.0&sampler=dpm2m&watch=noise"
         )
@@ -146,10 +146,10 @@ class TestLink:
     @pytest.mark.parametrize(
         "query", ["", "?", "?a=b", "?mix=", None, 3, ["mix"], "?mix=moss:1" + "0" * 3000]
     )
-    def test_what_is_no_link_changes_nothing(self, query):
+    def test_other_values_are_no_link(self, query):
         assert from_link(query) is None
 
-    def test_what_cannot_be_read_is_left_out_or_refused(self):
+    def test_unreadable_settings_are_left_out_and_mixtures_refused(self):
         target, settings = from_link("?mix=moss:1&seed=x&steps=1e9&strength=&tile=yes")
         assert settings == {"tileable": False}
         for mix in (
@@ -235,7 +235,7 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
     single = np.asarray(pipe.sample("brick", n=1, steps=16, size=64, seed=0)[0])
     assert np.abs(shown.astype(int) - single.astype(int)).max() <= 1  # rounding: a batch against a single
     del page
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
 class TestPreview:

@@ -1,4 +1,4 @@
-"""Recipe files, whole and forged."""
+"""Recipe files, valid and forged."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_name_that_is_taken_is_changed_everywhere(pipe, text):
     assert [entry["name"] for entry in recipe.target] == ["mine 2", "moss"]
 
 
-def test_a_texture_cannot_pass_for_a_class(pipe, text):
+def test_a_texture_with_the_name_of_a_class_is_renamed(pipe, text):
     content = json.loads(text)
     content["own"][0]["name"] = "moss"
     recipe = from_recipe(json.dumps(content), pipe, MARK, pipe.classes)
@@ -96,12 +96,12 @@ NO_RECIPES = [
 
 
 @pytest.mark.parametrize("text", [None, 3, [], *NO_RECIPES])
-def test_what_is_no_recipe_is_refused(pipe, text):
+def test_other_content_is_refused(pipe, text):
     with pytest.raises(RequestError, match="no recipe that this page can open"):
         from_recipe(text, pipe, MARK, pipe.classes)
 
 
-def test_too_large_a_file_is_refused_unread(pipe, text):
+def test_a_file_that_is_too_large_is_refused(pipe, text):
     with pytest.raises(RequestError, match="too large"):
         from_recipe(text + " " * MAX_RECIPE_CHARACTERS, pipe, MARK, pipe.classes)
 

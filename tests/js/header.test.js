@@ -75,6 +75,9 @@ test("after a restart the page opens with what was set, without the visitor's te
     switch: 0.5,
     places: 9,
   });
-  assert.equal(formatLink(linkOf(page)), "?mix=moss:0.25:0.1:0.0&images=4&size=64&tile=1&mode=strip&places=9");
+  assert.equal(
+    formatLink(linkOf(page)),
+    "?mix=moss:0.25:0.1:0.0&images=4&size=64&tile=1&mode=strip&places=9",
+  );
   assert.equal(linkOf({ ...page, userTextures: ["my photo", "moss"] }), null);
 });

@@ -13,7 +13,11 @@ const STOPS = [0.02, 0.1, 0.5, 2, 4];
 
 test("the pictures of a sheet lie in rows", () => {
   const sheet = { src: "a", columns: 2, side: 64, places: [[0], [1], [2]] };
-  assert.deepEqual(cellCorners(sheet), [[0, 0], [64, 0], [0, 64]]);
+  assert.deepEqual(cellCorners(sheet), [
+    [0, 0],
+    [64, 0],
+    [0, 64],
+  ]);
 });
 
 test("a picture takes all of its positions, and a later sheet wins", () => {
@@ -21,12 +25,18 @@ test("a picture takes all of its positions, and a later sheet wins", () => {
     { src: "a", columns: 2, side: 64, places: [[0, 4], [2]] },
     { src: "b", columns: 1, side: 64, places: [[2]] },
   ];
-  const cells = new Map([["a", ["first", "coarse"]], ["b", ["fine"]]]);
+  const cells = new Map([
+    ["a", ["first", "coarse"]],
+    ["b", ["fine"]],
+  ]);
   assert.deepEqual(byPosition(sheets, cells), ["first", , "fine", , "first"]);
 });
 
 test("the headline names the way through the textures", () => {
-  const [ends, chosen] = [["brick", "moss"], [{}, {}]];
+  const [ends, chosen] = [
+    ["brick", "moss"],
+    [{}, {}],
+  ];
   assert.equal(headline({ mode: "strip", ends, chosen }), "brick → moss");
   assert.equal(headline({ mode: "loop", ends, chosen }), "brick → moss → brick");
   assert.equal(headline({ mode: "grid", ends, chosen }), "Click a picture to take its mixture.");
@@ -34,21 +44,34 @@ test("the headline names the way through the textures", () => {
 });
 
 test("a row of a strip finds its pictures: guided, blended, and the one unguided", () => {
-  assert.deepEqual([0, 3].map((k) => pictureIndex(0, k, 7)), [0, 3]);
-  assert.deepEqual([0, 3].map((k) => pictureIndex(1, k, 7)), [7, 10]);
-  assert.deepEqual([0, 3].map((k) => pictureIndex(2, k, 7)), [14, 14]);
+  assert.deepEqual(
+    [0, 3].map((k) => pictureIndex(0, k, 7)),
+    [0, 3],
+  );
+  assert.deepEqual(
+    [0, 3].map((k) => pictureIndex(1, k, 7)),
+    [7, 10],
+  );
+  assert.deepEqual(
+    [0, 3].map((k) => pictureIndex(2, k, 7)),
+    [14, 14],
+  );
 });
 
 test("arrow keys move by one, or by a row", () => {
-  assert.deepEqual(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].map((key) => neighbour(key, 12, 5)), [
-    11, 13, 7, 17,
-  ]);
+  assert.deepEqual(
+    ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].map((key) => neighbour(key, 12, 5)),
+    [11, 13, 7, 17],
+  );
   assert.equal(neighbour("Enter", 12, 5), null);
 });
 
 test("a loop shows the nearest picture before a position, around the end too", () => {
   const pictures = [, , "c", , "e", ,];
-  assert.deepEqual([2, 3, 4, 5, 0, 1, 8].map((position) => arrivedPosition(pictures, position, 6)), [2, 2, 4, 4, 4, 4, 2]);
+  assert.deepEqual(
+    [2, 3, 4, 5, 0, 1, 8].map((position) => arrivedPosition(pictures, position, 6)),
+    [2, 2, 4, 4, 4, 4, 2],
+  );
   assert.equal(arrivedPosition([], 2, 3), 2);
 });
 
@@ -57,11 +80,10 @@ test("the slider of coarse/fine runs from high noise to low", () => {
   assert.equal(sliderPosition(STOPS, 0.02), 4);
   assert.equal(sliderPosition(STOPS, 0.9), 2); // nearest by ratio
   for (const [k, sigma] of STOPS.entries()) assert.equal(sigmaAt(STOPS, STOPS.length - 1 - k), sigma);
-  assert.deepEqual([0, 2, 4].map((position) => switchLabel(STOPS, position)), [
-    "the second alone",
-    "switch at σ = 0.50",
-    "the first alone",
-  ]);
+  assert.deepEqual(
+    [0, 2, 4].map((position) => switchLabel(STOPS, position)),
+    ["the second alone", "switch at σ = 0.50", "the first alone"],
+  );
 });
 
 test("mixtures and times are printed short", () => {

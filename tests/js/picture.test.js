@@ -12,7 +12,10 @@ import { playedStep, stepAt, stepMs } from "../../fgsd/app/web/picture/timeline.
 const frame = (index, more = {}) => ({ index, steps: 16, sigma: 1, distance: 1, ...more });
 
 test("the steps are spread evenly over the chart; a single one is in the middle", () => {
-  assert.deepEqual([1, 2, 3].map((index) => stepX(index, 3)), [0, 50, 100]);
+  assert.deepEqual(
+    [1, 2, 3].map((index) => stepX(index, 3)),
+    [0, 50, 100],
+  );
   assert.equal(stepX(1, 1), 50);
 });
 
@@ -33,26 +36,47 @@ test("distance is drawn from 0 to the largest, which is at least 1", () => {
 });
 
 test("the points of a line are in the units of the view box, with the origin at the top", () => {
-  assert.equal(polylinePoints([frame(1), frame(3)], 3, ({ index }) => (index === 1 ? 1 : 0)), "0.00,6.00 100.00,94.00");
-  assert.equal(polylinePoints([], 16, () => 0), "");
+  assert.equal(
+    polylinePoints([frame(1), frame(3)], 3, ({ index }) => (index === 1 ? 1 : 0)),
+    "0.00,6.00 100.00,94.00",
+  );
+  assert.equal(
+    polylinePoints([], 16, () => 0),
+    "",
+  );
 });
 
 test("a step that has not arrived gives way to the nearest before it, or to the first", () => {
   const steps = [frame(1), undefined, undefined, frame(4)];
-  assert.deepEqual([1, 2, 3, 4, 99, -3].map((index) => nearestStep(steps, index)?.index), [1, 1, 1, 4, 4, 1]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 99, -3].map((index) => nearestStep(steps, index)?.index),
+    [1, 1, 1, 4, 4, 1],
+  );
   assert.equal(nearestStep([undefined, frame(2)], 1)?.index, 2);
   assert.equal(nearestStep([], 1), undefined);
 });
 
 test("a run keeps each step once, however often it arrives", () => {
   const run = new Run(3);
-  assert.deepEqual(run.add([frame(1), frame(3)]).map(({ index }) => index), [1, 3]);
-  assert.deepEqual(run.add([frame(1), frame(2), frame(3)]).map(({ index }) => index), [2]);
-  assert.deepEqual(run.arrived().map(({ index }) => index), [1, 2, 3]);
+  assert.deepEqual(
+    run.add([frame(1), frame(3)]).map(({ index }) => index),
+    [1, 3],
+  );
+  assert.deepEqual(
+    run.add([frame(1), frame(2), frame(3)]).map(({ index }) => index),
+    [2],
+  );
+  assert.deepEqual(
+    run.arrived().map(({ index }) => index),
+    [1, 2, 3],
+  );
 });
 
 test("the pointer over the chart finds its step, at the edges too", () => {
-  assert.deepEqual([-1, 0, 0.26, 0.5, 1, 2].map((share) => stepAt(share, 16)), [1, 1, 5, 9, 16, 16]);
+  assert.deepEqual(
+    [-1, 0, 0.26, 0.5, 1, 2].map((share) => stepAt(share, 16)),
+    [1, 1, 5, 9, 16, 16],
+  );
   assert.equal(stepAt(0.7, 1), 1);
 });
 
@@ -61,7 +85,10 @@ test("a run plays in 1.6 seconds, unless its steps would be too short or too lon
   assert.equal(stepMs(100), 30);
   assert.equal(stepMs(4), 120);
   assert.equal(stepMs(16, 500), 31.25);
-  assert.deepEqual([0, 99, 100, 250, 1e6].map((elapsed) => playedStep(1, elapsed, 100, 16)), [1, 1, 2, 3, 16]);
+  assert.deepEqual(
+    [0, 99, 100, 250, 1e6].map((elapsed) => playedStep(1, elapsed, 100, 16)),
+    [1, 1, 2, 3, 16],
+  );
 });
 
 test("a preview shows one image, whatever is watched", () => {
@@ -71,7 +98,15 @@ test("a preview shows one image, whatever is watched", () => {
 });
 
 test("the read-outs have the digits that matter", () => {
-  const values = { index: 3, steps: 16, sigma: 0.25, distance: null, ms: 3.14, evaluations: 4, device: "cpu" };
+  const values = {
+    index: 3,
+    steps: 16,
+    sigma: 0.25,
+    distance: null,
+    ms: 3.14,
+    evaluations: 4,
+    device: "cpu",
+  };
   assert.deepEqual(readouts(values), {
     step: "3 / 16",
     sigma: "0.250",

@@ -31,7 +31,10 @@ test("recipes are told from images by their name or their type", () => {
 
 test("files that are too large are named", () => {
   assert.equal(sizeError({ name: "a.png", size: 16e6 }, "image"), null);
-  assert.equal(sizeError({ name: "a.png", size: 16e6 + 1 }, "image"), "a.png is larger than 16 MB; scale it down.");
+  assert.equal(
+    sizeError({ name: "a.png", size: 16e6 + 1 }, "image"),
+    "a.png is larger than 16 MB; scale it down.",
+  );
   assert.equal(sizeError({ name: "b.json", size: 1.6e6 }, "recipe"), null);
   assert.equal(sizeError({ name: "b.json", size: 1.7e6 }, "recipe"), "b.json is too large for a recipe.");
 });

@@ -1,4 +1,4 @@
-"""The controls under the picture: what a visitor sets for every run, the rest folded away."""
+"""The controls under the picture; those that few visitors need are folded away."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fgsd.app.requests.request import (
 
 @dataclass(frozen=True)
 class Controls:
-    """The components that the page's events read or change."""
+    """The components that the page's events take as input or change."""
 
     n: gr.Radio
     size: gr.Dropdown
@@ -35,11 +35,11 @@ class Controls:
     another: gr.Button
 
     def settings(self) -> dict[str, gr.components.Component]:
-        """The settings by name, as in `SETTINGS`."""
+        """The settings by name, in the order of `SETTINGS`."""
         return {name: getattr(self, name) for name in SETTINGS}
 
     def check_choices(self, settings: Mapping[str, Any]) -> None:
-        """`RequestError` if a setting, fine in itself, is none of those that its control offers."""
+        """`RequestError` if a setting is valid, but not among the choices of its control."""
         for name, control in self.settings().items():
             offered = [value for _, value in getattr(control, "choices", ())]
             if name in settings and offered and settings[name] not in offered:
@@ -48,7 +48,7 @@ class Controls:
 
 
 def create_view() -> gr.Radio:
-    """What is watched of the steps; it stands over the picture."""
+    """The choice of what to show of each step; it lies over the picture."""
     return gr.Radio(
         list(VIEWS.items()), value="noise", label="Watch", elem_id="view", min_width=200, container=False
     )

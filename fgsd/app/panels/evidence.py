@@ -1,4 +1,4 @@
-"""The report of `fgsd report` over the page: asked of the server only when a visitor opens it."""
+"""The report of `fgsd report`, shown over the page; the browser requests it when a visitor opens it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TEMPLATE = f"""
 
 
 def create_evidence() -> gr.HTML:
-    """The button in the header, and the place where the report opens."""
+    """The button in the header, and the dialog that holds the report."""
     return gr.HTML(TEMPLATE, js_on_load=mount_script("evidence"), apply_default_css=False, elem_id="evidence")
 
 
 def evidence_route(report: Path) -> Route:
-    """Serves this one file, and nothing beside it."""
+    """A route that serves this one file."""
     return Route(f"/{ADDRESS}", lambda request: FileResponse(report, media_type="text/html"))

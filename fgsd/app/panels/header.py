@@ -31,12 +31,12 @@ TOOLBAR = """
 
 
 def create_title() -> gr.HTML:
-    """The title and what one does here."""
+    """The title, and one sentence on what to do."""
     return gr.HTML(TITLE, apply_default_css=False, elem_id="title", js_on_load=None)
 
 
 def create_toolbar(first: str) -> gr.HTML:
-    """The buttons; they need nothing of the server.
+    """The buttons, which work without the server.
 
     Parameters
     ----------

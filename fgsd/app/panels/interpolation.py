@@ -1,4 +1,4 @@
-"""The room for what lies between textures, in the place of the picture; and the switch above both."""
+"""The interpolation panel, which takes the place of the picture, and the tabs of the modes above both."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ MARKUP = """
 
 
 def create_modes() -> gr.HTML:
-    """The switch. Fires `release` when the visitor has chosen, and `select` when they take a slider."""
+    """The tabs of the modes.
+
+    They fire `release` when the visitor has chosen a mode or let go of the slider of the interpolation panel,
+    and `select` when the visitor grabs that slider.
+    """
     buttons = "".join(
         f'<button type="button" role="tab" data-mode="{mode}" aria-selected="false">{label}</button>'
         for label, mode in MODES.items()
@@ -69,10 +73,11 @@ def create_modes() -> gr.HTML:
 
 
 def create_interpolation_panel(admission: Admission, store: UserTextureStore) -> gr.HTML:
-    """The room. Its value: {"run"} with "frame" (see `fgsd.app.render.interpolations`), "need", "error" or
-    "stopped"; runs
-    are numbered as those of the picture room. Fires `select` with the weights of a picture that was clicked,
-    `input` when missing textures shall be added, and `release` when the two textures shall be swapped.
+    """The component. Its value is {"run"} with "frame" (see `fgsd.app.render.interpolations`), "need",
+    "error" or "stopped"; ids of runs are shared with the picture panel.
+
+    It fires `select` with the weights of a picture that was clicked, `input` when missing textures are to be
+    added, and `release` when the two textures are to be swapped.
     """
     pipe = admission.scheduler.pipe
     stops = json.dumps(switch_stops(pipe.table.sigmas))

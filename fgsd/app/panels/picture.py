@@ -1,4 +1,4 @@
-"""The room on the right: the picture, as it condenses, with a timeline, a chart and read-outs."""
+"""The picture panel: the steps of a run as they arrive, with a timeline, a chart and read-outs."""
 
 from __future__ import annotations
 
@@ -52,26 +52,24 @@ MARKUP = f"""
 """
 
 
-def create_picture_panel(follow: Callable) -> gr.HTML:
-    """The component. Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}; runs are
-    numbered, and what comes late from an older run than the one on screen is ignored. "frames" are the
-    newest steps of the run, at its end all of them; "link" becomes the page's address. The first value, of
-    run 0, plays before any request; its "first" is the link of its picture. Fires `input` with the query of
-    the address when the visitor goes back or forward.
+def create_picture_panel(preview: Callable) -> gr.HTML:
+    """The component; it fires `input` with the query of the address when the visitor goes back or forward.
 
-    In the browser it tells the other rooms, by events of the document: `fgsd:path` {run, index, places} of
-    each step that comes or is looked at, and `fgsd:frame` with each frame on screen.
+    Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}, where "run" is an id: the page
+    ignores what arrives late from a run older than the one on the screen. "frames" are the newest steps of
+    the run (all of them at its end), by index. "link" becomes the page's address. The first value, of run 0,
+    plays before any request; its "first" is the link of its picture.
 
     Parameters
     ----------
-    follow : callable
-        Gives the picture at a place of the pin; see `fgsd.app.serving.preview`.
+    preview : callable
+        Makes the picture at a position of the ring; see `fgsd.app.serving.preview`.
     """
     return gr.HTML(
         {"run": 0, "frames": []},
         html_template=MARKUP,
         js_on_load=mount_script("picture"),
-        server_functions=[follow],
+        server_functions=[preview],
         apply_default_css=False,
         elem_id="picture-panel",
     )

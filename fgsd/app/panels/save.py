@@ -1,4 +1,4 @@
-"""The bar over the picture: what is watched, the tile preview, and the menu of what can be taken home."""
+"""The bar over the picture: the tile preview, and the menu that saves the picture."""
 
 from __future__ import annotations
 
@@ -53,9 +53,8 @@ MARKUP = """
 
 
 def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
-    """The component; its value is what `wire_save` answers. Fires `submit` with {"client_seq", "kind",
-    "query",
-    "view"} when the visitor wants a file of the steps.
+    """The component, whose value `wire_save` describes. It fires `submit` with {"client_seq", "kind",
+    "query", "view"} when the visitor requests a file that the server makes.
 
     Parameters
     ----------
@@ -153,8 +152,8 @@ def wire_save(panel: gr.HTML, state: ServerState) -> None:
             return
 
         def is_cancelled() -> bool:
-            newest = file_requests.is_current(session, file_id)
-            return not (newest and state.sequence.is_current(session, run_id))
+            file_is_current = file_requests.is_current(session, file_id)
+            return not (file_is_current and state.sequence.is_current(session, run_id))
 
         yield from make_file(visitor, query, is_cancelled)
 

@@ -1,4 +1,4 @@
-"""The visitor's own textures: the button, the images dropped or pasted, and the files that hold recipes."""
+"""The user textures panel: images of the visitor become textures, and recipe files are saved and opened."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from fgsd.app.gradio_internals import event_data
+from fgsd.app.limits import MAX_PAGE_UPLOAD_SIDE
 from fgsd.app.panels.state import IMAGE_QUEUE, PRIVATE, Components, ServerState
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.recipe import SUFFIX, fingerprint, from_recipe, to_recipe
@@ -24,10 +25,9 @@ from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.app.web_files import SAMPLE_IF_ASKED, mount_script
 from fgsd.checkpoint import CheckpointInfo
 
-MAX_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
-WORDS = (
+NEAREST_TITLE = (
     "Distances are in spreads within a class: a crop of the class itself is at about 1. A photograph of "
     "something that the network has never seen brings its colours, but its samples may take the structure of "
     "classes that it knows."
@@ -42,7 +42,7 @@ MARKUP = """
     <input type="file" class="camera" accept="image/*" capture="environment" aria-label="A photograph" hidden>
   </div>
   <div class="thumbs" role="group" aria-label="Your textures"></div>
-  <p class="nearest" hidden title="{words}"></p>
+  <p class="nearest" hidden title="{title}"></p>
   <button type="button" class="remove" hidden>×</button>
   <p class="note" role="status" hidden></p>
   <p class="error" role="alert" hidden></p>
@@ -52,15 +52,17 @@ MARKUP = """
 
 
 def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
-    """The component. Its value is {"serial", "own", "chosen", "sample", "error", "file", "visitor"}, see
-    `panel_value`.
+    """The component, whose value `panel_value` describes.
 
     It fires `upload` with {"image", "name"}, `select` with {"name", "adding"}, `delete` with {"name"},
-    `submit` with {"text"} of a recipe, and `download` with {"query"}, the link of the recipe that is wanted.
+    `submit` with the {"text"} of a recipe, and `download` with {"query"}, the link of the picture whose
+    recipe is requested.
     """
     return gr.HTML(
         panel_value({}),
-        html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), words=WORDS),
+        html_template=MARKUP.format(
+            side=min(info.image_size or MAX_PAGE_UPLOAD_SIDE, MAX_PAGE_UPLOAD_SIDE), title=NEAREST_TITLE
+        ),
         js_on_load=mount_script("user_textures"),
         apply_default_css=False,
         elem_id="user-textures-panel",

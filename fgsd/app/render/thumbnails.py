@@ -39,10 +39,10 @@ def thumbnails(
     side : int
         Side of a thumbnail, in pixels.
     """
-    known = set() if data is None else set(data.classes)
+    available = set() if data is None else set(data.classes)
     pictures = []
     for name in classes:
-        if data is None or name not in known:
+        if data is None or name not in available:
             pictures.append(Image.new("RGB", (side, side), MISSING))
             continue
         image = data.image(name)

@@ -1,5 +1,5 @@
-// The report in a frame over the page. The frame is made when the visitor first opens it, so that the first screen
-// does not wait for it.
+// The report in a frame over the page. The frame is made when the visitor first opens it, so that the first
+// screen does not wait for it.
 import { find, make } from "../shared/dom.js";
 
 /** @param {import("../shared/dom.js").Panel} panel */
@@ -15,7 +15,8 @@ export function mount({ element }) {
   }
 
   /**
-   * Follow a link to a part of the report by hand, so that it is no step of the page's history, which is undo and redo.
+   * Follow a link to a part of the report by hand, so that it is no step of the page's history, which is undo
+   * and redo.
    *
    * @param {Event} event
    * @param {Document} report

@@ -27,7 +27,8 @@ function isFavourite(entry) {
 }
 
 /**
- * The favourites in a stored text. It may be damaged, or of another version of the page: only valid entries count.
+ * The favourites in a stored text. It may be damaged, or of another version of the page: only valid entries
+ * count.
  *
  * @param {string | null} text
  * @returns {Favourite[]} the newest first
@@ -107,7 +108,11 @@ export function createFavourites(toolbar) {
 
   /** @param {Favourite} favourite */
   function item({ link, src, label }) {
-    const open = make("button", { type: "button", className: "open", title: label }, make("img", { src, alt: "" }));
+    const open = make(
+      "button",
+      { type: "button", className: "open", title: label },
+      make("img", { src, alt: "" }),
+    );
     open.setAttribute("aria-label", `Open ${label}`);
     open.addEventListener("click", () => {
       setOpen(false);

@@ -7,7 +7,8 @@ import { postponeAborts } from "./leaving.js";
 import { watchServer } from "./reconnect.js";
 import { createUndo } from "./undo.js";
 
-const SAMPLED_AT_ONCE = "[type=range], [type=number], [type=radio], [type=checkbox]"; // controls that change a run
+// controls whose change starts a run
+const CONTROLS = "[type=range], [type=number], [type=radio], [type=checkbox]";
 
 /** Enable the Stop button while the newest run, of whichever panel, has more steps to come. */
 function enableStop() {
@@ -20,11 +21,11 @@ function enableStop() {
   });
 }
 
-/** Sample what the visitor sets, once they have let go of the control; Gradio hears of it in the same moment. */
+/** Sample after a control has changed. Gradio takes its new value from the same event, so it comes first. */
 function sampleChanges() {
   document.addEventListener("change", (event) => {
     if (!closest(event, "#controls") || closest(event, "#view")) return;
-    if (/** @type {Element} */ (event.target).matches(SAMPLED_AT_ONCE)) setTimeout(pressSample);
+    if (/** @type {Element} */ (event.target).matches(CONTROLS)) setTimeout(pressSample);
   });
 }
 

@@ -1,6 +1,6 @@
-// Notices that the server is away, because it is restarted or the network fails, and says so. Once a server answers
-// again, the page reloads as it was. By itself, Gradio notices only when an event fails, and then opens whatever the
-// address holds.
+// Notices that the server is away, because it is restarted or the network fails, and says so. Once a server
+// answers again, the page reloads as it was. By itself, Gradio notices only when an event fails, and then
+// opens whatever the address holds.
 import { replaceQuery, withLink } from "../shared/address.js";
 import { find } from "../shared/dom.js";
 import { on } from "../shared/events.js";
@@ -18,8 +18,8 @@ const TEXTURES_LOST = "The server was started again: your own textures are gone,
 const LOST_KEY = "fgsd:lost"; // in the tab's storage: the reloaded page is to say that textures were lost
 
 /**
- * What the visitor has set, as a link. Changes that no run has answered yet are in it as well; textures of the
- * visitor are not, since they went with the server.
+ * What the visitor has set, as a link. Changes that no run has answered yet are in it as well; textures of
+ * the visitor are not, since they went with the server.
  *
  * @param {Object} page
  * @param {TargetEntry[]} page.target weights in percent
@@ -55,7 +55,11 @@ function saveInAddress() {
   replaceQuery(withLink(location.search, linkOf({ target, userTextures, names, settings, mode })));
 }
 
-/** Id of the server that answers: another one after a restart. @returns {Promise<string | null>} null if none does */
+/**
+ * Id of the server that answers, which is another after a restart.
+ *
+ * @returns {Promise<string | null>} null if none answers
+ */
 async function answeringServer() {
   try {
     const response = await fetch(new URL("gradio_api/app_id", document.baseURI), { cache: "no-store" });

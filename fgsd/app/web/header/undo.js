@@ -1,8 +1,10 @@
 // Undo and redo: they go through the browser's history, of which each sampled picture is a step.
+import { currentStep } from "../shared/address.js";
 import { closest, find } from "../shared/dom.js";
 import { subscribe } from "../shared/session.js";
 
-const TEXT_FIELD = "textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox], [type=button])";
+const TEXT_FIELD =
+  "textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox], [type=button])";
 
 /**
  * How far to go in the history: as far as the steps of this page reach, since further back is another page.
@@ -35,11 +37,15 @@ export function createUndo(toolbar) {
     last: 0, // the newest step
   };
 
-  /** Go through the history, one move at a time: of two moves at once, browsers drop the first. @param {number} by */
+  /**
+   * Go through the history, one move at a time: of two moves at once, browsers drop the first.
+   *
+   * @param {number} by steps
+   */
   function move(by) {
     state.pending += by;
     if (state.moving || !state.pending) return;
-    const distance = distanceToGo(state.pending, { step: history.state?.step ?? 0, last: state.last });
+    const distance = distanceToGo(state.pending, { step: currentStep(), last: state.last });
     state.pending = 0;
     state.moving = distance !== 0;
     if (state.moving) history.go(distance);

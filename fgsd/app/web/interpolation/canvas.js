@@ -47,7 +47,11 @@ export function drawLarge(canvas, picture) {
   );
   source.drawImage(picture, 0, 0);
   resize(canvas, out);
-  contextOf(canvas).putImageData(enlarge(source.getImageData(0, 0, side, side), out, lanczosTaps(side, out)), 0, 0);
+  contextOf(canvas).putImageData(
+    enlarge(source.getImageData(0, 0, side, side), out, lanczosTaps(side, out)),
+    0,
+    0,
+  );
 }
 
 /**

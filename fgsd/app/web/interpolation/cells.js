@@ -1,5 +1,5 @@
-// The pictures of a strip or a grid as buttons: a click takes the mixture of one as the target. Tab reaches one
-// of them, and arrow keys move from there.
+// The pictures of a strip or a grid as buttons: a click takes the mixture of one as the target. Tab reaches
+// one of them, and arrow keys move from there.
 import { find, findAll, make } from "../shared/dom.js";
 import { formatMixture } from "../shared/format.js";
 

@@ -1,13 +1,14 @@
-// Coarse/fine: one picture that takes coarse structure from one texture and detail from another. A slider sets the
-// noise level at which diffusion switches from the first to the second; while it is dragged, a preview follows.
+// Coarse/fine: one picture that takes coarse structure from one texture and detail from another. A slider
+// sets the noise level at which diffusion switches from the first to the second; while it is dragged, a
+// preview follows.
 import { find, findAll, make } from "../shared/dom.js";
 import { drawLarge } from "./canvas.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
 /**
- * Position on the slider of the stop nearest to a noise level. The slider runs like diffusion, from the highest
- * level on the left to the lowest on the right.
+ * Position on the slider of the stop nearest to a noise level. The slider runs like diffusion, from the
+ * highest level on the left to the lowest on the right.
  *
  * @param {number[]} stops noise levels, increasing
  * @param {number} sigma

@@ -18,7 +18,8 @@ import { createStages } from "./stages.js";
  * @typedef {Object} Value
  * @property {number} run its id; what arrives late from a run older than the one on the screen is ignored
  * @property {SentFrame} [frame]
- * @property {{ mode: string, sentence: string, button: string }} [need] textures are missing: a sentence that says so
+ * @property {{ mode: string, sentence: string, button: string }} [need] textures are missing: a sentence that
+ *  says so
  *  and the words of the button that adds them
  * @property {string} [link] of the run
  * @property {string} [error] a sentence for the visitor
@@ -64,7 +65,9 @@ export function mount({ element, trigger, props, server, watch }) {
     coarseFine: coarseFine.createStage,
     onSelect: (weights) => trigger("select", { weights }),
   });
-  const files = createExports(find(panel, ".exports"), { onCopied: () => (status.textContent = "Link copied.") });
+  const files = createExports(find(panel, ".exports"), {
+    onCopied: () => (status.textContent = "Link copied."),
+  });
 
   // ---- what arrives ----
 
@@ -165,7 +168,9 @@ export function mount({ element, trigger, props, server, watch }) {
   /** Offer the numbers of pictures that a strip of these textures can have. @param {SentFrame} frame */
   function offerSizes({ count, fitting }) {
     if (stripSize.value === String(count) && stripSize.length === fitting.length) return;
-    const options = fitting.map((n) => make("option", { value: String(n), textContent: String(n), selected: n === count }));
+    const options = fitting.map((n) =>
+      make("option", { value: String(n), textContent: String(n), selected: n === count }),
+    );
     stripSize.replaceChildren(...options);
   }
 

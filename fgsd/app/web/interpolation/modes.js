@@ -1,5 +1,5 @@
-// The tabs over the picture: what is made of the chosen textures. The value is the mode; its sliders are in the
-// interpolation panel, which changes them by the event "interpolation".
+// The tabs over the picture: what is made of the chosen textures. The value is the mode; its sliders are in
+// the interpolation panel, which changes them by the event "interpolation".
 import { closest, find, findAll } from "../shared/dom.js";
 import { on } from "../shared/events.js";
 import { announce } from "../shared/session.js";
@@ -59,7 +59,8 @@ export function mount({ element, trigger, props, watch }) {
     change(changes);
     trigger(kind);
   });
-  on("drag", (dragging) => right.toggleAttribute("data-drag", dragging)); // a preview is a single picture in all modes
+  // a preview is a single picture, whatever the mode
+  on("drag", (dragging) => right.toggleAttribute("data-drag", dragging));
   watch("value", draw);
   draw();
 }

@@ -22,7 +22,8 @@ import { createStrip } from "./strip.js";
  * @param {Object} options
  * @param {StageMaker} options.loop
  * @param {StageMaker} options.coarseFine
- * @param {(weights: Record<string, number>) => void} options.onSelect a picture was clicked, which has this mixture
+ * @param {(weights: Record<string, number>) => void} options.onSelect a picture was clicked, which has this
+ *  mixture
  */
 export function createStages(element, { loop, coarseFine, onSelect }) {
   /** @type {Record<Frame["mode"], StageMaker>} */

@@ -14,7 +14,8 @@ const ROWS = [
 ];
 
 /**
- * Which picture a row shows at a position: the guided ones come first, then the blends, then one unguided picture.
+ * Which picture a row shows at a position: the guided ones come first, then the blends, then one unguided
+ * picture.
  *
  * @param {number} row
  * @param {number} position
@@ -40,7 +41,9 @@ export function createStrip(stage, frame) {
       make("div", { className: "cells" }, ...cells),
     );
   });
-  const figures = ROWS.map(([name]) => make("figure", {}, make("canvas"), make("figcaption", { textContent: name })));
+  const figures = ROWS.map(([name]) =>
+    make("figure", {}, make("canvas"), make("figcaption", { textContent: name })),
+  );
   stage.append(...rows, make("div", { className: "enlarged" }, ...figures));
 
   function paintEnlarged() {

@@ -83,6 +83,7 @@ export class Thumbnails {
   /** Show these textures of the visitor, and no others. @param {UserTexture[]} textures */
   setUserTextures(textures) {
     const known = new Map(textures.map((texture) => [texture.name, texture]));
+    if (!known.size && !this.#userTextures.size) return;
     for (const name of this.#userTextures.keys()) {
       if (known.has(name)) continue;
       this.buttons.get(name)?.remove();

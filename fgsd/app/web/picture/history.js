@@ -1,10 +1,7 @@
 // Each picture that was sampled is a step of the browser's history: Back and Forward undo and redo.
-import { hasMixture, pushQuery, replaceQuery, withMapViewOf } from "../shared/address.js";
+import { currentStep, hasMixture, pushQuery, replaceQuery, withMapViewOf } from "../shared/address.js";
 import { on } from "../shared/events.js";
 import { announce } from "../shared/session.js";
-
-/** Position in the undo history; a page that was just opened is at 0. @returns {number} */
-export const currentStep = () => window.history.state?.step ?? 0;
 
 /**
  * What the address becomes when the picture of a link is on the screen.
@@ -48,12 +45,12 @@ export function createHistory({ first, open }) {
   function remember(link) {
     const change = addressChange(link, first(), location.search);
     const query = withMapViewOf(link, location.search);
+    if (change !== "same" && state.traversing) return; // a late picture of a step that the visitor has left
     if (change === "same") state.traversing = false;
-    else if (state.traversing) return; // the picture of a step that the visitor has already left
     else if (change === "replace") replaceQuery(query);
     else {
-      state.last = currentStep() + 1;
-      pushQuery(query, { step: state.last });
+      pushQuery(query);
+      state.last = currentStep(); // later steps are gone: there is nothing to redo
     }
     announceStep();
   }

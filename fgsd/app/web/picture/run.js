@@ -21,7 +21,8 @@
  * @property {string} label the target, in words
  * @property {string} name for files
  * @property {string} query the link of the picture
- * @property {Record<string, import("../shared/events.js").Point[]>} [path] the images on the map, by projection
+ * @property {Record<string, import("../shared/events.js").Point[]>} [path] the images on the map, by
+ *  projection
  * @property {boolean} [preview] the frame follows a drag, and is no step of a run
  */
 

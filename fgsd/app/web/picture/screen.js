@@ -92,7 +92,8 @@ export function createScreen(panel, { isWanted, onPainted }) {
       contents.map((content) => decodeImage((content === "estimate" && frame.estimate) || frame.src)),
     );
     if (number < state.painted || run !== panel.dataset.run || !isWanted(frame)) return undefined;
-    if (String(contents) !== String(contentsOf(state.view, frame.preview))) return show(frame); // changed meanwhile
+    const changed = String(contents) !== String(contentsOf(state.view, frame.preview));
+    if (changed) return show(frame);
     state.painted = number;
     return paint(frame, contents, sheets);
   }

@@ -1,9 +1,11 @@
-// The bar over the picture: the tile preview, and the menu of what can be saved. The picture on the screen is known
-// from the event "frame".
+// The bar over the picture: the tile preview, and the menu of what can be saved. The picture on the screen is
+// known from the event "frame".
 import { currentLink } from "../shared/address.js";
 import { closest, copyText, decodeImage, download, find, findAll, make } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { announce, current } from "../shared/session.js";
+
+/** @typedef {import("../picture/run.js").Frame} Frame */
 
 /**
  * A file of the server: its progress, then the file, or why there is none.
@@ -36,7 +38,7 @@ export function mount({ element, trigger, props, server, watch }) {
   const dialog = find(bar, "dialog", HTMLDialogElement);
   const code = find(dialog, "pre");
   const state = {
-    /** @type {import("../picture/run.js").Frame | null} the newest step on the screen; previews do not count */
+    /** @type {Frame | null} the newest step on the screen; previews do not count */
     frame: null,
     sequence: 0, // number of the newest request for a file
   };
@@ -70,14 +72,14 @@ export function mount({ element, trigger, props, server, watch }) {
     if (await copyText(text)) status.textContent = success;
   }
 
-  async function savePng(/** @type {import("../picture/run.js").Frame} */ { name }) {
+  async function savePng(/** @type {Frame} */ { name }) {
     const image = await decodeImage(find(document, ".picture .source", HTMLImageElement).src);
     const canvas = make("canvas", { width: image.width, height: image.height });
     canvas.getContext("2d")?.drawImage(image, 0, 0);
     saveFile(`${name}.png`, canvas.toDataURL("image/png"));
   }
 
-  async function showCode(/** @type {import("../picture/run.js").Frame} */ { query }) {
+  async function showCode(/** @type {Frame} */ { query }) {
     const { lines, error } = await server.lines(query).catch(() => ({ error: "The server is away." }));
     emit("error", error ?? "");
     if (!lines) return;
@@ -85,11 +87,11 @@ export function mount({ element, trigger, props, server, watch }) {
     dialog.showModal();
   }
 
-  function copyLink(/** @type {import("../picture/run.js").Frame} */ { query }) {
+  function copyLink(/** @type {Frame} */ { query }) {
     return copy(new URL(currentLink(query), location.href).href, "Link copied.");
   }
 
-  /** Ask the server for a file. @param {string} kind @param {import("../picture/run.js").Frame} frame */
+  /** Ask the server for a file. @param {string} kind @param {Frame} frame */
   function requestFile(kind, { query }) {
     state.sequence += 1;
     setProgress(`${SERVER_FILES[kind]} …`);
@@ -132,7 +134,8 @@ export function mount({ element, trigger, props, server, watch }) {
     if (!step) return;
     event.preventDefault();
     const all = items();
-    all[nextItem(all.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement)), step, all.length)].focus();
+    const index = all.findIndex((item) => item === document.activeElement);
+    all[nextItem(index, step, all.length)].focus();
   });
   bar.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || menu.hidden) return;
@@ -153,7 +156,7 @@ export function mount({ element, trigger, props, server, watch }) {
   });
   on("frame", (frame) => {
     if (frame.preview) return;
-    state.frame = /** @type {import("../picture/run.js").Frame} */ (/** @type {unknown} */ (frame));
+    state.frame = /** @type {Frame} */ (/** @type {unknown} */ (frame));
     tile.hidden = !frame.tileable;
   });
   watch("value", receive);

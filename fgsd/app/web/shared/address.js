@@ -1,6 +1,6 @@
 // The page's address: "?mix=lava:0.5,glacier:0.5:0.1:-0.05&images=4&...&show=umap-7". Everything before `show` is
 // a link, which Python's `fgsd.app.requests.link` writes and reads too; `show` is the view of the map.
-// All functions take and return query strings, and know of no page, except the last three.
+// All functions take and return query strings, and know of no page, except the last four.
 
 /** @typedef {import("./events.js").TargetEntry} TargetEntry */
 
@@ -207,7 +207,12 @@ export function replaceQuery(query) {
   history.replaceState(history.state, "", location.pathname + query);
 }
 
-/** Go to another query string as a new step of the history. @param {string} query @param {unknown} state */
-export function pushQuery(query, state) {
-  history.pushState(state, "", location.pathname + query);
+/** Position in the undo history, from 0. @returns {number} */
+export function currentStep() {
+  return history.state?.step ?? 0;
+}
+
+/** Go to another query string as a new step of the history. @param {string} query */
+export function pushQuery(query) {
+  history.pushState({ step: currentStep() + 1 }, "", location.pathname + query);
 }

@@ -1,5 +1,5 @@
-// Enlarges images with a Lanczos filter of three lobes, which keeps small textures clearly crisper than the filter of
-// the browsers does.
+// Enlarges images with a Lanczos filter of three lobes, which keeps small textures clearly crisper than the
+// filter of the browsers does.
 
 const LOBES = 3;
 const TAPS = 2 * LOBES; // neighbours that a pixel of the result is made of

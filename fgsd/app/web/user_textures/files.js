@@ -9,7 +9,10 @@ const holdsFiles = (event) => Boolean(event.dataTransfer?.types.includes("Files"
  * @param {(file: File) => void} onFile
  */
 export function listenForFiles(panel, onFile) {
-  for (const [button, field] of [[".add", ".file"], [".photograph", ".camera"]]) {
+  for (const [button, field] of [
+    [".add", ".file"],
+    [".photograph", ".camera"],
+  ]) {
     const input = find(panel, field, HTMLInputElement);
     find(panel, button).addEventListener("click", () => input.click());
     input.addEventListener("change", () => {

@@ -1,4 +1,5 @@
-// The visitor's own textures: images become textures, and recipe files open pictures that were made with them.
+// The visitor's own textures: images become textures, and recipe files open pictures that were made with
+// them.
 import { mixtureNames } from "../shared/address.js";
 import { closest, downloadBlob, find, make } from "../shared/dom.js";
 import { announce, subscribe } from "../shared/session.js";
@@ -40,7 +41,11 @@ export function isRecipe({ name, type }) {
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, watch }) {
   const panel = find(element, ".user-textures");
-  const [thumbs, description, remove] = [find(panel, ".thumbs"), find(panel, ".nearest"), find(panel, ".remove")];
+  const [thumbs, description, remove] = [
+    find(panel, ".thumbs"),
+    find(panel, ".nearest"),
+    find(panel, ".remove"),
+  ];
   const [note, error] = [find(panel, ".note"), find(panel, ".error")];
   const side = Number(panel.dataset.side); // pixels that the shorter side of an image is scaled down to
   const state = {
@@ -54,7 +59,10 @@ export function mount({ element, trigger, props, watch }) {
 
   /** @param {{ note?: string, error?: string }} text */
   function say(text) {
-    for (const [line, words] of /** @type {const} */ ([[note, text.note], [error, text.error]])) {
+    for (const [line, words] of /** @type {const} */ ([
+      [note, text.note],
+      [error, text.error],
+    ])) {
       line.hidden = !words;
       line.textContent = words ?? "";
     }

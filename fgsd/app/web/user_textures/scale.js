@@ -1,4 +1,5 @@
-// Scales an image of the visitor down to the size that the network was trained on, so that only a small PNG is sent.
+// Scales an image of the visitor down to the size that the network was trained on, so that only a small PNG
+// is sent.
 import { make } from "../shared/dom.js";
 
 const MAX_ASPECT = 2; // longer side over shorter side: the middle of a panorama shows its texture well enough
@@ -19,8 +20,8 @@ export function crop(image) {
 }
 
 /**
- * The sizes that an image is scaled to, one after the other: halved until one smooth step is left, because browsers
- * differ in how well they scale a large image down at once.
+ * The sizes that an image is scaled to, one after the other: halved until one smooth step is left, because
+ * browsers differ in how well they scale a large image down at once.
  *
  * @param {Size} size
  * @param {number} side pixels that the shorter side is scaled down to
