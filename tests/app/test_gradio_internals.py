@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import re
 import sys
 import tomllib
 from importlib.metadata import version
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_installed_version_is_of_the_minor_that_the_package_pins():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = [*project["dependencies"], *project["optional-dependencies"]["mcp"]]
-    pins = [pin for pin in pins if pin.startswith("gradio")]
+    pins = [pin for pin in pins if re.match(r"gradio(\[|>)", pin)]  # not gradio-client, which follows
     minor = ".".join(version("gradio").split(".")[:2])
     assert len(pins) == 2 and all(f">={minor}" in pin for pin in pins)
 
