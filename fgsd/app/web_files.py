@@ -32,7 +32,7 @@ STYLES = [
         "shared/style",
         "header/header",
         "user_textures/user_textures",
-        "map/target",
+        "map/toolbar",
         "map/map",
         "picture/picture",
         "save/save",

@@ -4,6 +4,7 @@ import globals from "globals";
 const rules = {
   "constructor-super": "error",
   eqeqeq: "error",
+  "max-len": ["error", 110],
   "max-lines": ["error", 400],
   "no-const-assign": "error",
   "no-dupe-class-members": "error",
@@ -27,7 +28,19 @@ const rules = {
   "prefer-template": "error",
 };
 // names of window that are easily taken for a variable that was forgotten
-const CONFUSING = ["event", "name", "length", "top", "parent", "status", "self", "close", "closed", "open", "find"];
+const CONFUSING = [
+  "event",
+  "name",
+  "length",
+  "top",
+  "parent",
+  "status",
+  "self",
+  "close",
+  "closed",
+  "open",
+  "find",
+];
 
 export default [
   { ignores: ["**/node_modules/**"] },

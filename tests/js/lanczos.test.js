@@ -23,7 +23,8 @@ function direct(values, position, index) {
 }
 
 for (const wrap of [false, true]) {
-  test(`the taps are a Lanczos filter whose image ${wrap ? "continues at its other edge" : "repeats its edge"}`, () => {
+  const edge = wrap ? "continues at its other edge" : "repeats its edge";
+  test(`the taps are a Lanczos filter whose image ${edge}`, () => {
     const values = [3, 200, 10, 90, 55, 0, 255, 70, 31];
     const side = values.length;
     const index = (k) => (wrap ? (k + 10 * side) % side : Math.min(side - 1, Math.max(0, k)));
@@ -55,7 +56,11 @@ test("an image is enlarged along both axes, channel by channel", () => {
     for (let column = 0; column < out; column += 1) {
       for (let c = 0; c < 3; c += 1) {
         const across = Array.from({ length: side }, (_, r) =>
-          direct(Array.from({ length: side }, (_unused, k) => value(r, k, c)), at(column), index),
+          direct(
+            Array.from({ length: side }, (_unused, k) => value(r, k, c)),
+            at(column),
+            index,
+          ),
         );
         const expected = Math.min(255, Math.max(0, direct(across, at(row), index)));
         assert.ok(Math.abs(result.data[4 * (row * out + column) + c] - expected) <= 1);

@@ -39,7 +39,11 @@ test("positions and pixels are inverse to each other, zoomed or not, on the map 
   for (const arrangement of ["map", "grid"]) {
     const one = view({ arrangement });
     one.setTransform({ zoom: 3, x: -200, y: -700 });
-    for (const position of [{ x: 0, y: 0 }, { x: 0.3, y: 0.9 }, { x: -0.2, y: 1.1 }]) {
+    for (const position of [
+      { x: 0, y: 0 },
+      { x: 0.3, y: 0.9 },
+      { x: -0.2, y: 1.1 },
+    ]) {
       const back = one.toPosition(one.toPixel(position));
       near(back.x, position.x);
       near(back.y, position.y);
@@ -106,8 +110,11 @@ const centres = new Map(
 const weightAt = (target, name) => (entryOf(target, name)?.weight ?? 0) / 100;
 
 test("on a thumbnail its texture is the target", () => {
-  for (const [name, { x, y }] of centres) assert.deepEqual(mixtureAt({ x, y }, centres, 0.8), [{ name, weight: 100 }]);
-  assert.deepEqual(mixtureAt({ x: 0, y: 0 }, new Map([["a", { x: 1, y: 1 }]]), 0.8), [{ name: "a", weight: 100 }]);
+  for (const [name, { x, y }] of centres)
+    assert.deepEqual(mixtureAt({ x, y }, centres, 0.8), [{ name, weight: 100 }]);
+  assert.deepEqual(mixtureAt({ x: 0, y: 0 }, new Map([["a", { x: 1, y: 1 }]]), 0.8), [
+    { name: "a", weight: 100 },
+  ]);
 });
 
 test("a mixture has at most four textures, with shares that sum to 100", () => {
@@ -132,7 +139,11 @@ test("the weights of a mixture follow their formula", () => {
 
 test("weights change continuously along any line", () => {
   const steps = 2000;
-  for (const [from, to] of [["a", "e"], ["b", "f"], ["c", "a"]]) {
+  for (const [from, to] of [
+    ["a", "e"],
+    ["b", "f"],
+    ["c", "a"],
+  ]) {
     let last = null;
     for (let k = 0; k <= steps; k += 1) {
       const share = k / steps;
@@ -147,7 +158,10 @@ test("weights change continuously along any line", () => {
 });
 
 test("halfway between two textures that stand apart, both have half", () => {
-  const two = new Map([["a", { x: 0.2, y: 0.5 }], ["b", { x: 0.6, y: 0.5 }]]);
+  const two = new Map([
+    ["a", { x: 0.2, y: 0.5 }],
+    ["b", { x: 0.6, y: 0.5 }],
+  ]);
   const target = mixtureAt({ x: 0.4, y: 0.5 }, two, 0.8);
   near(weightAt(target, "a"), 0.5, 1e-4);
   near(weightAt(target, "b"), 0.5, 1e-4);
@@ -180,7 +194,11 @@ test("a share typed as a number leaves the others their proportions", () => {
 });
 
 test("counted classes become a mixture of the most frequent", () => {
-  const counts = new Map([["a", 1], ["b", 6], ["c", 3]]);
+  const counts = new Map([
+    ["a", 1],
+    ["b", 6],
+    ["c", 3],
+  ]);
   assert.deepEqual(mixtureOfCounts(counts, 2), [
     { name: "b", weight: 66.667 },
     { name: "c", weight: 33.333 },
@@ -190,9 +208,20 @@ test("counted classes become a mixture of the most frequent", () => {
 // ---- the lasso ----
 
 test("what lies inside of a polygon, against a brute force", () => {
-  const square = [[0, 0], [2, 0], [2, 2], [0, 2]].map(([x, y]) => ({ x, y }));
+  const square = [
+    [0, 0],
+    [2, 0],
+    [2, 2],
+    [0, 2],
+  ].map(([x, y]) => ({ x, y }));
   assert.equal(isInside(square, 1, 1), true);
-  for (const [x, y] of [[-1, 1], [3, 1], [1, -1], [1, 3]]) assert.equal(isInside(square, x, y), false);
+  for (const [x, y] of [
+    [-1, 1],
+    [3, 1],
+    [1, -1],
+    [1, 3],
+  ])
+    assert.equal(isInside(square, x, y), false);
   assert.equal(isInside([], 1, 1), false);
   // a star that is not convex: a point is inside if it is nearer than the outline in its direction
   const radius = (angle) => 2 + Math.cos(5 * angle);
@@ -222,8 +251,16 @@ function mapData() {
   const table = (offset) => base64(Uint16Array.from({ length: 2 * 2 * 4 }, (_, k) => 1000 * (k + offset)));
   return readMapData(
     {
-      projections: "pca,umap", sigmas: "0.1,2", range: "0,1", colours: base64(Uint8Array.from([1, 2, 3, 4, 5, 6])),
-      crops: "10", most: "8", reach: "2", level: "1", pca: table(0), umap: table(20),
+      projections: "pca,umap",
+      sigmas: "0.1,2",
+      range: "0,1",
+      colours: base64(Uint8Array.from([1, 2, 3, 4, 5, 6])),
+      crops: "10",
+      maxClasses: "8",
+      maxMove: "2",
+      level: "1",
+      pca: table(0),
+      umap: table(20),
     },
     ["a", "b"],
   );
@@ -244,11 +281,28 @@ test("on the map each thumbnail stands where its projection and noise level have
 });
 
 test("a user texture stands on its own position, within the map", () => {
-  const texture = { name: "mine", src: "", near: [], pca: [[0, 0], [1.2, 0.5]], umap: null };
+  const texture = {
+    name: "mine",
+    src: "",
+    near: [],
+    pca: [
+      [0, 0],
+      [1.2, 0.5],
+    ],
+    umap: null,
+  };
   const textures = new Map([["mine", texture]]);
-  assert.deepEqual(mapLayout(mapData(), textures, "pca", 1).get("mine"), { x: 0.96, y: 0.5, classX: 1.2, classY: 0.5 });
+  assert.deepEqual(mapLayout(mapData(), textures, "pca", 1).get("mine"), {
+    x: 0.96,
+    y: 0.5,
+    classX: 1.2,
+    classY: 0.5,
+  });
   assert.equal(mapLayout(mapData(), textures, "umap", 1).get("mine").classX, 1.2); // it has none there
-  texture.umap = [[0, 0], [0.3, 0.4]];
+  texture.umap = [
+    [0, 0],
+    [0.3, 0.4],
+  ];
   assert.equal(mapLayout(mapData(), textures, "umap", 1).get("mine").classX, 0.3);
 });
 
@@ -271,7 +325,12 @@ test("a colour stands out from the ground, and keeps its hue where it can", () =
   const luminance = ([r, g, b]) => (0.21 * r + 0.72 * g + 0.07 * b) / 255;
   for (const dark of [false, true]) {
     const [low, high] = dark ? [0.42, 0.9] : [0.12, 0.58];
-    for (const rgb of [[0, 0, 0], [255, 255, 255], [200, 30, 10], [10, 10, 60]]) {
+    for (const rgb of [
+      [0, 0, 0],
+      [255, 255, 255],
+      [200, 30, 10],
+      [10, 10, 60],
+    ]) {
       const found = luminance(legible(rgb, dark));
       assert.ok(found > low - 1e-9 && found < high + 1e-9);
     }
@@ -320,5 +379,8 @@ test("an answer is asked for once, unless it failed", async () => {
   assert.equal(await requests.ask("crop", { crop: 3 }, ({ value }) => 2 * value), 6);
   assert.equal(await requests.ask("crop", { crop: 3 }, () => assert.fail("decoded already")), 6);
   await requests.ask("crop", { crop: 4 });
-  assert.deepEqual(asked.map(({ crop }) => crop), [3, 3, 4]);
+  assert.deepEqual(
+    asked.map(({ crop }) => crop),
+    [3, 3, 4],
+  );
 });

@@ -15,7 +15,13 @@ import {
 } from "../../fgsd/app/web/shared/address.js";
 import { emit, on } from "../../fgsd/app/web/shared/events.js";
 import { latest } from "../../fgsd/app/web/shared/latest.js";
-import { announce, announceSettings, current, follow, numberRequest } from "../../fgsd/app/web/shared/session.js";
+import {
+  announce,
+  announceSettings,
+  current,
+  follow,
+  numberRequest,
+} from "../../fgsd/app/web/shared/session.js";
 import { local } from "../../fgsd/app/web/shared/storage.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/links.json", import.meta.url), "utf8"));
@@ -34,7 +40,13 @@ test("what a link says", () => {
     { name: "glacier", weight: 0.5 },
   ]);
   assert.deepEqual(link.settings, {
-    n: 1, size: 96, seed: 0, steps: 16, strength: 1, sampler: "dpm2m", view: "noise",
+    n: 1,
+    size: 96,
+    seed: 0,
+    steps: 16,
+    strength: 1,
+    sampler: "dpm2m",
+    view: "noise",
   });
   assert.equal(link.tileable, false);
   assert.equal(link.mode, "sample");
@@ -48,7 +60,12 @@ test("any name of a texture comes back, encoded as Python encodes it", () => {
     const link = formatLink({ target: [{ name, weight: 1 }], settings: {}, tileable: false, mode: "sample" });
     assert.deepEqual(mixtureNames(link), [name]);
   }
-  const link = formatLink({ target: [{ name: "my photo", weight: 1 }], settings: {}, tileable: false, mode: "sample" });
+  const link = formatLink({
+    target: [{ name: "my photo", weight: 1 }],
+    settings: {},
+    tileable: false,
+    mode: "sample",
+  });
   assert.equal(link, "?mix=my%2520photo:1.0");
 });
 
@@ -63,7 +80,12 @@ test("a query without a mixture is no link", () => {
 });
 
 test("a link is replaced, and what else the address holds stays", () => {
-  const link = { target: [{ name: "moss", weight: 0.5 }], settings: { seed: 3 }, tileable: true, mode: "grid" };
+  const link = {
+    target: [{ name: "moss", weight: 0.5 }],
+    settings: { seed: 3 },
+    tileable: true,
+    mode: "grid",
+  };
   const query = withLink(`${golden.strip}&theme=dark&show=umap-7`, link);
   assert.equal(query, "?mix=moss:0.5&seed=3&tile=1&mode=grid&theme=dark&show=umap-7");
   assert.equal(withLink(query, null), "?theme=dark&show=umap-7");
@@ -79,13 +101,27 @@ test("the view of the map in the address", () => {
   const read = (query) => parseMapView(query, ["pca", "umap"], 8);
   assert.deepEqual(read("?mix=a:1&show=umap-7"), { view: "map", projection: "umap", level: 7 });
   assert.deepEqual(read("?show=grid"), { view: "grid" });
-  for (const query of ["", "?show=", "?show=umap-8", "?show=umap", "?show=tsne-1", "?show=umap--1", "?noshow=grid"]) {
+  for (const query of [
+    "",
+    "?show=",
+    "?show=umap-8",
+    "?show=umap",
+    "?show=tsne-1",
+    "?show=umap--1",
+    "?noshow=grid",
+  ]) {
     assert.equal(read(query), null);
   }
-  for (const view of [{ view: "map", projection: "pca", level: 0 }, { view: "map", projection: "umap", level: 3 }]) {
+  for (const view of [
+    { view: "map", projection: "pca", level: 0 },
+    { view: "map", projection: "umap", level: 3 },
+  ]) {
     assert.deepEqual(read(withMapView("?mix=a:1.0&show=grid", view)), view);
   }
-  assert.equal(withMapView("?mix=a:1.0", { view: "grid", projection: "pca", level: 2 }), "?mix=a:1.0&show=grid");
+  assert.equal(
+    withMapView("?mix=a:1.0", { view: "grid", projection: "pca", level: 2 }),
+    "?mix=a:1.0&show=grid",
+  );
   assert.equal(withMapView("?mix=a:1.0&show=umap-3", null), "?mix=a:1.0");
   assert.equal(withMapView("?show=umap-3", null), "");
   assert.equal(withMapViewOf("?mix=b:1.0", "?mix=a:1.0&show=umap-3"), "?mix=b:1.0&show=umap-3");
@@ -110,10 +146,16 @@ test("one call runs at a time, and only the newest of those that wait is run", a
   const loop = ask(1);
   await ask(2); // returns at once: it waits for the first
   await ask(3);
-  assert.deepEqual(calls.map(({ argument }) => argument), [1]);
+  assert.deepEqual(
+    calls.map(({ argument }) => argument),
+    [1],
+  );
   calls[0].resolve();
   await new Promise(setImmediate);
-  assert.deepEqual(calls.map(({ argument }) => argument), [1, 3]);
+  assert.deepEqual(
+    calls.map(({ argument }) => argument),
+    [1, 3],
+  );
   calls[1].resolve();
   await loop;
   const again = ask(4);
@@ -150,7 +192,10 @@ test("a state is repeated to whoever subscribes later, an event is not", () => {
   follow("visitor", (visitor) => seen.push(["early", visitor]));
   announce("visitor", "abc");
   follow("visitor", (visitor) => seen.push(["late", visitor]));
-  assert.deepEqual(seen, [["early", "abc"], ["late", "abc"]]);
+  assert.deepEqual(seen, [
+    ["early", "abc"],
+    ["late", "abc"],
+  ]);
   assert.equal(current("visitor"), "abc");
   emit("error", "before");
   on("error", () => assert.fail("an event is not repeated"));

@@ -1,4 +1,4 @@
-"""The room on the left: the map of features and, under it, the mixture that is chosen."""
+"""The map panel: textures and training crops by their features, and the mixture that the visitor chooses."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ from fgsd.sheets import grid_columns, image_grid
 
 
 def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
-    """The component; its value is the target, a list of {"name", "weight"}, some with a "move".
+    """Create the component; its value is the target, a list of {"name", "weight"}, some with a "move".
 
-    It fires `release` whenever the visitor has changed the target and let go, and `select` when they take the
-    pin or a texture into the hand; each of its moves is an event of the page's document, `fgsd:move`. On the
-    document it hears `fgsd:path` and `fgsd:user-textures`, see `paths.js`.
+    It fires `select` when a drag begins and `release` when the target is to be sampled.
+
+    Parameters
+    ----------
+    data : MapData
+    thumbnails : sequence of PIL.Image.Image
+        One for each class, in the order of `data.classes`.
+    target : list of dict
+        What is chosen on the first screen.
     """
     sheet, columns = image_grid(thumbnails, gap=0, background="black"), grid_columns(len(thumbnails))
     rows = sheet.height // thumbnails[0].height
-    style = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
+    atlas = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
     return gr.HTML(
         target,
         html_template=panel_html(data, columns, rows),
         js_on_load=mount_script("map"),
-        head=style,
+        head=atlas,
         apply_default_css=False,
         elem_id="map-panel",
         server_functions=data.server_functions(),
@@ -37,43 +43,44 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
 
 
 def panel_html(data: MapData, columns: int, rows: int) -> str:
-    """The room's markup, which never changes: the scripts show the target and the map in it.
+    """The panel's markup, with the map's data as attributes; the modules of `web/map` fill it.
 
     Parameters
     ----------
     columns, rows : int
-        Of the picture of all thumbnails, in which thumbnail k is the k-th.
+        Of the sheet of all thumbnails, where they lie row by row in the order of the classes.
     """
     buttons = []
     for k, name in enumerate(data.classes):
         row, column = divmod(k, columns)
-        # where the thumbnail is in the atlas, as CSS counts it for background-position
+        # where the thumbnail is in the sheet, in percent as background-position counts
         u, v = _percent(column / max(1, columns - 1)), _percent(row / max(1, rows - 1))
         safe = html.escape(name, quote=True)
         buttons.append(
             f'<button type="button" class="dot" style="--u:{u};--v:{v}" aria-pressed="false" '
             f'aria-label="{safe}" data-name="{safe}"><i></i><b>{safe}</b></button>'
         )
-    places = " ".join(f'data-{name}="{data.thumbnails(name)}"' for name in data.projections)
+    positions = " ".join(f'data-{name}="{data.thumbnails(name)}"' for name in data.projections)
     sigmas = ",".join(f"{sigma:.3g}" for sigma in data.sigmas)
     style = f"--side:{_percent(data.side)};--aspect:{ASPECT};--columns:{columns};--rows:{rows}"
     projections = "".join(
         f'<button type="button" data-projection="{name}" aria-pressed="false">{name.upper()}</button>'
         for name in data.projections
     )
-    single = "hidden" if len(data.projections) < 2 else ""
-    bare = "" if data.count else "hidden"
+    one_projection = "hidden" if len(data.projections) < 2 else ""
+    no_crops = "" if data.count else "hidden"
     return _escape_template(f"""
-<section class="map-panel" data-most="{MAX_CLASSES}" data-reach="{MAX_MOVE}" data-view="map" style="{style}"
-  data-projections="{",".join(data.projections)}" data-level="{data.start_level}" data-sigmas="{sigmas}"
-  data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}" {places}
+<section class="map-panel" data-max-classes="{MAX_CLASSES}" data-max-move="{MAX_MOVE}" data-view="map"
+  style="{style}" data-projections="{",".join(data.projections)}" data-level="{data.start_level}"
+  data-sigmas="{sigmas}" data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}"
+  {positions}
   aria-label="Textures">
   <div class="bar">
     <div class="switch" role="group" aria-label="Arrange the textures">
       <button type="button" data-show="map" aria-pressed="true">Map</button>
       <button type="button" data-show="grid" aria-pressed="false">Grid</button>
     </div>
-    <div class="switch projections" role="group" aria-label="Projection of the features" {single}>
+    <div class="switch projections" role="group" aria-label="Projection of the features" {one_projection}>
       {projections}
     </div>
     <input type="search" class="search" placeholder="Find a texture" aria-label="Find a texture"
@@ -98,17 +105,17 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     </div>
     <figure class="tooltip" hidden><img alt=""><figcaption></figcaption></figure>
   </div>
-  <div class="under">
+  <div class="options">
     <label class="noise" title="The noise level at which the features are taken">Noise
       <input type="range" class="level" min="0" max="{len(data.sigmas) - 1}" step="1"
         value="{data.start_level}"><output class="sigma"></output></label>
-    <label class="colour" {bare}>Colour
-      <select class="paint"><option value="class">by texture</option>
+    <label class="colour" {no_crops}>Colour
+      <select class="colour-by"><option value="class">by texture</option>
         <option value="feature">by feature</option></select></label>
     <input type="number" class="feature" min="0" max="{data.dimension - 1}" step="1" value="0"
       aria-label="Number of the feature" hidden>
   </div>
-  <div class="words">
+  <div class="messages">
     <p class="hint">Drag the ring, or click a texture.</p>
     <p class="true-distance"
       title="1 is the typical spread of crops within a class. On the map, distances deceive."
@@ -124,7 +131,7 @@ def _percent(share: float) -> str:
 
 
 def _escape_template(markup: str) -> str:
-    """Gradio evaluates templates as JavaScript and Handlebars: names of classes must not reach either."""
+    """Gradio evaluates templates as JavaScript and Handlebars: escape what either would take from a name."""
     replaced = {"\\": "&#92;", "`": "&#96;", "${": "&#36;{", "{{": "&#123;&#123;"}
     for old, new in replaced.items():
         markup = markup.replace(old, new)

@@ -14,7 +14,7 @@ export class ColourMenu {
     this.panel = panel;
     this.crops = crops;
     this.requests = requests;
-    this.menu = find(panel.section, ".paint", HTMLSelectElement);
+    this.menu = find(panel.section, ".colour-by", HTMLSelectElement);
     this.number = find(panel.section, ".feature", HTMLInputElement);
     this.legend = find(panel.section, ".legend");
     const stops = VIRIDIS.map((colour) => `#${colour}`).join(", ");

@@ -3,7 +3,17 @@
 /** @typedef {[number, number, number]} Rgb from 0 to 255 */
 
 /** The colour scale "viridis" in nine steps. */
-export const VIRIDIS = ["440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725"];
+export const VIRIDIS = [
+  "440154",
+  "472d7b",
+  "3b528b",
+  "2c728e",
+  "21918c",
+  "28ae80",
+  "5ec962",
+  "addc30",
+  "fde725",
+];
 const LUMINANCE = [0.21, 0.72, 0.07];
 const VISIBLE = { light: [0.12, 0.58], dark: [0.42, 0.9] }; // luminances that stand out from the map's ground
 

@@ -1,5 +1,6 @@
-// The lower canvas: crops, written straight into its pixels so that 100,000 of them move smoothly, and lines from
-// thumbnails to their classes. Not plotly: its scattergl cannot animate moves, leaks contexts, and is 4.5 MB.
+// The lower canvas: crops, written straight into its pixels so that 100,000 of them move smoothly, and lines
+// from thumbnails to their classes. Not plotly: its scattergl cannot animate moves, leaks contexts, and is
+// 4.5 MB.
 import { fitCanvas, strokeLines } from "./canvas.js";
 
 const MAX_LARGE = 20_000; // crops that are drawn as points of three pixels; more of them as two
@@ -48,7 +49,11 @@ export class CropPainter {
     const { highlighted } = this.crops;
     const names = highlighted === null ? this.panel.target.map(({ name }) => name) : [highlighted];
     this.#scatter(null, highlighted === null ? 0.5 : 0.25, ratio);
-    this.#scatter(Uint8Array.from(this.panel.data.classes, (name) => Number(names.includes(name))), 1, ratio);
+    this.#scatter(
+      Uint8Array.from(this.panel.data.classes, (name) => Number(names.includes(name))),
+      1,
+      ratio,
+    );
     this.context.putImageData(this.#image, 0, 0);
   }
 
@@ -62,7 +67,9 @@ export class CropPainter {
     const { size, transform } = this.panel.view;
     const { positions, labels, colours, count } = this.crops;
     if (!positions || !labels) return;
-    const stamp = pointStamp(Math.round((count > MAX_LARGE ? 2 : 3) * ratio * Math.min(2, transform.zoom ** 0.4)));
+    const stamp = pointStamp(
+      Math.round((count > MAX_LARGE ? 2 : 3) * ratio * Math.min(2, transform.zoom ** 0.4)),
+    );
     const offsets = Int32Array.from(stamp, ({ x, y }) => y * width + x);
     const alphas = Uint32Array.from(stamp, (part) => (Math.round(255 * opacity * part.opacity) << 24) >>> 0);
     const pixels = this.#pixels;
@@ -104,8 +111,8 @@ export class CropPainter {
 }
 
 /**
- * The pixels of a point: offsets from its middle and opacities, with fainter corners so that it looks round. The
- * faintest come first.
+ * The pixels of a point: offsets from its middle and opacities, with fainter corners so that it looks round.
+ * The faintest come first.
  *
  * @param {number} side in pixels
  */

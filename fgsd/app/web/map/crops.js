@@ -77,7 +77,9 @@ export class Crops {
     const { labels, colours } = this;
     if (labels) {
       const values = this.#values;
-      const scale = values ? Array.from({ length: 256 }, (_, k) => packColour(viridis(k / 255))) : this.#classColours();
+      const scale = values
+        ? Array.from({ length: 256 }, (_, k) => packColour(viridis(k / 255)))
+        : this.#classColours();
       for (let k = 0; k < this.count; k += 1) colours[k] = scale[values ? values[k] : labels[k]];
     }
     this.panel.repaint();
@@ -96,7 +98,8 @@ export class Crops {
     if (!positions || !labels) return [];
     const names = [];
     for (let k = 0; k < this.count; k += 1) {
-      if (isInside(polygon, positions[2 * k], positions[2 * k + 1])) names.push(this.panel.data.classes[labels[k]]);
+      if (isInside(polygon, positions[2 * k], positions[2 * k + 1]))
+        names.push(this.panel.data.classes[labels[k]]);
     }
     return names;
   }
@@ -120,16 +123,21 @@ export class Crops {
   #classColours() {
     const { classes, colours } = this.panel.data;
     const { dark } = this.theme();
-    return classes.map((_, k) => packColour(legible([colours[3 * k], colours[3 * k + 1], colours[3 * k + 2]], dark)));
+    return classes.map((_, k) =>
+      packColour(legible([colours[3 * k], colours[3 * k + 1], colours[3 * k + 2]], dark)),
+    );
   }
 
   /** @param {string} projection @param {number} level @returns {Promise<Float32Array>} */
   #positionsOf(projection, level) {
     const { range } = this.panel.data;
-    return this.requests.ask("map_points", { projection, level }, ({ points }) => decodePositions(points, range));
+    return this.requests.ask("map_points", { projection, level }, ({ points }) =>
+      decodePositions(points, range),
+    );
   }
 
-  // Those that the visitor is likely to ask for next: the neighbouring noise levels and the other projections.
+  // Those that the visitor is likely to ask for next: the neighbouring noise levels and the other
+  // projections.
   /** @param {string} projection @param {number} level */
   #prefetch(projection, level) {
     const { projections, sigmas } = this.panel.data;

@@ -7,8 +7,8 @@
  * @property {string[]} projections "pca", "umap"
  * @property {number[]} sigmas noise levels, in increasing order
  * @property {string[]} classes
- * @property {Record<string, Float32Array>} tables by projection: (levels, classes, 4) of x, y of the thumbnail
- *  and x, y of the class
+ * @property {Record<string, Float32Array>} tables by projection: (levels, classes, 4) of x, y of the
+ *  thumbnail and x, y of the class
  * @property {[number, number]} range of the positions that 16-bit numbers stand for
  * @property {Uint8Array} colours mean colour of each class: (classes, 3)
  * @property {number} cropCount training crops on the map
@@ -64,8 +64,8 @@ export function readMapData(dataset, classes) {
     range: [low, high],
     colours: decodeBytes(text("colours")),
     cropCount: Number(text("crops")),
-    maxClasses: Number(text("most")),
-    maxMove: Number(text("reach")),
+    maxClasses: Number(text("maxClasses")),
+    maxMove: Number(text("maxMove")),
     startLevel: Number(text("level")),
   };
 }

@@ -1,5 +1,5 @@
-// What a visitor's hand does on the map: one object a gesture. `begin` takes it up, `end` lets it go, and `cancel`
-// ends it for another gesture, as if it had not been.
+// What a visitor's hand does on the map: one object a gesture. `begin` takes it up, `end` lets it go, and
+// `cancel` ends it for another gesture, as if it had not been.
 import { emit } from "../shared/events.js";
 import { entryOf, START_WEIGHT, withMove } from "./target.js";
 import { clamp } from "./view.js";
@@ -25,8 +25,8 @@ function capture(panel, event) {
 }
 
 /**
- * A drag of the target: cancelling it brings the target back, and samples that, since taking hold of it has ended
- * the run under way.
+ * A drag of the target: cancelling it brings the target back, and samples that, since taking hold of it has
+ * ended the run under way.
  *
  * @implements {Gesture}
  */
@@ -160,8 +160,8 @@ export class Press {
   /**
    * @param {MapPanel} panel
    * @param {PointerEvent} event
-   * @param {(event: PointerEvent, start: Position) => void} dragged called with each move that is too long for a
-   *  click; it may replace this gesture
+   * @param {(event: PointerEvent, start: Position) => void} dragged called with each move that is too long
+   *  for a click; it may replace this gesture
    */
   constructor(panel, event, dragged) {
     this.panel = panel;
@@ -187,7 +187,11 @@ export class Press {
  * @implements {Gesture}
  */
 export class Pan {
-  /** @param {MapPanel} panel @param {PointerEvent} event @param {(x: number, y: number) => void} panBy pixels */
+  /**
+   * @param {MapPanel} panel
+   * @param {PointerEvent} event
+   * @param {(x: number, y: number) => void} panBy pixels
+   */
   constructor(panel, event, panBy) {
     capture(panel, event);
     this.panel = panel;
@@ -257,7 +261,8 @@ export class Pinch {
 
   /**
    * @param {Map<number, Position>} fingers on the map, by pointer: kept up to date by the caller
-   * @param {(factor: number, from: Position, to: Position) => void} zoomTo zooms, and moves a pixel to another
+   * @param {(factor: number, from: Position, to: Position) => void} zoomTo zooms, and moves a pixel to
+   *  another
    */
   constructor(fingers, zoomTo) {
     this.fingers = fingers;

@@ -1,4 +1,5 @@
-// The map panel: textures and training crops by their features, and the target that the visitor makes of them.
+// The map panel: textures and training crops by their features, and the target that the visitor makes of
+// them.
 import { find } from "../shared/dom.js";
 import { subscribe } from "../shared/session.js";
 import { watchTheme } from "./canvas.js";
@@ -23,8 +24,8 @@ import { Tooltip } from "./tooltip.js";
 import { Zoom } from "./zoom.js";
 
 /**
- * The component's value is the target. It fires `select` when the visitor takes hold of the ring or a texture,
- * and `release` when the target shall be sampled.
+ * The component's value is the target. It fires `select` when the visitor takes hold of the ring or a
+ * texture, and `release` when the target shall be sampled.
  *
  * @param {import("../shared/dom.js").Panel<import("../shared/events.js").TargetEntry[]>} gradio
  */

@@ -12,7 +12,10 @@ export class Keyboard {
 
   /**
    * @param {import("./panel.js").MapPanel} panel
-   * @param {{ ring: import("./ring.js").Ring, lasso: import("./lasso.js").Lasso, zoom: import("./zoom.js").Zoom }} parts
+   * @param {Object} parts
+   * @param {import("./ring.js").Ring} parts.ring
+   * @param {import("./lasso.js").Lasso} parts.lasso
+   * @param {import("./zoom.js").Zoom} parts.zoom
    */
   constructor(panel, parts) {
     this.panel = panel;

@@ -43,23 +43,34 @@ export class Lasso {
     this.panel.repaint();
   }
 
-  /** Choose what an outline encloses: crops on the map, or thumbnails where there are none. @param {Position[]} outline */
+  /**
+   * Choose what an outline encloses: crops on the map, or thumbnails where there are none.
+   *
+   * @param {Position[]} outline
+   */
   choose(outline) {
     /** @type {Map<string, number>} */
     const counts = new Map();
-    for (const name of this.crops.isReady ? this.crops.classesInside(outline) : this.#thumbnailsInside(outline)) {
+    for (const name of this.crops.isReady
+      ? this.crops.classesInside(outline)
+      : this.#thumbnailsInside(outline)) {
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     this.toggle();
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
     if (!all) return this.panel.say("There is nothing inside.", NOTICE_MS);
     this.panel.choose(mixtureOfCounts(counts, this.panel.data.maxClasses));
-    return this.panel.say(`${all} inside, of ${counts.size} ${counts.size === 1 ? "texture" : "textures"}.`, NOTICE_MS);
+    return this.panel.say(
+      `${all} inside, of ${counts.size} ${counts.size === 1 ? "texture" : "textures"}.`,
+      NOTICE_MS,
+    );
   }
 
   /** @param {Position[]} outline */
   #thumbnailsInside(outline) {
-    return [...this.thumbnails.centres()].filter(([, { x, y }]) => isInside(outline, x, y)).map(([name]) => name);
+    return [...this.thumbnails.centres()]
+      .filter(([, { x, y }]) => isInside(outline, x, y))
+      .map(([name]) => name);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {string} colour */

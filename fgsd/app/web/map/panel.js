@@ -1,10 +1,10 @@
 // What the parts of the map share: the target, the view, and when to draw. Parts subscribe by `on`:
 // "target": the target has changed
 // "arrange": thumbnails get new places, so that positions of before no longer hold
-// "move": positions on the screen have changed; thumbnails and ring are drawn at once, so as not to lag behind
-//   the hand
+// "move": positions on the screen have changed. Thumbnails and ring are drawn at once, or they would lag
+//   behind the hand
 // "paint": the canvases are drawn, once a frame
-import { find } from "../shared/dom.js";
+import { find, findAll } from "../shared/dom.js";
 import { announce } from "../shared/session.js";
 import { readMapData } from "./data.js";
 import { START_WEIGHT, entryOf, without } from "./target.js";
@@ -37,7 +37,7 @@ export class MapPanel {
     this.invitation = window.matchMedia("(pointer: coarse)").matches
       ? "Drag the ring, or tap a texture."
       : (this.hint.textContent ?? "");
-    const names = [...this.map.querySelectorAll(".dot")].map((dot) => /** @type {HTMLElement} */ (dot).dataset.name ?? "");
+    const names = findAll(this.map, ".dot").map((button) => button.dataset.name ?? "");
     this.data = readMapData(this.section.dataset, names);
     this.view = new View(this.data.projections[0], this.data.startLevel);
   }
@@ -82,7 +82,7 @@ export class MapPanel {
   }
 
   targetChanged() {
-    this.section.dataset.target = JSON.stringify(this.target); // the page opens with it after the server was away
+    this.section.dataset.target = JSON.stringify(this.target); // reconnect.js opens the page with it
     this.emit("target");
     this.move();
   }

@@ -79,7 +79,8 @@ export class Pointer {
     return drag;
   }
 
-  // A thumbnail is moved where that has a meaning, in the plane of PCA. Elsewhere the ring is dragged instead.
+  // A thumbnail is moved where that has a meaning, in the plane of PCA. Elsewhere the ring is dragged
+  // instead.
   /** @param {string} name @param {boolean} adding @param {PointerEvent} event @param {Position} start */
   #dragThumbnail(name, adding, event, start) {
     const { panel } = this;
@@ -129,7 +130,8 @@ export class Pointer {
     const { panel } = this;
     this.#fingers.delete(event.pointerId);
     const { gesture } = panel;
-    const isOver = gesture?.pointerId === null ? this.#fingers.size === 0 : gesture?.pointerId === event.pointerId;
+    const isOver =
+      gesture?.pointerId === null ? this.#fingers.size === 0 : gesture?.pointerId === event.pointerId;
     if (!gesture || !isOver) return;
     panel.gesture = null;
     gesture.end();

@@ -11,7 +11,9 @@ const STEP = 0.02; // of an arrow key, as a share of the map's width; a quarter 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Ring {
-  /** @type {{ position: Position, target: string } | null} where the visitor put it, and the target as JSON */
+  /**
+   * @type {{ position: Position, target: string } | null} where the visitor put it, and the target as JSON
+   */
   #put = null;
 
   /** @param {import("./panel.js").MapPanel} panel @param {import("./thumbnails.js").Thumbnails} thumbnails */

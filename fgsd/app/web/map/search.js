@@ -47,7 +47,10 @@ export class Search {
     }
     if (!this.isActive) this.panel.say(this.panel.invitation);
     else if (!names.length) this.panel.say("No texture has that name.");
-    else this.panel.say(names.slice(0, 3).join(", ") + (names.length > 3 ? `, and ${names.length - 3} more` : ""));
+    else
+      this.panel.say(
+        names.slice(0, 3).join(", ") + (names.length > 3 ? `, and ${names.length - 3} more` : ""),
+      );
   }
 
   /** @param {KeyboardEvent} event */

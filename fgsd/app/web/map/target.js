@@ -1,4 +1,5 @@
-// The target: which textures are mixed, and how. Pure functions of a list of entries; none changes its arguments.
+// The target: which textures are mixed, and how. Pure functions of a list of entries; none changes its
+// arguments.
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("./view.js").Position} Position */
@@ -60,8 +61,8 @@ export function withMove(target, name, move) {
 
 /**
  * The mixture at a position of the map: the nearest textures, with weights (1 - d / R)^2 / d, where d is the
- * distance of a texture and R that of the nearest one that is left out. A texture's weight is 1 on its thumbnail;
- * weights change continuously, and evenly between two textures that stand apart.
+ * distance of a texture and R that of the nearest one that is left out. A texture's weight is 1 on its
+ * thumbnail; weights change continuously, and evenly between two textures that stand apart.
  *
  * @param {Position} position
  * @param {Map<string, Position>} centres of the thumbnails

@@ -58,12 +58,18 @@ export class Thumbnails {
     const start = new Map([...goal].map(([name, end]) => [name, this.placements.get(name) ?? end]));
     this.panel.emit("arrange");
     this.#animation.run(ms, (share) => {
-      for (const [name, end] of goal) this.placements.set(name, interpolated(start.get(name) ?? end, end, share));
+      for (const [name, end] of goal)
+        this.placements.set(name, interpolated(start.get(name) ?? end, end, share));
       this.panel.move();
     });
   }
 
-  /** Put an element with its centre on a position of the map. @param {HTMLElement} element @param {Position} position */
+  /**
+   * Put an element with its centre on a position of the map.
+   *
+   * @param {HTMLElement} element
+   * @param {Position} position
+   */
   put(element, position) {
     const { x, y } = this.panel.view.toPixel(position);
     element.style.transform = `translate(${x.toFixed(2)}px, ${y.toFixed(2)}px) translate(-50%, -50%)`;
@@ -102,7 +108,11 @@ export class Thumbnails {
 
   /** @param {string} name */
   #addButton(name) {
-    const button = make("button", { type: "button", className: "dot user-texture", ariaLabel: `${name}, your own` });
+    const button = make("button", {
+      type: "button",
+      className: "dot user-texture",
+      ariaLabel: `${name}, your own`,
+    });
     button.append(make("i"), make("b", { textContent: name }));
     button.dataset.name = name;
     this.panel.map.insertBefore(button, this.last);

@@ -1,5 +1,5 @@
-// The switches of the map: arrangement, projection and noise level. What differs from the first view is in the
-// address: "show=umap-7".
+// The switches of the map: arrangement, projection and noise level. What differs from the first view is in
+// the address: "show=umap-7".
 import { parseMapView, replaceQuery, withMapView } from "../shared/address.js";
 import { closest, find, findAll } from "../shared/dom.js";
 import { ARRANGE_MS } from "./thumbnails.js";
@@ -15,7 +15,8 @@ export class Toolbar {
     this.panel = panel;
     this.shown = shown;
     this.slider = find(panel.section, ".level", HTMLInputElement);
-    const narrow = window.matchMedia("(max-width: 700px)").matches; // fingers need the grid's larger thumbnails
+    // fingers need the larger thumbnails of the grid
+    const narrow = window.matchMedia("(max-width: 700px)").matches;
     /** @type {MapView} */
     this.first = { ...this.view, view: narrow ? "grid" : "map" };
     find(panel.section, ".bar").addEventListener("click", (event) => this.#click(event));

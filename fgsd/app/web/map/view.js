@@ -2,8 +2,8 @@
 // pixels are CSS pixels from its upper left corner.
 
 /** @typedef {{ x: number, y: number }} Position */
-/** @typedef {{ x: number, y: number, classX: number, classY: number }} Placement where a thumbnail is, and the
- *  class itself */
+/** @typedef {{ x: number, y: number, classX: number, classY: number }} Placement where a thumbnail is, and
+ *  the class itself */
 /** @typedef {{ zoom: number, x: number, y: number }} Transform pixel = zoom * position * size + (x, y) */
 /** @typedef {{ width: number, height: number }} Size */
 
@@ -40,7 +40,8 @@ export function limited(transform, { width, height }) {
  */
 export function zoomedAt(transform, factor, pixel) {
   const zoom = clamp(transform.zoom * factor, 1, MAX_ZOOM);
-  const offset = (/** @type {number} */ value, /** @type {number} */ at) => at - ((at - value) * zoom) / transform.zoom;
+  const offset = (/** @type {number} */ value, /** @type {number} */ at) =>
+    at - ((at - value) * zoom) / transform.zoom;
   return { zoom, x: offset(transform.x, pixel.x), y: offset(transform.y, pixel.y) };
 }
 

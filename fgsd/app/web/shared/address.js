@@ -1,6 +1,6 @@
-// The page's address: "?mix=lava:0.5,glacier:0.5:0.1:-0.05&images=4&...&show=umap-7". Everything before `show` is
-// a link, which Python's `fgsd.app.requests.link` writes and reads too; `show` is the view of the map.
-// All functions take and return query strings, and know of no page, except the last four.
+// The page's address: "?mix=lava:0.5,glacier:0.5:0.1:-0.05&images=4&...&show=umap-7". Everything before
+// `show` is a link, which Python's `fgsd.app.requests.link` writes and reads too; `show` is the view of the
+// map. All functions take and return query strings, and know of no page, except the last four.
 
 /** @typedef {import("./events.js").TargetEntry} TargetEntry */
 
@@ -115,7 +115,12 @@ export function parseLink(query) {
     if (value !== null) settings[name] = kind === "text" ? value : Number(value);
   }
   /** @type {Link} */
-  const link = { target, settings, tileable: valueOf(query, "tile") === "1", mode: valueOf(query, "mode") ?? "sample" };
+  const link = {
+    target,
+    settings,
+    tileable: valueOf(query, "tile") === "1",
+    mode: valueOf(query, "mode") ?? "sample",
+  };
   for (const name of Object.values(MODE_PARAMETERS)) {
     const value = valueOf(query, name);
     if (value !== null) link[name] = Number(value);
@@ -151,7 +156,12 @@ export function mixtureNames(query) {
   return parseLink(query)?.target.map(({ name }) => name) ?? [];
 }
 
-/** The same query, but another link in it; null removes the link. @param {string} query @param {Link | null} link */
+/**
+ * The same query, but another link in it; null removes the link.
+ *
+ * @param {string} query
+ * @param {Link | null} link
+ */
 export function withLink(query, link) {
   const rest = split(query).filter(([key]) => !LINK_KEYS.includes(key));
   return join([...(link ? split(formatLink(link)) : []), ...rest]);
@@ -169,7 +179,12 @@ export function withWatch(query, view) {
 
 // ---- the view of the map ----
 
-/** A link with the view of the map that another query string holds. @param {string} link @param {string} query */
+/**
+ * A link with the view of the map that another query string holds.
+ *
+ * @param {string} link
+ * @param {string} query
+ */
 export function withMapViewOf(link, query) {
   return withValue(link, "show", valueOf(query, "show"));
 }
@@ -189,7 +204,12 @@ export function parseMapView(query, projections, levels) {
   return { view: "map", projection: name, level: Number(level) };
 }
 
-/** The same query with this view of the map; null removes it. @param {string} query @param {MapView | null} view */
+/**
+ * The same query with this view of the map; null removes it.
+ *
+ * @param {string} query
+ * @param {MapView | null} view
+ */
 export function withMapView(query, view) {
   if (!view) return withValue(query, "show", null);
   return withValue(query, "show", view.view === "grid" ? "grid" : `${view.projection}-${view.level}`);
@@ -197,7 +217,11 @@ export function withMapView(query, view) {
 
 // ---- of this page ----
 
-/** The link of what is on the screen; the first screen's address holds none yet. @param {string} first its link */
+/**
+ * The link of what is on the screen; the first screen's address holds none yet.
+ *
+ * @param {string} first its link
+ */
 export function currentLink(first) {
   return hasMixture(location.search) ? location.search : first;
 }

@@ -1,8 +1,8 @@
 // Small helpers for the DOM.
 
 /**
- * What Gradio gives the script of a component (`js_on_load` of gr.HTML). `value` is what Python has set or the
- * page has changed; `watch` tells of the former. Setting `props.value` sends it with the next event.
+ * What Gradio gives the script of a component (`js_on_load` of gr.HTML). `value` is what Python has set or
+ * the page has changed; `watch` tells of the former. Setting `props.value` sends it with the next event.
  *
  * @template [V=any]
  * @typedef {Object} Panel

@@ -2,8 +2,9 @@
 // `emit` and `on` are for things that happen; what is a state of the page goes through session.js, which
 // repeats it to whoever subscribes later.
 
-/** @typedef {{ name: string, weight: number, move?: [number, number] }} TargetEntry one texture of the target:
- *  its weight (any scale, at least 0) and how far it was moved over the map, in widths and heights of the map */
+/** @typedef {{ name: string, weight: number, move?: [number, number] }} TargetEntry one texture of the
+ *  target: its weight (any scale, at least 0) and how far it was moved over the map, in widths and heights of
+ *  the map */
 /** @typedef {[number, number]} Point x and y, as shares of the map's width and height */
 /** @typedef {{ name: string, src: string, near: [string, number][], pca: Point[], umap: Point[] | null }}
  *  UserTexture `pca` and `umap` hold one point a noise level */
@@ -33,13 +34,13 @@
  * @typedef {Object} Occurrences
  * @property {TargetEntry[]} move the target has changed during a drag
  * @property {{ name: string, distance: number } | null} nearest class nearest to the previewed target
- * @property {{ run: number, index: number, places: Record<string, Point[]> }} path where the images of one step
- *  are on the map, by projection
+ * @property {{ run: number, index: number, places: Record<string, Point[]> }} path where the images of one
+ *  step are on the map, by projection
  * @property {Frame} frame a step is on the screen
  * @property {string} open a query string to be opened as if it were the address
  * @property {string} linked the query string of the pictures that an interpolation shows
- * @property {{ kind: string, changes: Partial<Mode> }} interpolation a slider of the interpolation panel changes
- *  the mode: `kind` is "select" when it is taken, "release" when it is let go
+ * @property {{ kind: string, changes: Partial<Mode> }} interpolation a slider of the interpolation panel
+ *  changes the mode: `kind` is "select" when it is taken, "release" when it is let go
  * @property {string} error a sentence for the visitor; empty removes the last one
  * @property {undefined} lost a request to the server had no answer
  */

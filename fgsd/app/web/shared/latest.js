@@ -1,12 +1,13 @@
 // Requests during a drag: one at a time, always for the newest position, so that none queue up.
 
 /**
- * Wrap an async function so that one call runs at a time. What is asked for meanwhile waits, and only the newest
- * of it is run afterwards. If a call fails, the error reaches whoever started the loop.
+ * Wrap an async function so that one call runs at a time. What is asked for meanwhile waits, and only the
+ * newest of it is run afterwards. If a call fails, the error reaches whoever started the loop.
  *
  * @template A
  * @param {(argument: A) => Promise<unknown>} run
- * @returns {(argument: A) => Promise<void>} resolves once nothing waits any more, or at once if a call is running
+ * @returns {(argument: A) => Promise<void>} resolves once nothing waits any more, or at once if a call is
+ *  running
  */
 export function latest(run) {
   /** @type {{ argument: A } | null} */

@@ -47,14 +47,18 @@ export function subscribe(name, handler) {
   return on(name, handler);
 }
 
-/** Called by Gradio with the values of the controls, in their order, whenever one has changed. @param {...unknown} values */
+/**
+ * Called by Gradio with the values of the controls, in their order, whenever one has changed.
+ *
+ * @param {...unknown} values
+ */
 export function announceSettings(...values) {
   announce("settings", values);
 }
 
 /**
- * Number a request of this page, so that the server can tell the newest: two requests that leave one after the
- * other may arrive in the other order. Called by Gradio with the inputs of an event.
+ * Number a request of this page, so that the server can tell the newest: two requests that leave one after
+ * the other may arrive in the other order. Called by Gradio with the inputs of an event.
  *
  * @param {...unknown} inputs the last one is replaced by the number
  * @returns {unknown[]}
