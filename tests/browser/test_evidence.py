@@ -138,7 +138,7 @@ def test_without_a_report_there_is_no_button(checkpoint_folder, texture_folder, 
     try:
         with urllib.request.urlopen(bare.url + "config") as answer:
             ids = [one["props"].get("elem_id") for one in json.load(answer)["components"]]
-        assert "tools" in ids and "evidence" not in ids
+        assert "toolbar" in ids and "evidence" not in ids
         missing.write_text("written later")  # whoever wants it starts the page again
         assert status(bare.url + "evidence.html") == 404
     finally:
