@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from fgsd.evidence.files import write_report
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from fgsd.data import TextureFolder
 from fgsd.levels import noise_levels
 from fgsd.pipeline import Pipeline
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 @pytest.fixture(scope="module")

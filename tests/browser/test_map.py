@@ -26,7 +26,7 @@ from playwright.sync_api import expect
 
 from fgsd.pipeline import Pipeline
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 COUNT = 300
 
 

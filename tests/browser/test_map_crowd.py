@@ -11,7 +11,7 @@ from map_help import scattered_map
 
 from fgsd.pipeline import Pipeline
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 COUNT = 100_000
 
 # A turn of the wheel or a drag for every frame, as a hand would; frames in which the crops were painted.

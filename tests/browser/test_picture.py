@@ -28,7 +28,7 @@ from picture_help import distance, luma, nearest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from browser_help import (
 )
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 def test_a_class_clicked_is_sampled_and_every_step_arrives_in_order(visit, pipe):

@@ -12,6 +12,8 @@ from PIL import Image, ImageChops
 
 from fgsd.benchmarks.film import Film, record_film, save_film, smooth_path
 
+pytestmark = pytest.mark.integration
+
 
 def noise_film(frames: int = 12, side: int = 64) -> Film:
     """Frames of noise, which hardly compress, at times that are not even."""

@@ -11,6 +11,8 @@ import pytest
 from fgsd.benchmarks.load import bench_serve, serve_text
 from fgsd.cli.main import main
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.slow
 def test_throughput_and_latency_are_measured(checkpoint_folder, texture_folder, tmp_path):

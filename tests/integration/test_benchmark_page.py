@@ -11,6 +11,8 @@ import pytest
 from fgsd.benchmarks.page import bench_app
 from fgsd.evaluation import report_text
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.slow
 @pytest.mark.browser

@@ -15,6 +15,8 @@ from fgsd.benchmarks.soak import LATENCIES, bench_soak, verdicts
 from fgsd.benchmarks.soak_visitors import VisitLog, random_texture
 from fgsd.evaluation import report_text
 
+pytestmark = pytest.mark.integration
+
 SECONDS = 60.0  # duration of the simulated soak, with windows of ten seconds
 GOOD = {"server_log": "", "left_files": [], "shutdown_seconds": 1.0, "status": 0}
 

@@ -15,6 +15,8 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = "fgsd/shipped/"
 REPORT = "<title>a report</title>"

@@ -10,6 +10,8 @@ from contextlib import suppress
 import pytest
 from command_server import ROOT, CommandServer, app_command
 
+pytestmark = pytest.mark.integration
+
 MAX_SECONDS = 5
 LONG = {"n": 16, "size": 256, "steps": 16}  # one batch, which cannot be cancelled between its steps
 

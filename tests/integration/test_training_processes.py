@@ -11,6 +11,8 @@ import pytest
 import torch
 from training_processes import configuration, log, run_all, same, state
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 
 
