@@ -2,71 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from fgsd.images import ImageError, load_image
+
 IGNORED_SUFFIXES = {".csv", ".json", ".md", ".txt", ".html", ".yaml", ".yml"}
-MAX_PIXELS = 100_000_000  # larger images are refused before they are decoded
-
-
-class ImageError(ValueError):
-    """An image that cannot be used. The message names the file and the reason."""
-
-
-def load_image(source: str | Path | Image.Image) -> Image.Image:
-    """Load an image and convert it to 8-bit RGB.
-
-    Grey and palette images become RGB, 16-bit images are scaled to 8 bits, transparent images are composited
-    on white, and the EXIF orientation is applied. Of an animation, the first frame is loaded. The format is
-    detected from the content, not from the file name.
-
-    Raises
-    ------
-    ImageError
-        If the file is missing, truncated or not an image, has pixels that are not finite, or declares more
-        than `MAX_PIXELS` pixels.
-    """
-    name = "the image" if isinstance(source, Image.Image) else str(source)
-    try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")  # Pillow warns of large images; MAX_PIXELS decides here
-            # the exit stack closes files; an image that the caller passed stays open
-            raw = source if isinstance(source, Image.Image) else stack.enter_context(Image.open(source))
-            if raw.width * raw.height > MAX_PIXELS:
-                raise ImageError(
-                    f"{name}: {raw.width} x {raw.height} pixels exceed the limit of {MAX_PIXELS:,} pixels; "
-                    "scale it down"
-                )
-            raw.load()
-            image = ImageOps.exif_transpose(raw)
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{name}: no such file") from None
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ...
-        raise ImageError(f"{name}: not a readable image ({type(error).__name__}: {error})") from None
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise ImageError(f"{name}: some pixel values are not finite")
-        if image.mode == "F":
-            values = values * (255.0 if values.max() <= 1.0 else 1.0)
-        elif image.mode.startswith("I;16") or values.max() > 255:
-            values = values / 257.0
-        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
 
 
 def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:

@@ -10,11 +10,11 @@ from PIL import Image
 
 from fgsd.benchmarks.load import serve_text
 from fgsd.checkpoint import load_checkpoint
-from fgsd.data import load_image
 from fgsd.evaluation import report_text
 from fgsd.evidence.files import PAGE, read_report
 from fgsd.evidence.parts import all_parts
 from fgsd.evidence.text import readme_section
+from fgsd.images import load_image
 
 ROOT = Path(__file__).parents[2]
 EVIDENCE = ROOT / "assets" / "evidence"

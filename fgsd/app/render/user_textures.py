@@ -15,7 +15,7 @@ from PIL import Image
 from fgsd.app.render.pictures import data_uri
 from fgsd.app.requests.request import RequestError
 from fgsd.centroids import Centroid
-from fgsd.data import ImageError, load_image
+from fgsd.images import ImageError, load_image, open_image
 from fgsd.pipeline import Pipeline
 
 MAX_USER_TEXTURES = 8  # textures of one visitor; the oldest goes
@@ -131,7 +131,7 @@ def read_image(uri: object) -> Image.Image:
         # the mark at which one begins: in a JPEG no pixels look like it
         if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > MAX_SCANS:
             raise ImageError("too many scans")
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image = open_image(io.BytesIO(content), FORMATS)
         small = max(image.size) <= MAX_IMAGE_SIDE  # told from the head, before anything is decoded
         image = load_image(image) if small else image
     except Exception:  # ValueError, OSError, SyntaxError, struct.error: decoders have their ways to fail
