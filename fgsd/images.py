@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import warnings
 import zlib
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from typing import IO
 
 import numpy as np
 from PIL import Image, ImageCms
+
+from fgsd.names import printable
 
 Formats = list[str] | tuple[str, ...]  # as Pillow names them
 
@@ -38,11 +39,6 @@ PNG_USEFUL_CHUNKS = {b"eXIf", b"iCCP"}  # orientation and colours
 
 class ImageError(ValueError):
     """An image that cannot be used. The message names the file and the reason."""
-
-
-def printable(path: str | Path) -> str:
-    """Return a path as text that can be encoded; bytes of a name that are not UTF-8 are escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def load_image(source: str | Path | Image.Image) -> Image.Image:

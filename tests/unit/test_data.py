@@ -51,7 +51,8 @@ class TestFolder:
         data = TextureFolder(tmp_path, DataConfig(image_size=None, patch_size=16))
         assert data.classes == ["rock", "sand"]
         assert (len(data.regions("rock")), len(data.regions("sand"))) == (2, 1)
-        assert data.skipped == []
+        (line,) = data.skipped
+        assert ".hidden.png: files of such names are hidden" in line
 
     def test_unusable_files_are_skipped_by_name_and_the_rest_is_used(self, tmp_path):
         Image.fromarray(noise_image(60, 60)).save(tmp_path / "good.png")
