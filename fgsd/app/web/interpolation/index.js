@@ -74,7 +74,7 @@ export function mount({ element, trigger, props, server, watch }) {
   /** @param {Value} value */
   function receive(value) {
     if (!value || typeof value !== "object" || value.run < Number(panel.dataset.run ?? 0)) return;
-    if (value.preview && !coarseFine.state.dragging) return; // a late answer: the visitor has let go
+    if (value.preview && !coarseFine.state.dragging) return; // a late reply: the visitor has let go
     if (value.link) emit("linked", value.link);
     if (String(value.run) !== panel.dataset.run) begin(value.run);
     showError(value.error ?? "");
@@ -177,14 +177,14 @@ export function mount({ element, trigger, props, server, watch }) {
   const preview = latest(async (/** @type {number} */ sigma) => {
     const { frame } = stages.state;
     if (!frame || !coarseFine.state.dragging) return;
-    const asked = {
+    const argument = {
       target: frame.chosen,
       settings: current("settings") ?? null,
       visitor: current("visitor") ?? null,
       interpolation: { mode: state.mode, switch: sigma },
     };
-    const { frame: next, error } = await server.preview(asked).catch(() => {
-      emit("lost");
+    const { frame: next, error } = await server.preview(argument).catch(() => {
+      emit("no-answer");
       return {};
     });
     // between two runs: late frames of the run before are ignored, and the next run counts on

@@ -1,5 +1,5 @@
-// The class that is really nearest to the target, and its distance in feature space: on a plane, distances
-// deceive. During a drag the preview's answers hold it; else the server is asked.
+// The class nearest to the target in feature space, and its distance there: distances on the map deceive.
+// During a drag, answers of the preview hold both; otherwise the map asks the server.
 import { find } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
@@ -40,7 +40,7 @@ export class TrueDistance {
     this.#measured = asked;
     /** @returns {null} */
     const noAnswer = () => {
-      emit("lost");
+      emit("no-answer");
       return null;
     };
     const visitor = current("visitor") ?? null;

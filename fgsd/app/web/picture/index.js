@@ -39,7 +39,7 @@ export function mount({ element, trigger, props, server, watch }) {
     first: "", // link of the first screen, whose address holds none
   };
   const screen = createScreen(panel, {
-    isWanted: (frame) => !frame.preview || Boolean(current("drag")),
+    mayPaint: (frame) => !frame.preview || Boolean(current("drag")),
     onPainted,
   });
   const timeline = createTimeline(panel, {
@@ -74,7 +74,7 @@ export function mount({ element, trigger, props, server, watch }) {
 
   /** @param {Frame} frame */
   function emitPath({ index, path }) {
-    if (path) emit("path", { run: state.run.id, index, places: path });
+    if (path) emit("path", { run: state.run.id, index, positions: path });
   }
 
   // ---- what arrives ----
@@ -83,7 +83,7 @@ export function mount({ element, trigger, props, server, watch }) {
   function receive(value) {
     if (!value || typeof value !== "object") return;
     if (value.run < Number(panel.dataset.run ?? 0)) return;
-    if (value.preview && !current("drag")) return; // a late answer: the visitor has let go
+    if (value.preview && !current("drag")) return; // a late reply: the visitor has let go
     // what arrived of a stopped run can still be looked at, nothing else will arrive
     if (value.stopped) panel.dataset.run = String(value.run);
     else if (String(value.run) !== panel.dataset.run) begin(value.run);

@@ -23,9 +23,9 @@ export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
 export function createPreview(panel, { request, receive }) {
   const follow = latest(async (/** @type {TargetEntry[]} */ target) => {
     if (!current("drag")) return;
-    const asked = { target, settings: current("settings") ?? null, visitor: current("visitor") ?? null };
-    const { frame, error, nearest } = await request(asked).catch(() => {
-      emit("lost");
+    const argument = { target, settings: current("settings") ?? null, visitor: current("visitor") ?? null };
+    const { frame, error, nearest } = await request(argument).catch(() => {
+      emit("no-answer");
       return {};
     });
     if (frame || error) {
