@@ -25,7 +25,7 @@ import { createTimeline } from "./timeline.js";
  * @property {boolean} [preview]
  */
 
-const WELCOME_MS = 500; // to play the steps of the first screen in, whose samples shall be there soon
+const WELCOME_MS = 500; // in which the steps of the first screen play
 
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
@@ -52,7 +52,7 @@ export function mount({ element, trigger, props, server, watch }) {
     first: () => withWatch(state.first, screen.state.view),
     open: (query) => trigger("input", { query }),
   });
-  createPreview(panel, { request: (target) => server.preview(target), receive });
+  createPreview(panel, server, receive);
 
   // ---- what is on the screen ----
 
