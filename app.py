@@ -1,6 +1,6 @@
-"""Serve the page on the checkpoint and the textures that come with the repository.
+"""Serve the page with the checkpoint and the textures of this repository.
 
-A Hugging Face Space runs this file, and says by Gradio's own variables where it wants to be served.
+A Hugging Face Space runs this file and sets host and port by the environment variables of Gradio.
 """
 
 import os

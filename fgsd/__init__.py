@@ -1,4 +1,4 @@
-"""Feature-guided score diffusion: sample a class by steering a denoiser's own feature vector."""
+"""Feature-guided score diffusion: sample a class by steering the feature vector of a denoiser."""
 
 from fgsd.centroids import Centroid, CentroidTable, coarse_fine
 from fgsd.pipeline import Pipeline

@@ -1,4 +1,4 @@
-"""The model card that goes with a checkpoint."""
+"""Model card of a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def model_card(checkpoint: Checkpoint) -> str:
-    """Markdown with the front matter that the Hugging Face hub reads."""
+    """Return the model card in Markdown, with the YAML front matter of the Hugging Face hub."""
     info, network, table = checkpoint.info, checkpoint.network, checkpoint.table
     parameters = sum(p.numel() for p in network.parameters())
     attribution = f"\n{info.attribution}\n" if info.attribution else ""
-    mapped = checkpoint.map is not None and len(checkpoint.map.labels)
-    and_map = ", `map.safetensors` (where training crops lie in feature space)" if mapped else ""
+    has_map = checkpoint.map is not None and len(checkpoint.map.labels)
+    map_file = ", `map.safetensors` (where training crops lie in feature space)" if has_map else ""
     return f"""---
 license: {info.license}
 library_name: fgsd
@@ -38,7 +38,7 @@ pipe.sample("{table.classes[0]}", n=4, seed=0)[0].save("sample.png")
 ```
 
 Files: `config.json`, `model.safetensors` (weights, float16), `centroids.safetensors` (a feature vector for
-each class at each of {len(table.sigmas)} noise levels, with its spread within the class){and_map}.
+each class at each of {len(table.sigmas)} noise levels, with its spread within the class){map_file}.
 
 License of the weights: {info.license}.
 {attribution}

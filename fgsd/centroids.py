@@ -1,4 +1,4 @@
-"""Centroids of classes in feature space, at every noise level; mixtures of them; nearest classes."""
+"""Class centroids in feature space at every noise level: tables, mixtures, nearest classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -17,17 +18,17 @@ from fgsd.model.network import Denoiser
 
 @dataclass(frozen=True)
 class Centroid:
-    """A point of feature space at every noise level: what guided sampling steers to.
+    """The target of guided sampling: one feature vector per noise level, and a mean colour.
 
     Parameters
     ----------
     sigmas : Tensor of shape (S,)
-        Noise levels in [-1, 1] units, increasing.
+        Noise levels in the units of images in [-1, 1], increasing.
     values : Tensor of shape (S, F)
-        Feature vector at each of them.
+        Feature vector at each noise level.
     colour : Tensor of shape (3,)
-        Mean of the clean images in [-1, 1], at which sampling begins: the noisy images of the class are
-        spread round it, and a network that is shown grey at the highest noise level believes it.
+        Mean colour of the clean images in [-1, 1]. Sampling starts from noise around this colour: at the
+        highest noise level the network keeps the mean colour of its input, so a grey start stays grey.
     """
 
     sigmas: Tensor
@@ -35,7 +36,7 @@ class Centroid:
     colour: Tensor
 
     def at(self, sigma: float | Tensor) -> Tensor:
-        """The feature vector (F,) at a noise level, or (B, F) at levels (B,); see `interpolate`."""
+        """Return the feature vector (F,) at one noise level, or (B, F) at levels (B,), by `interpolate`."""
         return interpolate(self.sigmas, self.values, sigma)
 
 
@@ -44,19 +45,24 @@ Weights = Mapping[str, float] | Callable[[float], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CentroidTable:
-    """Feature vectors of all classes at all noise levels.
+    """Centroids of all classes at all noise levels, and the spread of features within each class.
 
     Parameters
     ----------
     classes : list of str
     sigmas : Tensor of shape (S,)
-        Noise levels in [-1, 1] units, increasing.
+        Noise levels in the units of images in [-1, 1], increasing.
     values : Tensor of shape (C, S, F), float32
-        Mean feature vectors.
+        Mean feature vector of each class at each noise level.
     spreads : Tensor of shape (C, S, F), float32
-        Standard deviation, over single crops, of each feature within its class.
+        Standard deviation of each feature over the crops of a class.
     colours : Tensor of shape (C, 3), float32
         Mean colour of each class in [-1, 1]; see `Centroid`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, noise levels are not positive and increasing, or class names repeat.
     """
 
     classes: list[str]
@@ -91,11 +97,11 @@ class CentroidTable:
 
     @property
     def scales(self) -> Tensor:
-        """Typical standard deviation of each feature within a class: (S, F), positive."""
+        """Spread of each feature within a class, root mean square over classes: (S, F), positive."""
         return self.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6)
 
     def index(self, name: str) -> int:
-        """Row of a class; `KeyError` names the closest classes if there is none of that name."""
+        """Return the row of a class; raise `KeyError` with similar names if there is no such class."""
         if name in self.classes:
             return self.classes.index(name)
         close = difflib.get_close_matches(str(name), self.classes, n=3, cutoff=0.4)
@@ -103,43 +109,44 @@ class CentroidTable:
         raise KeyError(f"class {name!r} is unknown{hint}")
 
     def of(self, name: str) -> Centroid:
-        """The centroid of one class."""
+        """Return the centroid of one class."""
         row = self.index(name)
         return Centroid(self.sigmas, self.values[row], self.colours[row])
 
     def mixture(self, weights: Weights) -> Centroid:
-        """The weighted mean of class centroids.
+        """Return the weighted mean of class centroids.
 
         Parameters
         ----------
-        weights : mapping of class name to weight, or a function of sigma that returns one
-            The weights at each noise level must be finite and sum to 1 (to 1e-3; then they are scaled to 1
-            exactly); negative ones extrapolate. A function is asked at each noise level of the table; the
-            colour is that of the highest.
+        weights : mapping of class name to weight, or function of sigma that returns such a mapping
+            At each noise level the weights must be finite and sum to 1 (to 1e-3; they are then scaled to sum
+            to 1 exactly). Negative weights extrapolate. A function is called at each noise level of the
+            table, and its weights at the highest level determine the colour.
 
         Raises
         ------
         KeyError
             If a class is unknown.
         ValueError
-            If weights are missing, not finite, or do not sum to 1.
+            If the weights are empty, not finite, or do not sum to 1.
         """
         rows = []
         for s, sigma in enumerate(self.sigmas.tolist()):
-            now = checked_weights(weights(sigma) if callable(weights) else weights)
-            rows.append(_sum(w * self.values[self.index(name), s] for name, w in now.items()))
-        colour = _sum(w * self.colours[self.index(name)] for name, w in now.items())
+            level_weights = check_weights(weights(sigma) if callable(weights) else weights)
+            rows.append(_sum(w * self.values[self.index(name), s] for name, w in level_weights.items()))
+        colour = _sum(w * self.colours[self.index(name)] for name, w in level_weights.items())
         return Centroid(self.sigmas, torch.stack(rows), colour)
 
     def distances(self, values: Tensor) -> Tensor:
-        """How far feature vectors are from every class, in units of the typical spread within a class.
+        """Return the distance of feature vectors from each class centroid, in spreads within a class.
 
-        Each feature is divided by its standard deviation within classes; the result is the root mean
-        square over noise levels and features, so that 1 is a typical crop of the class itself.
+        Each feature is divided by its standard deviation within classes (`scales`), then the root mean square
+        is taken over noise levels and features: a typical crop has distance 1 from its own class.
 
         Parameters
         ----------
         values : Tensor of shape (S, F)
+            At the noise levels of the table.
 
         Returns
         -------
@@ -148,25 +155,33 @@ class CentroidTable:
         return ((self.values - values) / self.scales).square().mean(dim=(1, 2)).sqrt()
 
     def nearest(self, centroid: Centroid, n: int = 5) -> list[tuple[str, float]]:
-        """The `n` classes nearest to a centroid on the same noise levels, with distances, nearest first."""
+        """Return the `n` classes nearest to a centroid and their `distances`, nearest first.
+
+        The centroid must be at the noise levels of the table.
+        """
         distances = self.distances(centroid.values)
         order = distances.argsort()[:n].tolist()
         return [(self.classes[k], distances[k].item()) for k in order]
 
 
 def mean_centroid(parts: Sequence[tuple[Centroid, float]]) -> Centroid:
-    """The weighted mean of centroids on the same noise levels, whether of classes or not.
+    """Return the weighted mean of centroids, which need not be in a table.
 
     Parameters
     ----------
     parts : sequence of (Centroid, weight)
-        The weights are finite and sum to 1.
+        Weights are finite and sum to 1; they are not checked.
+
+    Raises
+    ------
+    ValueError
+        If there are no parts, or the centroids have different noise levels.
     """
     if not parts:
         raise ValueError("parts is empty; give at least one centroid")
     first = parts[0][0]
     if any(not torch.equal(c.sigmas, first.sigmas) for c, _ in parts):
-        raise ValueError("parts: the centroids must share their noise levels")
+        raise ValueError("parts: the centroids must have the same noise levels")
     return Centroid(first.sigmas, _sum(w * c.values for c, w in parts), _sum(w * c.colour for c, w in parts))
 
 
@@ -174,19 +189,62 @@ def _sum(tensors: Iterable[Tensor]) -> Tensor:
     return sum(tensors, start=torch.zeros(()))
 
 
-def coarse_fine(coarse: Mapping[str, float], fine: Mapping[str, float], switch: float) -> Weights:
-    """Weights that take coarse structure from one mixture and fine detail from another.
+@overload
+def coarse_fine(coarse: Centroid, fine: Centroid, switch: float) -> Centroid: ...
+@overload
+def coarse_fine(
+    coarse: Mapping[str, float], fine: Mapping[str, float], switch: float
+) -> Callable[[float], Mapping[str, float]]: ...
+def coarse_fine(coarse, fine, switch):
+    """Take coarse structure from one target and fine detail from another.
 
-    At noise levels above `switch` (in [-1, 1] units) the weights are `coarse`, at and below it `fine`.
+    At noise levels above `switch` the result is `coarse`, at and below it `fine`.
+
+    Parameters
+    ----------
+    coarse, fine : mappings of class name to weight, or Centroids
+        Centroids need the same noise levels; the colour of the result is that at the highest level.
+    switch : float
+        Noise level in the units of images in [-1, 1].
+
+    Returns
+    -------
+    function of sigma that returns weights, or Centroid
+        A target for `Pipeline.sample`, like the arguments.
+
+    Raises
+    ------
+    TypeError
+        If one target is a mapping and the other a Centroid.
+    ValueError
+        If `switch` is not positive and finite, or the noise levels of the centroids differ.
+
+    Examples
+    --------
+    >>> weights = coarse_fine({"cobblestone": 1.0}, {"lava": 1.0}, 0.5)
+    >>> weights(2.0), weights(0.1)
+    ({'cobblestone': 1.0}, {'lava': 1.0})
     """
     if not (switch > 0 and math.isfinite(switch)):
         raise ValueError(f"switch={switch} must be a positive noise level")
-    return lambda sigma: coarse if sigma > switch else fine
+
+    def select(sigma: float):
+        return coarse if sigma > switch else fine
+
+    if not isinstance(coarse, Centroid) and not isinstance(fine, Centroid):
+        return select
+    if not (isinstance(coarse, Centroid) and isinstance(fine, Centroid)):
+        raise TypeError("coarse and fine must both be mappings or both be Centroids")
+    if not torch.equal(coarse.sigmas, fine.sigmas):
+        raise ValueError("coarse and fine must have the same noise levels")
+    selected = [select(sigma) for sigma in coarse.sigmas.tolist()]
+    values = torch.stack([centroid.values[s] for s, centroid in enumerate(selected)])
+    return Centroid(coarse.sigmas, values, selected[-1].colour)
 
 
-def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights as floats that sum to 1 exactly; `ValueError` if they are empty, not finite or sum to
-    something else."""
+def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return weights scaled to sum to 1 exactly; raise `ValueError` if they are empty, not finite, or their
+    sum differs from 1 by more than 1e-3."""
     if not weights:
         raise ValueError("weights is empty; name at least one class")
     values = {str(name): float(w) for name, w in weights.items()}
@@ -208,11 +266,11 @@ def features_by_level(
     seed: int = 0,
     batch: int = 64,
     tileable: bool = False,
-    read: Tensor | None = None,
+    coordinates: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and spread of the feature vectors of crops of one class, at each noise level.
+    """Measure mean and spread of the feature vectors of a class's crops at each noise level.
 
-    The crops are matched, layer by layer, to their own mean, as a sample will be that is guided to it.
+    In each layer the crops are matched to their own mean, as samples are matched to the centroid.
 
     Parameters
     ----------
@@ -220,19 +278,19 @@ def features_by_level(
         Clean crops in [-1, 1].
     sigmas : S noise levels
     seed : int
-        Of the noise; the same at each noise level, so that features change smoothly from one to the next.
+        Seed of the noise. All noise levels use the same noise, so that features vary smoothly between them.
     batch : int
-        Crops in a pass. Should N be larger, each pass is matched to its own mean.
+        Crops per network pass. If N is larger, each pass is matched to its own mean.
     tileable : bool
-        Whether the crops wrap round at their edges.
-    read : Tensor of shape (S, C), optional
-        What a network with foresight reads of the class at each level; by default that of the crops' mean
-        features without guidance, which takes a second pass.
+        Whether crops wrap round at their edges.
+    coordinates : Tensor of shape (S, C), optional
+        Coordinates of the class for a network with a target embedding, at each noise level. By default those
+        of the crops' mean features without guidance, which costs a second pass.
 
     Returns
     -------
     means, spreads : Tensors of shape (S, F)
-        The spread is zero for a single crop.
+        The spread of a single crop is zero.
     """
     device = next(denoiser.parameters()).device
     generator = torch.Generator().manual_seed(seed)
@@ -240,24 +298,24 @@ def features_by_level(
     x0 = x0.to(device)
     levels = [float(s) for s in sigmas]
 
-    def measured(level: int, *, guided: bool) -> Tensor:
-        """Features (N, F) of all crops."""
+    def features_at(level: int, *, guided: bool) -> Tensor:
+        """Measure the features of all crops: (N, F)."""
         phis = []
         for x in (x0 + levels[level] * eps).split(batch):
             peers = None
             if guided:
                 weights = torch.full((len(x), len(x)), 1 / len(x), device=device)
-                peers = PeerMatching(weights, None if read is None else read[level : level + 1])
+                peers = PeerMatching(weights, None if coordinates is None else coordinates[level : level + 1])
             phis.append(denoiser.denoise(x, levels[level], peers, tileable=tileable)[1])
         return torch.cat(phis)
 
-    if read is None and denoiser.foresight is not None:
-        alone = [measured(level, guided=False).mean(dim=0) for level in range(len(levels))]
-        own = denoiser.reading(torch.tensor(levels), torch.stack(alone)[None])
-        read = None if own is None else own[0]
+    if coordinates is None and denoiser.target_embedding is not None:
+        unguided = [features_at(level, guided=False).mean(dim=0) for level in range(len(levels))]
+        batched = denoiser.target_coordinates(torch.tensor(levels), torch.stack(unguided)[None])
+        coordinates = None if batched is None else batched[0]
     means, spreads = [], []
     for level in range(len(levels)):
-        phi = measured(level, guided=True)
+        phi = features_at(level, guided=True)
         means.append(phi.mean(dim=0))
         spreads.append(phi.std(dim=0, correction=min(1, len(phi) - 1)))
     return torch.stack(means).cpu(), torch.stack(spreads).cpu()
@@ -271,23 +329,36 @@ def compute_table(
     crops: int = 48,
     seed: int = 0,
     tileable: bool = False,
-    read: Tensor | None = None,
+    coordinates: Tensor | None = None,
     progress=None,
 ) -> CentroidTable:
-    """The table of all classes of a `TextureFolder`, from `crops` training crops each.
+    """Measure the centroid table of all classes in `data`.
 
     Parameters
     ----------
-    read : Tensor of shape (C, S, C), optional
-        What a network with foresight reads of each class, see `features_by_level`.
+    data : TextureFolder, or another source of crops with the same methods
+    sigmas : Tensor of shape (S,)
+        Noise levels, increasing.
+    crops : int
+        Training crops per class.
+    seed : int
+        Seed of the crops and of their noise.
+    coordinates : Tensor of shape (C, S, C), optional
+        Coordinates of each class for a network with a target embedding, see `features_by_level`.
     progress : callable, optional
         Wraps the list of classes, as `tqdm` does.
     """
     means, spreads, colours = [], [], []
     for row, name in enumerate(progress(data.classes) if progress else data.classes):
         x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
-        told = None if read is None else read[row]
-        mean, spread = features_by_level(denoiser, x0, sigmas, seed=seed, tileable=tileable, read=told)
+        mean, spread = features_by_level(
+            denoiser,
+            x0,
+            sigmas,
+            seed=seed,
+            tileable=tileable,
+            coordinates=None if coordinates is None else coordinates[row],
+        )
         means.append(mean)
         spreads.append(spread)
         colours.append(x0.mean(dim=(0, 2, 3)))
@@ -295,23 +366,25 @@ def compute_table(
     return CentroidTable(list(data.classes), sigmas.clone(), *parts)
 
 
-def measure_standards(
+def measure_normalization(
     denoiser: Denoiser, data, *, crops: int = 12, seed: int = 0, tileable: bool = False, progress=None
 ) -> None:
-    """Give a network that reads means in units of the classes' spread the units of its weights as they are.
+    """Measure the feature normalisation of a network's current weights, and store it in the network.
 
-    In training they follow weights that change from step to step; an average of those weights has others, and
-    in units that were not its own a small network was seen to err by a sixth more.
-    The parameters are those of `compute_table`; a network without such units is left alone.
+    During training, the normalisation follows weights that change at every step. Exported weights are an
+    average of those and have other feature statistics: with the statistics of training, the error of a small
+    network was a sixth larger.
+
+    `compute_table` documents the parameters. A network without feature normalisation is left unchanged.
     """
-    if denoiser.standards is None:
+    if denoiser.normalization is None:
         return
-    sigmas = denoiser.standards.logs.exp().cpu()
+    sigmas = denoiser.normalization.sigmas.cpu()
     table = compute_table(
         denoiser, data, sigmas, crops=crops, seed=seed, tileable=tileable, progress=progress
     )
-    values = table.values.to(denoiser.standards.mean.device)  # (C, S, F)
+    values = table.values.to(denoiser.normalization.mean.device)  # (C, S, F)
     known = torch.full((len(sigmas),), len(values) > 1, device=values.device)
-    denoiser.standards.follow(
-        denoiser.standards.logs.exp(), values.mean(dim=0), values.std(dim=0, correction=0), known
+    denoiser.normalization.set_stats(
+        denoiser.normalization.sigmas, values.mean(dim=0), values.std(dim=0, correction=0), known
     )

@@ -1,14 +1,15 @@
-"""A checkpoint is a folder of `config.json`, `model.safetensors`, `centroids.safetensors`, perhaps
+"""Checkpoints: a folder of `config.json`, `model.safetensors`, `centroids.safetensors`, optionally
 `map.safetensors`, and a model card.
 
-Nothing in it is code or pickle; every file is checked before it is used, and a damaged one is refused by
-name with what is wrong.
+Nothing in it is executed: there is no code and no pickle. Every file is checked before it is used, and an
+error names the damaged file and the reason.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -29,8 +30,8 @@ from fgsd.feature_map import FeatureMap
 from fgsd.model.network import Denoiser, NetworkConfig
 
 FORMAT = "fgsd-checkpoint-1"
-MAP = "map.safetensors"
-MAP_TENSORS = {  # of `FeatureMap`, as they are stored; "embedding" may be missing
+MAP_FILE = "map.safetensors"
+MAP_TENSORS = {  # the stored tensors of a `FeatureMap`; "embedding" is optional
     "sigmas": torch.float32,
     "start_level": torch.int32,
     "crops": torch.int32,  # (N, 4): class, image, left, top
@@ -40,33 +41,44 @@ MAP_TENSORS = {  # of `FeatureMap`, as they are stored; "embedding" may be missi
     "kept": torch.float32,
     "embedding": torch.float32,
 }
-TABLE = ("sigmas", "values", "spreads", "colours")  # the tensors of `CentroidTable`
+TABLE_TENSORS = ("sigmas", "values", "spreads", "colours")  # the stored tensors of a `CentroidTable`
 MAX_CONFIG_BYTES = 1_000_000
 MAX_BLOCKS = 100
 MAX_CHANNELS = 4096
+# Checkpoints and training runs from before version 0.1 was released have other names for some fields of
+# `NetworkConfig` and for some tensors of `Denoiser`; they are renamed when such a file is loaded.
+FIELDS_BEFORE = {"standards": "normalization_levels", "foresight": "target_embedding", "lit": "film"}
+TENSORS_BEFORE = {  # regular expressions
+    r"^standards\.logs$": "normalization.log_sigmas",
+    r"^standards\.": "normalization.",
+    r"^foresight\.": "target_embedding.",
+    r"^read\.": "target_embedding.project.",
+    r"\.matched\.own\.": ".matched.deviation.",
+    r"\.matched\.light\.": ".matched.film.",
+}
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and the reason."""
+    """A checkpoint cannot be used; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of itself, besides the network."""
+    """Settings and terms of a checkpoint, besides the network."""
 
     patch_size: int = 64  # side of the training crops, in pixels
     image_size: int | None = None  # shorter side that training images were scaled to, in pixels
-    test_share: float = 1 / 3  # share of the rows of each training image that was held out
+    test_share: float = 1 / 3  # fraction of the rows of each training image that was held out
     sigma_min: float = 0.02  # noise level at which sampling ends, in [-1, 1] units
-    sigma_max: float = 20.0  # and at which it begins
+    sigma_max: float = 20.0  # noise level at which sampling begins
     images: int = 0  # crops seen in training
-    hours: float = 0.0  # of training
-    license: str = "other"  # of the weights, as the hub names it
+    hours: float = 0.0  # duration of training
+    license: str = "other"  # license of the weights, as the Hugging Face hub names it
     attribution: str = ""  # terms of the training images
 
     @property
     def data(self) -> DataConfig:
-        """How the training images were cut: with it a `TextureFolder` has the same held-out strips."""
+        """How training images were cut; a `TextureFolder` with it has the same held-out strips."""
         return DataConfig(self.image_size, self.patch_size, self.test_share)
 
     def __post_init__(self) -> None:
@@ -74,12 +86,12 @@ class CheckpointInfo:
             raise ValueError(
                 f"sigma_min={self.sigma_min} and sigma_max={self.sigma_max} must be positive and rise"
             )
-        _ = self.data  # checks the rest
+        _ = self.data  # validates the other fields
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network with its centroids, and the map of its features if one was fitted."""
+    """A trained network with its centroids, and the map of its features if there is one."""
 
     network: Denoiser
     table: CentroidTable
@@ -88,8 +100,19 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
-    """Write the folder; each file is complete or not there. Weights are stored as float16, centroids
-    as float32: the distances between them need the digits."""
+    """Write a checkpoint; each file is complete or absent, even if the process is killed.
+
+    Weights are stored as float16, and centroids as float32, because the distances between them need the
+    precision.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    folder : str or Path
+        Created if it does not exist.
+    card : str, optional
+        Text of the model card, `README.md`.
+    """
     folder, table = Path(folder), checkpoint.table
     text = json.dumps(
         {
@@ -100,14 +123,15 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
         },
         indent=2,
     )
-    # where targets lie among the classes follows from small differences, like the distances
-    exact = dict(checkpoint.network.named_buffers()) if checkpoint.network.foresight is not None else {}
+    # like distances, the coordinates of targets among the classes follow from small differences
+    embeds = checkpoint.network.target_embedding is not None
+    exact = dict(checkpoint.network.named_buffers()) if embeds else {}
     model = {
         k: _stored(v, torch.float32 if k in exact else torch.float16)
         for k, v in checkpoint.network.state_dict().items()
     }
-    centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE}
-    (folder / MAP).unlink(missing_ok=True)  # a map of older centroids must not outlive them
+    centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE_TENSORS}
+    (folder / MAP_FILE).unlink(missing_ok=True)  # a map of older centroids must not outlive them
     write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n"))
     write_atomically(folder / "model.safetensors", lambda p: save_file(model, p))
     write_atomically(folder / "centroids.safetensors", lambda p: save_file(centroids, p))
@@ -117,7 +141,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
 
 
 def _save_map(map: FeatureMap | None, folder: Path) -> None:
-    """A map that is None, or has no crops, follows from the centroids alone and is not kept."""
+    """Write the map, unless it has no crops: then it follows from the centroids."""
     if map is None or not len(map.labels):
         return
     crops = np.column_stack([map.labels, map.images, map.corners])
@@ -130,20 +154,24 @@ def _save_map(map: FeatureMap | None, folder: Path) -> None:
     if map.embedding is not None:
         tensors["embedding"] = map.embedding
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(folder / MAP, lambda p: save_file(tensors, p))
+    write_atomically(folder / MAP_FILE, lambda p: save_file(tensors, p))
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
-    """Read a folder that `save_checkpoint` wrote.
+    """Load a checkpoint that `save_checkpoint` wrote.
 
     Raises
     ------
     CheckpointError
-        If a file is missing, cut off, of another format, or does not fit the others.
+        If a file is missing, damaged, of another format, or does not match the others.
     """
     folder = Path(folder)
-    description = _read_config(folder / "config.json")
-    config = _build(NetworkConfig, description.get("network"), "network", folder)
+    description = _load_config(folder / "config.json")
+    try:
+        network_values = current_fields(description.get("network"))
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
+    config = _build(NetworkConfig, network_values, "network", folder)
     info = _build(CheckpointInfo, description.get("info"), "info", folder)
     classes = description.get("classes")
     if not (isinstance(classes, list) and classes and all(isinstance(c, str) for c in classes)):
@@ -152,26 +180,26 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     with torch.device("meta"):
         network = Denoiser(config)
     shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    weights = _read_tensors(folder / "model.safetensors", shapes)
+    weights = _load_tensors(folder / "model.safetensors", shapes)
     network = Denoiser(config)
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
     path = folder / "centroids.safetensors"
-    tensors = _read_tensors(path, dict.fromkeys(TABLE))
+    tensors = _load_tensors(path, dict.fromkeys(TABLE_TENSORS))
     try:
         table = CentroidTable(classes, **tensors)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
     if table.dimension != config.dimension:
         raise CheckpointError(f"{path}: {table.dimension} features, the network has {config.dimension}")
-    return Checkpoint(network, table, info, _load_map(folder / MAP, table))
+    return Checkpoint(network, table, info, _load_map(folder / MAP_FILE, table))
 
 
 def _load_map(path: Path, table: CentroidTable) -> FeatureMap | None:
-    """The map of features, if there is a file; refused unless it was made for these centroids' levels."""
+    """Load the map of features, if there is one; it must have the noise levels of the centroids."""
     if not path.exists():
         return None
-    tensors = _load(path)
+    tensors = _load_file(path)
     _check_names(path, tensors, MAP_TENSORS.keys() - ({"embedding"} - tensors.keys()))
     for name, tensor in tensors.items():
         if tensor.dtype != MAP_TENSORS[name]:
@@ -193,13 +221,20 @@ def _load_map(path: Path, table: CentroidTable) -> FeatureMap | None:
 
 
 def _check_size(config: NetworkConfig, path: Path) -> None:
-    """Refuse a network that is too large before any memory is taken or any module is built for it."""
-    counted = (config.head, config.embedding, config.gate, config.labels, config.standards, config.foresight)
-    widest = max(*config.widths, *counted)
-    if sum(config.blocks) > MAX_BLOCKS or widest > MAX_CHANNELS:
+    """Refuse a network that is too large, before memory is allocated for it."""
+    sizes = (
+        *config.widths,
+        config.head,
+        config.embedding,
+        config.gate,
+        config.labels,
+        config.normalization_levels,
+        config.target_embedding,
+    )
+    if sum(config.blocks) > MAX_BLOCKS or max(sizes) > MAX_CHANNELS:
         raise CheckpointError(
             f"{path}: 'network' is larger than {MAX_BLOCKS} blocks or {MAX_CHANNELS:,} channels, labels, "
-            f"standards or foresight: {config}"
+            f"normalization_levels or target_embedding: {config}"
         )
 
 
@@ -207,24 +242,27 @@ def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.detach().cpu().to(dtype).contiguous()
 
 
-def _read_config(path: Path) -> dict:
+def _load_config(path: Path) -> dict:
+    """Load `config.json`, and check its size and format."""
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES:,} bytes, not a checkpoint of ours")
+            raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES:,} bytes, not a checkpoint of fgsd")
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} is no checkpoint: it has no {path.name}") from None
+        raise CheckpointError(f"{path.parent} is not a checkpoint: it has no {path.name}") from None
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: 'format' must be {FORMAT!r}; this is no checkpoint of this version")
+        raise CheckpointError(
+            f"{path}: 'format' must be {FORMAT!r}; this is not a checkpoint of this version"
+        )
     return description
 
 
 def _build(kind: type, values: object, name: str, folder: Path):
-    """A configuration dataclass from JSON, with every field checked for its type."""
+    """Build a configuration dataclass from JSON, and check the type of every field."""
     path = folder / "config.json"
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: {name!r} must be an object")
@@ -244,20 +282,21 @@ def _build(kind: type, values: object, name: str, folder: Path):
 
 
 def _fits(value: object, hint: Any) -> bool:
+    """Whether a value of JSON is of the annotated type."""
     if isinstance(hint, types.UnionType):
         return any(_fits(value, option) for option in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
         return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
-    if hint is float:  # beyond what any entry means, so that squares of it are finite in float32
+    if hint is float:  # the bound exceeds any sensible value, and its square is finite in float32
         return isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e9
     if is_dataclass(hint):
         return False
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
-def _read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
-    """The tensors of a file as finite float32; names and shapes (None: any) must be those given."""
-    tensors = _load(path)
+def _load_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
+    """Load the tensors of a file as finite float32; names and shapes (None: any) must be those given."""
+    tensors = {current_tensor_name(name): tensor for name, tensor in _load_file(path).items()}
     _check_names(path, tensors, shapes.keys())
     for name, shape in shapes.items():
         tensor = tensors[name]
@@ -269,17 +308,47 @@ def _read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> d
     return tensors
 
 
-def _load(path: Path) -> dict[str, Tensor]:
+def _load_file(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} is no checkpoint: it has no {path.name}") from None
+        raise CheckpointError(f"{path.parent} is not a checkpoint: it has no {path.name}") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: damaged or no safetensors file ({error})") from None
+        raise CheckpointError(f"{path}: damaged, or not a safetensors file ({error})") from None
 
 
 def _check_names(path: Path, tensors: Iterable[str], expected: Iterable[str]) -> None:
+    """Refuse a file with missing or unexpected tensors."""
     if missing := set(expected) - set(tensors):
         raise CheckpointError(f"{path}: lacks {', '.join(sorted(missing)[:3])}")
     if extra := set(tensors) - set(expected):
         raise CheckpointError(f"{path}: has tensors of another network: {', '.join(sorted(extra)[:3])}")
+
+
+def current_fields(network: object) -> object:
+    """Rename the fields of a `NetworkConfig` that was stored under the names of `FIELDS_BEFORE`.
+
+    Raises
+    ------
+    ValueError
+        If the network has an option that is no longer supported.
+    """
+    if not isinstance(network, dict):
+        return network
+    if network.get("own_colour", False) is not False:
+        raise ValueError(
+            f"network.own_colour={network['own_colour']!r} is no longer supported: the last layer of such a "
+            "network reads the mean colour of the noisy image; train it anew without this option"
+        )
+    found = {k: v for k, v in network.items() if k != "own_colour"}
+    for before, now in FIELDS_BEFORE.items():
+        if before in found and now not in found:
+            found[now] = found.pop(before)
+    return found
+
+
+def current_tensor_name(name: str) -> str:
+    """Return today's name of a tensor of `Denoiser` that was stored under a name of `TENSORS_BEFORE`."""
+    for before, now in TENSORS_BEFORE.items():
+        name = re.sub(before, now, name)
+    return name

@@ -1,9 +1,10 @@
-"""Texture folders: read every image once, hold a strip of each out for testing, cut random crops."""
+"""Texture folders: load images, hold out a strip of each for testing, cut random crops."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,36 +13,38 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-COMPANION_SUFFIXES = {".csv", ".json", ".md", ".txt", ".html", ".yaml", ".yml"}
-MAX_PIXELS = 100_000_000  # an image that claims more is refused before it is decoded
+IGNORED_SUFFIXES = {".csv", ".json", ".md", ".txt", ".html", ".yaml", ".yml"}
+MAX_PIXELS = 100_000_000  # larger images are refused before they are decoded
 
 
 class ImageError(ValueError):
-    """An image that cannot be used; the message names the file and the reason."""
+    """An image that cannot be used. The message names the file and the reason."""
 
 
 def load_image(source: str | Path | Image.Image) -> Image.Image:
-    """Read an image as 8-bit RGB, whatever it was stored as.
+    """Load an image and convert it to 8-bit RGB.
 
-    Grey and palette images become RGB, 16-bit ones are scaled to 8 bits, transparent ones are laid on
-    white, the EXIF orientation is applied, and of an animation the first frame is taken. The format is
-    told from the content, not from the file name.
+    Grey and palette images become RGB, 16-bit images are scaled to 8 bits, transparent images are composited
+    on white, and the EXIF orientation is applied. Of an animation, the first frame is loaded. The format is
+    detected from the content, not from the file name.
 
     Raises
     ------
     ImageError
-        If the file is missing, is no image, is cut off, or claims more than `MAX_PIXELS` pixels.
+        If the file is missing, truncated or not an image, has pixels that are not finite, or declares more
+        than `MAX_PIXELS` pixels.
     """
     name = "the image" if isinstance(source, Image.Image) else str(source)
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning: the limit below is ours
-            # the context closes a file, whatever is in it
+            warnings.simplefilter("ignore")  # Pillow warns of large images; MAX_PIXELS decides here
+            # the exit stack closes files; an image that the caller passed stays open
             raw = source if isinstance(source, Image.Image) else stack.enter_context(Image.open(source))
             if raw.width * raw.height > MAX_PIXELS:
                 raise ImageError(
-                    f"{name}: {raw.width} x {raw.height} pixels, more than {MAX_PIXELS:,}; scale it down"
+                    f"{name}: {raw.width} x {raw.height} pixels exceed the limit of {MAX_PIXELS:,} pixels; "
+                    "scale it down"
                 )
             raw.load()
             image = ImageOps.exif_transpose(raw)
@@ -54,7 +57,7 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
         if not np.isfinite(values).all():
-            raise ImageError(f"{name}: has pixels that are not finite numbers")
+            raise ImageError(f"{name}: some pixel values are not finite")
         if image.mode == "F":
             values = values * (255.0 if values.max() <= 1.0 else 1.0)
         elif image.mode.startswith("I;16") or values.max() > 255:
@@ -66,29 +69,49 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:
+    """Scale an image to a shorter side in pixels; smaller images, and all if it is None, stay as they are."""
+    if shorter_side is None or min(image.size) <= shorter_side:
+        return image
+    scale = shorter_side / min(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def random_crops(images: Sequence[Tensor], n: int, size: int, generator: torch.Generator) -> Tensor:
+    """Cut `n` random square crops from images (3, H, W), taken in turn: (n, 3, size, size)."""
+    crops = []
+    for k in range(n):
+        pixels = images[k % len(images)]
+        top = int(torch.randint(pixels.shape[1] - size + 1, (1,), generator=generator))
+        left = int(torch.randint(pixels.shape[2] - size + 1, (1,), generator=generator))
+        crops.append(pixels[:, top : top + size, left : left + size])
+    return torch.stack(crops)
+
+
 def to_tensor(image: Image.Image | np.ndarray) -> Tensor:
-    """An RGB image, or its pixels (H, W, 3), as a float32 tensor (3, H, W) in [-1, 1]."""
-    return normalised(torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1))
+    """Convert an RGB image, or its 8-bit pixels (H, W, 3), to a float32 tensor (3, H, W) in [-1, 1]."""
+    return scale_pixels(torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1))
 
 
-def normalised(pixels: Tensor) -> Tensor:
-    """8-bit pixels as float32 in [-1, 1]."""
+def scale_pixels(pixels: Tensor) -> Tensor:
+    """Convert 8-bit pixel values to float32 in [-1, 1]."""
     return pixels.float() / 127.5 - 1.0
 
 
 def to_images(x: Tensor) -> list[Image.Image]:
-    """A batch (B, 3, H, W), clipped to [-1, 1], as 8-bit RGB images."""
+    """Convert a batch (B, 3, H, W) to 8-bit RGB images; values are clipped to [-1, 1]."""
     pixels = ((x.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Image.fromarray(p) for p in pixels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How a folder of images becomes training crops."""
+    """How the images of a folder are scaled, split and cropped."""
 
-    image_size: int | None = 192  # shorter side of an image after scaling, in pixels; None: as stored
+    image_size: int | None = 192  # pixels; larger images are scaled to this shorter side; None: not scaled
     patch_size: int = 64  # side of a square crop, in pixels
-    test_share: float = 1 / 3  # share of the rows of each image, at its bottom, held out for testing
+    test_share: float = 1 / 3  # share of the rows of each image, at the bottom, that is held out for testing
 
     def __post_init__(self) -> None:
         if self.patch_size < 1:
@@ -101,39 +124,47 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class _Region:
-    """A part of an image to crop from: pixels (H, W, 3) uint8; one that wraps is continued to the right by
-    the width of a crop less one."""
+    """The training or test rows of an image.
 
-    pixels: np.ndarray
+    A region that wraps is extended to the right by its first `patch_size - 1` columns, so that crops across
+    the right edge are slices of it.
+    """
+
+    pixels: np.ndarray  # (H, W, 3) uint8
     wraps: bool
-    width: int  # of the image, without what was added
+    width: int  # of the image in pixels, without the extension
 
     def positions(self, size: int) -> tuple[int, int]:
-        """Number of rows and of columns at which a crop of `size` may start."""
+        """Return the number of rows and of columns at which a crop of `size` can start."""
         return self.pixels.shape[0] - size + 1, self.width if self.wraps else self.width - size + 1
 
 
 class TextureFolder:
-    """Crops of the images in a folder: one image a class, or one sub-folder a class.
+    """Random crops of the images in a folder.
 
-    Every image is read once, scaled, and split in two: its lowest `test_share` of rows is held out
-    ("test"), the rest is for training ("train"). An image whose left and right edges meet without a
-    jump (a tile) wraps from side to side in both parts; no crop wraps from top to bottom, since it
-    would cross the held-out strip.
+    A class is an image file, or a sub-folder of image files. Every image is loaded once, scaled, and split
+    into two regions: the lowest `test_share` of its rows is held out ("test"), the rest is for training
+    ("train"). If its left and right edges match (see `tiles_horizontally`), crops wrap from the right edge to
+    the left. Crops never wrap from top to bottom, which would cross the held-out rows.
+
+    Parameters
+    ----------
+    folder : str or Path
+    config : DataConfig, optional
 
     Attributes
     ----------
     classes : list of str
-        Names in alphabetical order: file names without suffix, or names of sub-folders.
+        In alphabetical order: file names without suffix, and names of sub-folders.
     skipped : list of str
-        A line for each file that was refused, naming it and the reason.
+        A message for each file that was refused, with its name and the reason.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist.
     ValueError
-        If no usable image is in it.
+        If the folder has no usable image.
     """
 
     def __init__(self, folder: str | Path, config: DataConfig | None = None) -> None:
@@ -145,7 +176,7 @@ class TextureFolder:
         self._images: dict[str, list[Image.Image]] = {}
         for path, name in self._files():
             try:
-                self._add(name, load_image(path), str(path))
+                self._add_image(name, load_image(path), str(path))
             except ImageError as error:
                 self.skipped.append(str(error))
         self.classes = sorted(self._images)
@@ -154,26 +185,21 @@ class TextureFolder:
             raise ValueError(f"no usable image in {str(folder)!r}{':' if reasons else ''}{reasons}")
 
     def _files(self) -> list[tuple[Path, str]]:
-        found = []
+        """Return the files to load, each with the name of its class."""
+        files = []
         for path in sorted(self.folder.iterdir()):
             if path.name.startswith("."):
                 continue
             if path.is_dir():
-                inner = sorted(p for p in path.rglob("*") if _readable(p) and not p.name.startswith("."))
-                found += [(p, path.name) for p in inner]
-            elif _readable(path):
-                found.append((path, path.stem))
-        return [(p, name) for p, name in found if p.suffix.lower() not in COMPANION_SUFFIXES]
+                inner = sorted(p for p in path.rglob("*") if _is_loadable(p) and not p.name.startswith("."))
+                files += [(p, path.name) for p in inner]
+            elif _is_loadable(path):
+                files.append((path, path.stem))
+        return [(p, name) for p, name in files if p.suffix.lower() not in IGNORED_SUFFIXES]
 
-    def _add(self, name: str, image: Image.Image, source: str) -> None:
+    def _add_image(self, name: str, image: Image.Image, source: str) -> None:
         config, size = self.config, self.config.patch_size
-        if config.image_size is not None:
-            scale = config.image_size / min(image.size)
-            if scale < 1:
-                image = image.resize(
-                    (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
-                    Image.Resampling.LANCZOS,
-                )
+        image = scale_down(image, config.image_size)
         held_out = round(image.height * config.test_share)
         parts = {"train": (0, image.height - held_out), "test": (image.height - held_out, image.height)}
         if (config.test_share > 0 and held_out < size) or min(image.height - held_out, image.width) < size:
@@ -197,13 +223,15 @@ class TextureFolder:
         self._images.setdefault(name, []).append(image)
 
     def image(self, name: str) -> Image.Image:
-        """The first image of a class, scaled, whole."""
-        return self._images[self._check(name)][0]
+        """Return the first image of a class, scaled and uncropped."""
+        return self._images[self._check_class(name)][0]
 
     def regions(self, name: str, split: str = "train") -> list[Tensor]:
-        """The training or test parts of a class's images, each (3, H, W) in [-1, 1]; tiles are extended to
-        the right by a crop's width less one, so that every crop is found in them."""
-        return [to_tensor(region.pixels) for region in self._regions[split].get(self._check(name), [])]
+        """Return the training or test rows of each image of a class: (3, H, W) in [-1, 1].
+
+        Images that wrap are extended to the right by `patch_size - 1` pixels, so that every crop is a slice.
+        """
+        return [to_tensor(region.pixels) for region in self._regions[split].get(self._check_class(name), [])]
 
     def crops(
         self,
@@ -214,13 +242,13 @@ class TextureFolder:
         split: str = "train",
         size: int | None = None,
     ) -> Tensor:
-        """Random square crops of a class; the parameters are those of `pixels`.
+        """Cut random square crops of a class; `pixels` documents the parameters.
 
         Returns
         -------
-        Tensor of shape (n, 3, size, size), float32 in [-1, 1].
+        Tensor of shape (n, 3, size, size), float32 in [-1, 1]
         """
-        return normalised(self.pixels(name, n, generator, split=split, size=size))
+        return scale_pixels(self.pixels(name, n, generator, split=split, size=size))
 
     def pixels(
         self,
@@ -231,82 +259,94 @@ class TextureFolder:
         split: str = "train",
         size: int | None = None,
     ) -> Tensor:
-        """Random square crops of a class, as they are stored.
+        """Cut random square crops of a class as 8-bit pixels.
 
         Parameters
         ----------
         name : str
-            One of `classes`; another raises `KeyError`.
+            One of `classes`.
         n : int
-            How many, drawn independently, images weighted by their number of crop positions.
+            Number of crops. They are drawn independently and uniformly over all positions in all images.
         generator : torch.Generator
-            A CPU generator: the same state gives the same crops.
+            On the CPU; the same state gives the same crops.
         split : {"train", "test"}
         size : int, optional
             Side of a crop in pixels, at most `patch_size`, which is the default.
 
         Returns
         -------
-        Tensor of shape (n, 3, size, size), uint8.
+        Tensor of shape (n, 3, size, size), uint8
+
+        Raises
+        ------
+        KeyError
+            If there is no such class.
+        ValueError
+            If `size` is out of range, or the split of the class is empty.
         """
         size = size or self.config.patch_size
-        places, regions = self._places(name, n, generator, split, size), self._regions[split][name]
+        origins, regions = self._draw_origins(name, n, generator, split, size), self._regions[split][name]
         out = np.empty((n, size, size, 3), dtype=np.uint8)
-        for k, (image, left, top) in enumerate(places):
+        for k, (image, left, top) in enumerate(origins):
             out[k] = regions[image].pixels[top : top + size, left : left + size]
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
-    def placed_crops(self, name: str, n: int, generator: torch.Generator) -> tuple[Tensor, np.ndarray]:
-        """Random training crops with where they come from; those of `crops` for the same generator.
+    def crops_with_origins(self, name: str, n: int, generator: torch.Generator) -> tuple[Tensor, np.ndarray]:
+        """Cut the training crops that `crops` cuts for the same generator, and return their origins too.
 
         Returns
         -------
         crops : Tensor of shape (n, 3, patch_size, patch_size), float32 in [-1, 1]
-        places : array of int, shape (n, 3)
-            Number of the image within the class, and left and top edge of the crop in it, in pixels of the
-            scaled image. A crop of an image that wraps may go on at the left edge.
+        origins : array of int, shape (n, 3)
+            Index of the image within the class, and left and top edge of the crop, in pixels of the scaled
+            image. A crop of an image that wraps may continue at the image's left edge.
         """
         state = generator.get_state()
         crops = self.crops(name, n, generator)
         generator.set_state(state)
-        return crops, np.array(self._places(name, n, generator, "train", self.config.patch_size))
+        return crops, np.array(self._draw_origins(name, n, generator, "train", self.config.patch_size))
 
-    def _places(
+    def _draw_origins(
         self, name: str, n: int, generator: torch.Generator, split: str, size: int
     ) -> list[tuple[int, int, int]]:
-        """Random crops as (number of the region, left, top)."""
+        """Draw the origins of random crops: (index of the region, left, top)."""
         if not 1 <= size <= self.config.patch_size:
             raise ValueError(f"size={size} must be from 1 to patch_size={self.config.patch_size}")
-        regions = self._regions[split].get(self._check(name), [])
+        regions = self._regions[split].get(self._check_class(name), [])
         if not regions:
             raise ValueError(
                 f"split={split!r} of class {name!r} is empty (test_share={self.config.test_share})"
             )
         counts = torch.tensor([float(np.prod(region.positions(size))) for region in regions])
         picks = torch.multinomial(counts, n, replacement=True, generator=generator).tolist()
-        shares = torch.rand(n, 2, generator=generator, dtype=torch.float64).tolist()
-        places = []
-        for pick, (down, across) in zip(picks, shares, strict=True):
+        fractions = torch.rand(n, 2, generator=generator, dtype=torch.float64).tolist()
+        origins = []
+        for pick, (down, across) in zip(picks, fractions, strict=True):
             rows, columns = regions[pick].positions(size)
-            places.append((pick, int(across * columns), int(down * rows)))
-        return places
+            origins.append((pick, int(across * columns), int(down * rows)))
+        return origins
 
-    def _check(self, name: str) -> str:
+    def _check_class(self, name: str) -> str:
         if name not in self._images:
-            raise KeyError(f"class {name!r} is not in {str(self.folder)!r}; it has {', '.join(self.classes)}")
+            raise KeyError(
+                f"class {name!r} is not in {str(self.folder)!r}; its classes are {', '.join(self.classes)}"
+            )
         return name
 
 
-def _readable(path: Path) -> bool:
-    """A file, or a link to nothing, which will be refused by name; no pipe or device, which may never end."""
+def _is_loadable(path: Path) -> bool:
+    """Return whether a path is a file, or a broken link, which `load_image` then reports by name.
+
+    Pipes and devices are left out: reading from them can block for ever.
+    """
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def tiles_horizontally(pixels: np.ndarray) -> bool:
-    """Whether an image (H, W, 3) continues from its right edge to its left without a visible jump.
+    """Return whether an image (H, W, 3) continues from its right to its left edge without a visible seam.
 
-    True if the mean absolute difference across the border is at most 1.2 times the largest between
-    neighbouring columns inside (of the shipped pack, all but "lava" tile).
+    True if the mean absolute difference between its last and first column is at most 1.2 times the largest
+    between neighbouring columns (of the shipped textures, for all but "lava").
     """
     values = pixels.astype(np.float32)
     inner = np.abs(np.diff(values, axis=1)).mean(axis=(0, 2))

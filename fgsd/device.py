@@ -1,4 +1,4 @@
-"""Which device computes: CUDA, MPS or the CPU."""
+"""Choice of the computing device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def best_device() -> str:
-    """Name of the device to compute on: "cuda" if there is one, else "mps", else "cpu"."""
+    """Return the name of the fastest available device: "cuda", else "mps", else "cpu"."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

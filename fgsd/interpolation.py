@@ -1,4 +1,4 @@
-"""Ways between several targets: weights along a path, round a loop and over a grid; switches; blends."""
+"""Interpolation between targets: mixture weights of paths and grids, coarse/fine switches, pixel blends."""
 
 from __future__ import annotations
 
@@ -11,53 +11,70 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fgsd.centroids import Centroid
 
+def path_weights(targets: int, points: int, *, closed: bool = False) -> Tensor:
+    """Return the mixture weights of evenly spaced points on a path that connects targets by straight lines.
 
-def path_weights(targets: int, places: int, *, closed: bool = False) -> Tensor:
-    """Weights of evenly spaced places on a path that goes straight from each target to the next.
+    Every stretch between two targets has the same share of the path. With `closed`, the path returns from the
+    last target to the first, and the first target is not repeated at its end: point 0 follows the last point.
 
     Parameters
     ----------
-    targets : int
-        At least 2; they are passed in their order, an equal share of the path between each two.
-    places : int
-        At least 2. Each target is itself a place if `places - 1` is a multiple of `targets - 1`
-        (closed: if `places` is a multiple of `targets`).
-    closed : bool
-        Go on from the last target to the first. The first target is then not repeated at the end, so that
-        the place after the last one is the first one again.
+    targets, points : int
+        At least 2 each. Every target is a point of the path if `points - 1` is a multiple of `targets - 1`
+        (closed: if `points` is a multiple of `targets`).
 
     Returns
     -------
-    Tensor of shape (places, targets), float64
-        At most two weights of a row are not zero; rows sum to 1.
+    Tensor of shape (points, targets), float64
+        Rows sum to 1; at most two entries of a row are not zero.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 targets or points.
+
+    Examples
+    --------
+    >>> path_weights(2, 3).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
     if targets < 2:
         raise ValueError(f"targets={targets} must be at least 2")
-    if places < 2:
-        raise ValueError(f"places={places} must be at least 2")
-    legs, gaps = (targets, places) if closed else (targets - 1, places - 1)
-    weights = torch.zeros(places, targets, dtype=torch.float64)
-    for k in range(places):
-        leg, rest = divmod(k * legs, gaps)  # in whole numbers: a target is met exactly
-        weights[k, leg % targets] = (gaps - rest) / gaps  # the same numbers on the way back
+    if points < 2:
+        raise ValueError(f"points={points} must be at least 2")
+    legs, gaps = (targets, points) if closed else (targets - 1, points - 1)
+    weights = torch.zeros(points, targets, dtype=torch.float64)
+    for k in range(points):
+        leg, rest = divmod(k * legs, gaps)  # integers, so that weights on a target are exactly 0 and 1
+        weights[k, leg % targets] = (gaps - rest) / gaps  # a path and its reverse have the same weights
         if rest:
             weights[k, (leg + 1) % targets] = rest / gaps
     return weights
 
 
-def fitting_places(targets: int, low: int, high: int) -> list[int]:
-    """The numbers of places from `low` to `high` at which an open path has a place on each target."""
+def valid_point_counts(targets: int, low: int, high: int) -> list[int]:
+    """Return the point counts from `low` to `high` with which an open path has a point on every target."""
     return [n for n in range(low, high + 1) if n > 1 and (n - 1) % (targets - 1) == 0]
 
 
 def grid_weights(rows: int, columns: int) -> Tensor:
-    """Bilinear weights of a grid between four corners: top left, top right, bottom left, bottom right.
+    """Return the bilinear mixture weights of a grid between four corner targets.
+
+    Parameters
+    ----------
+    rows, columns : int
+        At least 2 each.
 
     Returns
     -------
-    Tensor of shape (rows, columns, 4), float64, that sums to 1 over the corners.
+    Tensor of shape (rows, columns, 4), float64
+        Weights of the top left, top right, bottom left and bottom right corner; they sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 rows or columns.
     """
     if rows < 2 or columns < 2:
         raise ValueError(f"rows={rows} and columns={columns} must be at least 2")
@@ -67,57 +84,62 @@ def grid_weights(rows: int, columns: int) -> Tensor:
     return torch.stack(corners, dim=-1)
 
 
-def refining_order(places: int, stride: int) -> list[int]:
-    """All of 0 ... places - 1, each once: every `stride`-th first, then those halfway between, and so on."""
+def refining_order(points: int, stride: int) -> list[int]:
+    """Return 0 ... points - 1 in coarse-to-fine order: every `stride`-th, those halfway between, and so on.
+
+    Examples
+    --------
+    >>> refining_order(9, 4)
+    [0, 4, 8, 2, 6, 1, 3, 5, 7]
+    """
     if stride < 1:
         raise ValueError(f"stride={stride} must be at least 1")
     order: dict[int, None] = {}
     while True:
-        order |= dict.fromkeys(range(0, places, stride))
+        order |= dict.fromkeys(range(0, points, stride))
         if stride == 1:
             return list(order)
         stride //= 2
 
 
-def switched_centroid(coarse: Centroid, fine: Centroid, switch: float) -> Centroid:
-    """Coarse structure from one centroid, fine detail from another; compare `fgsd.centroids.coarse_fine`.
-
-    At the noise levels of the table above `switch` (in [-1, 1] units) the values are those of `coarse`, at
-    and below it those of `fine`; the colour is that of the highest level.
-    """
-    if not (switch > 0 and math.isfinite(switch)):
-        raise ValueError(f"switch={switch} must be a positive noise level")
-    if not torch.equal(coarse.sigmas, fine.sigmas):
-        raise ValueError("coarse and fine must share their noise levels")
-    above = coarse.sigmas.double() > switch
-    values = torch.where(above[:, None], coarse.values, fine.values)
-    return Centroid(coarse.sigmas, values, coarse.colour if above[-1] else fine.colour)
-
-
 def switch_stops(sigmas: Tensor) -> list[float]:
-    """One switch for each result that `switched_centroid` can have, from all coarse to all fine.
+    """Return one `switch` for each possible result of `fgsd.coarse_fine`, from all coarse to all fine.
 
-    Between two noise levels of the table every switch gives the same; the stop is their geometric mean.
+    All switches between two neighbouring noise levels give the same result; the stop is their geometric mean.
+
+    Parameters
+    ----------
+    sigmas : Tensor of shape (S,)
+        Noise levels of the centroid table, increasing.
 
     Returns
     -------
-    list of S + 1 noise levels, increasing, to 4 significant digits
+    list of S + 1 noise levels
+        Increasing, rounded to 4 significant digits.
     """
     levels = sigmas.double().tolist()
-    ratio = (levels[-1] / levels[0]) ** (1 / max(2, 2 * len(levels) - 2))  # half a gap, about
+    ratio = (levels[-1] / levels[0]) ** (
+        1 / max(2, 2 * len(levels) - 2)
+    )  # about half the distance between two levels, in log(sigma)
     means = [math.sqrt(a * b) for a, b in pairwise(levels)]
     stops = [levels[0] / max(ratio, 1.1), *means, levels[-1] * max(ratio, 1.1)]
     return [float(f"{stop:.4g}") for stop in stops]
 
 
 def blend_images(images: Sequence[Image.Image], weights: Sequence[float] | Tensor) -> Image.Image:
-    """The weighted mean of images of one size, pixel by pixel in the values that are stored (sRGB)."""
-    shares = [float(w) for w in weights]
-    if len(images) != len(shares) or not images:
-        raise ValueError(f"weights has {len(shares)} entries for {len(images)} images")
-    if abs(sum(shares) - 1) > 1e-6:
-        raise ValueError(f"weights sum to {sum(shares):.6g}; they must sum to 1")
+    """Return the weighted mean of images of one size, computed on the stored sRGB values of each pixel.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, not one weight per image, or the weights do not sum to 1 (to 1e-6).
+    """
+    factors = [float(w) for w in weights]
+    if len(images) != len(factors) or not images:
+        raise ValueError(f"weights has {len(factors)} entries for {len(images)} images")
+    if abs(sum(factors) - 1) > 1e-6:
+        raise ValueError(f"weights sum to {sum(factors):.6g}; they must sum to 1")
     arrays = [np.asarray(image.convert("RGB"), dtype=np.float64) for image in images]
-    weighted = (w * values for w, values in zip(shares, arrays, strict=True))
+    weighted = (w * values for w, values in zip(factors, arrays, strict=True))
     mean = sum(weighted, start=np.zeros(()))
     return Image.fromarray(mean.round().clip(0, 255).astype(np.uint8))

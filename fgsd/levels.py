@@ -1,4 +1,4 @@
-"""Noise levels of tables, and what lies between them."""
+"""Noise levels, and tables over them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ from torch import Tensor
 
 
 def interpolate(sigmas: Tensor, values: Tensor, sigma: float | Tensor) -> Tensor:
-    """Entries of a table at given noise levels: linear in log(sigma), constant beyond its ends.
+    """Interpolate a table at given noise levels: linear in log(sigma), constant beyond its ends.
 
     Parameters
     ----------
     sigmas : Tensor of shape (S,), increasing
+        Noise levels of the table, in [-1, 1] units.
     values : Tensor of shape (..., S, F)
     sigma : float or Tensor of shape (B,)
+        Noise levels at which the table is evaluated.
 
     Returns
     -------
     Tensor of shape (..., F), or (..., B, F) for a tensor of noise levels.
+
+    Raises
+    ------
+    ValueError
+        If a noise level is not positive and finite.
     """
-    # where to look is found on the CPU: some accelerators have no float64
-    place, sigmas = torch.as_tensor(sigma, dtype=torch.float64, device="cpu"), sigmas.cpu()
-    if not bool(((place > 0) & place.isfinite()).all()):
+    # positions are computed on the CPU, because some accelerators have no float64
+    levels, sigmas = torch.as_tensor(sigma, dtype=torch.float64, device="cpu"), sigmas.cpu()
+    if not bool(((levels > 0) & levels.isfinite()).all()):
         raise ValueError(f"sigma={sigma} must be positive and finite")
     if len(sigmas) == 1:
-        return values[..., torch.zeros_like(place, dtype=torch.long), :]
-    logs, place = sigmas.double().log(), place.log()
-    upper = torch.searchsorted(logs, place).clamp(1, len(logs) - 1)
-    share = ((place - logs[upper - 1]) / (logs[upper] - logs[upper - 1])).clamp(0, 1)
-    share = share.to(values)[..., None]
-    return torch.lerp(values[..., upper - 1, :], values[..., upper, :], share)
+        return values[..., torch.zeros_like(levels, dtype=torch.long), :]
+    log_sigmas, log_levels = sigmas.double().log(), levels.log()
+    upper = torch.searchsorted(log_sigmas, log_levels).clamp(1, len(log_sigmas) - 1)
+    lower = upper - 1
+    fraction = (log_levels - log_sigmas[lower]) / (log_sigmas[upper] - log_sigmas[lower])
+    fraction = fraction.clamp(0, 1).to(values)[..., None]
+    return torch.lerp(values[..., lower, :], values[..., upper, :], fraction)
 
 
 def noise_levels(sigma_min: float, sigma_max: float, n: int) -> Tensor:
-    """`n` noise levels from `sigma_min` to `sigma_max`, evenly spaced in log(sigma)."""
+    """Return `n` noise levels (n,) from `sigma_min` to `sigma_max`, evenly spaced in log(sigma)."""
     return torch.exp(torch.linspace(math.log(sigma_min), math.log(sigma_max), n))

@@ -1,4 +1,4 @@
-"""The library's front door: load a checkpoint, sample from it, save it, share it."""
+"""The pipeline: load a checkpoint, sample from it, save it, upload it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from torch import Tensor
 
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
-from fgsd.checkpoint import Checkpoint, CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
-from fgsd.data import ImageError, load_image, to_images, to_tensor
+from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from fgsd.data import ImageError, load_image, random_crops, scale_down, to_images, to_tensor
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
+from fgsd.hub import download_checkpoint, upload_checkpoint
 from fgsd.levels import interpolate
 from fgsd.model.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 Target = str | Weights | Centroid | None
 
-MAX_SIDE = 2048  # pixels; a larger image is refused rather than exhausting the memory
+MAX_SIDE = 2048  # pixels; larger images are refused because they exhaust the memory
 
 
 @dataclass(frozen=True)
 class PipelineStep:
-    """One step of diffusion, as `Pipeline.stream` yields it."""
+    """One sampling step, as `Pipeline.stream` yields it."""
 
-    step: SamplingStep  # tensors, see `SamplingStep`
-    distance: Tensor | None  # (B,): of phi to the target, in spreads within a class; None if unguided
+    step: SamplingStep  # the tensors
+    distance: Tensor | None  # (B,): distance of phi to the target in spreads within a class; None: unguided
 
     @property
     def index(self) -> int:
@@ -44,33 +45,46 @@ class PipelineStep:
 
     @property
     def steps(self) -> int:
-        """How many steps there will be."""
+        """Number of steps; see `SamplingStep`."""
         return self.step.steps
 
     @property
     def sigma(self) -> float:
-        """The noise level of the step, in [-1, 1] units."""
+        """Noise level of the step, in the units of images in [-1, 1]."""
         return self.step.sigma
 
     @property
     def noisy(self) -> list[Image.Image]:
-        """The images before the step, as they look with their noise."""
+        """Images before the step, with their noise."""
         return to_images(self.step.noisy)
 
     @property
     def denoised(self) -> list[Image.Image]:
-        """What the network takes the images to be."""
+        """Estimates of the clean images."""
         return to_images(self.step.denoised)
 
     @property
     def images(self) -> list[Image.Image]:
-        """The images after the step; after the last step, the samples."""
+        """Images after the step; after the last step, the samples."""
         return to_images(self.step.x)
 
 
 class Pipeline:
-    """A trained network with its classes.
+    """A trained denoiser with the centroids of its classes.
 
+    Parameters
+    ----------
+    network : Denoiser
+    table : CentroidTable
+        Measured with this network.
+    info : CheckpointInfo
+    device : str, optional
+        "cpu", "cuda" or "mps"; by default the best available, see `fgsd.device.best_device`.
+    map : FeatureMap, optional
+        By default the map of the table, without crops.
+
+    Examples
+    --------
     >>> pipe = Pipeline.from_pretrained("checkpoints/textures")
     >>> images = pipe.sample("lava", n=4, steps=16, size=64, seed=0)
     >>> images = pipe.sample({"lava": 0.5, "glacier": 0.5}, n=4, seed=0)
@@ -91,71 +105,81 @@ class Pipeline:
         network = network.eval().requires_grad_(False)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
-        self.map = map or FeatureMap.of_table(table)  # without crops where the checkpoint has none
+        self.map = map or FeatureMap.of_table(table)
         self._evaluate: Evaluate | None = None
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes it was trained on."""
+        """Names of the classes."""
         return self.table.classes
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, device: str | None = None) -> Pipeline:
-        """Load a checkpoint from a folder or from the Hugging Face hub.
+        """Load a checkpoint from a folder or from the Hugging Face hub. No code in it is executed.
 
         Parameters
         ----------
         source : str or Path
-            A folder; if there is none of that name, the one that comes with fgsd, "checkpoints/textures",
-            or else a hub id such as "owner/name".
+            A folder; else a folder shipped with fgsd ("checkpoints/textures"); else a hub id such as
+            "owner/name".
         device : str, optional
-            "cpu", "cuda", "mps"; by default the best there is.
+            "cpu", "cuda" or "mps"; by default the best available.
 
         Raises
         ------
         CheckpointError
-            If there is no such checkpoint, or it is damaged or foreign. Nothing in it is executed.
+            If there is no such checkpoint, or its files are damaged or of another format.
         """
-        folder = Path(found(source))
+        folder = Path(resolve_shipped(source))
         if not folder.is_dir():
-            folder = _download(str(source))
+            folder = download_checkpoint(str(source))
         checkpoint = load_checkpoint(folder)
         return cls(checkpoint.network, checkpoint.table, checkpoint.info, device, map=checkpoint.map)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the checkpoint to a folder, with a model card."""
+        """Write the checkpoint and its model card to a folder."""
         checkpoint = Checkpoint(self.network, self.table, self.info, self.map)
         save_checkpoint(checkpoint, folder, card=model_card(checkpoint))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, api=None) -> str:
-        """Upload the checkpoint to the Hugging Face hub; returns the address of the commit.
+        """Upload the checkpoint to the Hugging Face hub and return the URL of the commit.
 
         Parameters
         ----------
         repo_id : str
-            "owner/name"; it is created if it does not exist.
+            "owner/name"; the repository is created if it does not exist.
+        private : bool
+            Whether a new repository is private.
+        token : str, optional
+            Access token; by default the stored one.
         api : huggingface_hub.HfApi, optional
         """
-        from huggingface_hub import HfApi
-
-        api = api or HfApi(token=token)
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            api.create_repo(repo_id, private=private, exist_ok=True)
-            commit = api.upload_folder(
-                repo_id=repo_id, folder_path=folder, commit_message="Upload fgsd checkpoint"
-            )
-        return str(commit)
+            return upload_checkpoint(folder, repo_id, private=private, token=token, api=api)
 
-    def through(self, evaluate: Evaluate) -> Pipeline:
-        """The same pipeline, but its samplers ask `evaluate` instead of the network; see
-        `fgsd.app.serving.scheduler`."""
+    def with_evaluate(self, evaluate: Evaluate) -> Pipeline:
+        """Return a copy of the pipeline whose samplers call `evaluate` in place of the network.
+
+        `fgsd.app.serving.scheduler` batches the calls of several samplers in this way.
+        """
         other = copy.copy(self)
         other._evaluate = evaluate
         return other
 
     def centroid(self, target: Target) -> Centroid | None:
-        """What to sample, as a centroid: a class name, weights of classes, a centroid, or None (unguided)."""
+        """Convert a target to a centroid; None (unguided) stays None.
+
+        Parameters
+        ----------
+        target : class name, mapping of class names to weights, function of sigma, Centroid or None
+            `CentroidTable.mixture` documents mappings and functions.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If a class is unknown, the target has another type, or weights do not sum to 1.
+        """
         if target is None or isinstance(target, Centroid):
             return target
         if isinstance(target, str):
@@ -173,46 +197,52 @@ class Pipeline:
         crops: int = 48,
         seed: int = 0,
     ) -> Centroid:
-        """The centroid of a texture that may never have been seen in training, from its own crops.
+        """Measure the centroid of a texture from its images; the texture need not be a training class.
 
         Parameters
         ----------
-        images : image or path, or several of one texture
-            Each is scaled so that its shorter side is that of the training images.
+        images : image or path, or a sequence of them
+            Images of one texture. Larger images than those of training are scaled to their shorter side.
         crops : int
-            How many crops are averaged, at least 1.
+            Number of random crops that are averaged, at least 1.
         seed : int
-            Of the crops' positions and noise.
+            Seed of the crop positions and of the noise.
 
         Raises
         ------
         ImageError
-            If an image cannot be read, or is smaller than a training crop.
+            If an image cannot be loaded, or is smaller than a training crop.
+        ValueError
+            If there are no images, or `crops` is below 1.
         """
         if crops < 1:
             raise ValueError(f"crops={crops} must be at least 1")
-        several = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
-        if not several:
+        sources = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
+        if not sources:
             raise ValueError("images is empty; give at least one image")
-        tensors = [self._scaled(image) for image in several]
-        generator = torch.Generator().manual_seed(seed)
-        size, cut = self.info.patch_size, []
-        for k in range(crops):
-            pixels = tensors[k % len(tensors)]
-            top = int(torch.randint(pixels.shape[1] - size + 1, (1,), generator=generator))
-            left = int(torch.randint(pixels.shape[2] - size + 1, (1,), generator=generator))
-            cut.append(pixels[:, top : top + size, left : left + size])
-        x0 = torch.stack(cut)
+        tensors = [self._load_scaled(source) for source in sources]
+        x0 = random_crops(tensors, crops, self.info.patch_size, torch.Generator().manual_seed(seed))
         means, _ = features_by_level(self.network, x0, self.table.sigmas, seed=seed)
         return Centroid(self.table.sigmas, means, x0.mean(dim=(0, 2, 3)))
 
     def nearest(self, target: Target | Image.Image | Path, n: int = 5) -> list[tuple[str, float]]:
-        """The `n` classes nearest to an image or target, with distances in spreads within a class."""
+        """Return the `n` classes nearest to an image or target, nearest first.
+
+        Parameters
+        ----------
+        target : image, path of an image, or target
+            A string is a class name; a path must be a `Path`.
+
+        Returns
+        -------
+        list of (class name, distance)
+            Distances are in spreads within a class, see `CentroidTable.distances`.
+        """
         if isinstance(target, (Image.Image, Path)):
             target = self.centroid_of(target)
         centroid = self.centroid(target)
         if centroid is None:
-            raise ValueError("target=None has no place in feature space; give an image, class or mixture")
+            raise ValueError("target=None (unguided) has no centroid; give an image, a class or a mixture")
         return self.table.nearest(centroid, n)
 
     def stream(
@@ -230,42 +260,42 @@ class Pipeline:
         sigma_max: float | None = None,
         sampler_options: Mapping[str, float] | None = None,
     ) -> Iterator[PipelineStep]:
-        """Sample a batch, yielding each step of diffusion; arguments are checked before the first.
+        """Sample a batch of images and yield each step. Arguments are checked before the first step.
 
         Parameters
         ----------
-        target : class name, weights, Centroid or None, or a list of one for each image
-            None samples unguided.
+        target : class name, weights, Centroid or None, or a list with one of these per image
+            See `centroid`. None samples without guidance, and cannot be part of a list.
         n : int
             Number of images, all in one batch.
         steps : int
-            Steps of the sampler; "ascent" ignores it and stops by itself.
+            Number of steps; the sampler "ascent" ignores it, see `fgsd.sampling.stochastic_ascent`.
         size : int or (height, width)
-            In pixels; multiples of `network.config.multiple`, at most `MAX_SIDE`.
+            In pixels: multiples of `network.config.multiple`, at most `MAX_SIDE`.
         seed : int or sequence of int
-            Image k is the picture of seed + k (or of the k-th seed), whatever the batch.
+            Image k is drawn from seed + k (or from the k-th seed), independently of the rest of the batch.
         strength : float
-            Of the guidance: 0 unguided, 1 all the way to the centroid, up to 2 beyond.
+            Guidance strength: 0 is unguided, 1 moves features to the centroid, up to 2 moves them beyond it.
         sampler : {"dpm2m", "heun", "ancestral", "ascent"}
         tileable : bool
-            The image continues from right to left and from bottom to top.
+            Whether images wrap round at their edges.
         start : Tensor of shape (n, 3, height, width), optional
-            Clean image in [-1, 1] to which noise is added instead of to the target's mean colour; with a
-            low `sigma_max` the sample keeps its coarse structure.
+            Clean images in [-1, 1] to which the initial noise is added; by default the target's mean colour.
+            With a low `sigma_max` the samples keep the coarse structure of `start`.
         sigma_max : float, optional
-            Noise level to begin at; by default that of the checkpoint.
+            Initial noise level; by default that of the checkpoint.
         sampler_options : mapping, optional
-            Further arguments of the sampler by name: `h` and `beta` of the ascent.
+            Further keyword arguments of the sampler, such as `h` and `beta` of "ascent".
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            For an argument that is out of range; the message names it and what would be right.
+            If an argument is out of range; the message names the argument, its value and valid values.
         """
         height, width = _height_width(size)
         check_size(height, width, self.network.config.multiple)
         if max(height, width) > MAX_SIDE:
-            raise ValueError(f"size={size} is above {MAX_SIDE} pixels a side")
+            raise ValueError(f"size={size} is above the limit of {MAX_SIDE} pixels per side")
         seeds = _seeds(seed, n)
         if sampler not in SAMPLERS:
             raise ValueError(f"sampler={sampler!r} must be one of {', '.join(SAMPLERS)}")
@@ -273,12 +303,11 @@ class Pipeline:
         if isinstance(target, (list, tuple)):
             if len(target) != n:
                 raise ValueError(f"target has {len(target)} entries for n={n} images")
-            many = [given for one in target if (given := self.centroid(one)) is not None]
-            if len(many) < n:
-                raise ValueError("target: None (unguided) cannot be one of several; sample it on its own")
-            centroid = many
+            centroid = [found for one in target if (found := self.centroid(one)) is not None]
+            if len(centroid) < n:
+                raise ValueError("target: None (unguided) cannot be part of a list; sample it separately")
         else:
-            centroid = self.centroid(target)  # type: ignore[arg-type]  # which refuses other sequences
+            centroid = self.centroid(target)  # type: ignore[arg-type]  # `centroid` refuses other sequences
         guided = GuidedDenoiser(
             self.network, centroid, strength=strength, tileable=tileable, evaluate=self._evaluate
         )
@@ -286,16 +315,16 @@ class Pipeline:
         sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
         if start is not None and tuple(start.shape) != (n, 3, height, width):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")
-        start = self._colour(centroid, strength) if start is None else start
+        start = self._start_colour(centroid, strength) if start is None else start
         run = partial(SAMPLERS[sampler], **(sampler_options or {}))
         return self._run(guided, run, sigmas, seeds, (3, height, width), start)
 
-    def _colour(self, centroid: Centroid | list[Centroid] | None, strength: float) -> Tensor:
-        """Mean colour (1 or n, 3, 1, 1) to begin at: that of all classes, moved to the target's."""
+    def _start_colour(self, centroid: Centroid | list[Centroid] | None, strength: float) -> Tensor:
+        """Return the mean colour of all classes, moved to the targets' by `strength`: (1 or n, 3, 1, 1)."""
         colour = self.table.colours.mean(dim=0, keepdim=True)
         if centroid is not None:
-            many = [centroid] if isinstance(centroid, Centroid) else centroid
-            colour = torch.lerp(colour, torch.stack([c.colour for c in many]), strength)
+            centroids = [centroid] if isinstance(centroid, Centroid) else centroid
+            colour = torch.lerp(colour, torch.stack([c.colour for c in centroids]), strength)
         return colour[:, :, None, None]
 
     def _run(self, guided, sampler, sigmas, seeds, shape, start) -> Iterator[PipelineStep]:
@@ -305,15 +334,15 @@ class Pipeline:
         spreads = self.table.scales.to(self.device)
         for step in sampler(guided, x, sigmas, noise=noise):
             distance = None
-            if (centre := guided.target(step.sigma)) is not None:
+            if (target := guided.target(step.sigma)) is not None:
                 scale = interpolate(self.table.sigmas, spreads, step.sigma)
-                distance = ((step.phi - centre) / scale).square().mean(dim=1).sqrt()
+                distance = ((step.phi - target) / scale).square().mean(dim=1).sqrt()
             yield PipelineStep(step, distance)
 
     def sample(
         self, target: Target | Sequence[Target], *, n: int = 1, seed: int | Sequence[int] = 0, **options
     ) -> list[Image.Image]:
-        """Sample `n` images; the parameters are those of `stream`, any `n` works.
+        """Sample `n` images; `stream` documents the parameters. A large `n` is split into several batches.
 
         Returns
         -------
@@ -327,21 +356,17 @@ class Pipeline:
         batch = max(1, PASS_PIXELS // max(1, height * width))
         images: list[Image.Image] = []
         for k in range(0, n, batch):
-            now = seeds[k : k + batch]
-            part = target[k : k + batch] if isinstance(target, (list, tuple)) else target
-            begin = None if start is None else start[k : k + batch]
-            for step in self.stream(part, n=len(now), seed=now, start=begin, **options):
+            part = slice(k, k + batch)
+            targets = target[part] if isinstance(target, (list, tuple)) else target
+            starts = None if start is None else start[part]
+            for step in self.stream(targets, n=len(seeds[part]), seed=seeds[part], start=starts, **options):
                 last = step
             images += last.images
         return images
 
-    def _scaled(self, source: Image.Image | str | Path) -> Tensor:
-        image, size = load_image(source), self.info.patch_size
-        if self.info.image_size is not None and min(image.size) > self.info.image_size:
-            scale = self.info.image_size / min(image.size)
-            image = image.resize(
-                (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
-            )
+    def _load_scaled(self, source: Image.Image | str | Path) -> Tensor:
+        """Load an image at the scale of the training images: (3, H, W) in [-1, 1]."""
+        image, size = scale_down(load_image(source), self.info.image_size), self.info.patch_size
         if min(image.size) < size:
             name = "the image" if isinstance(source, Image.Image) else str(source)
             raise ImageError(
@@ -351,13 +376,15 @@ class Pipeline:
 
 
 def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return height and width in pixels; check their types."""
     pair = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(pair) != 2 or not all(isinstance(k, int) and not isinstance(k, bool) for k in pair):
-        raise ValueError(f"size={size!r} must be a number of pixels or a pair (height, width)")
+        raise ValueError(f"size={size!r} must be a whole number of pixels or a pair (height, width)")
     return pair
 
 
 def _seeds(seed: int | Sequence[int], n: int) -> list[int]:
+    """Return the seed of each of `n` images; check both arguments."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"n={n!r} must be a whole number, at least 1")
     if not isinstance(seed, (int, Sequence)):
@@ -369,18 +396,3 @@ def _seeds(seed: int | Sequence[int], n: int) -> list[int]:
         if isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < 2**63:
             raise ValueError(f"seed={one!r} must be a whole number from 0 to 2^63 - 1")
     return seeds
-
-
-def _download(repo_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    patterns = ["config.json", "model.safetensors", "centroids.safetensors", "map.safetensors", "README.md"]
-    try:
-        return Path(snapshot_download(repo_id, allow_patterns=patterns))
-    except HFValidationError:
-        raise CheckpointError(f"{repo_id!r} is neither a folder nor a hub id such as owner/name") from None
-    except Exception as error:  # the hub's errors, and those of the network below it
-        raise CheckpointError(
-            f"{repo_id!r} is no folder, and the hub did not give it: {type(error).__name__}: {error}"
-        ) from None

@@ -1,4 +1,4 @@
-"""From feature space to the plane: a joint PCA of centroids, and UMAP of crops at each noise level."""
+"""Projections of feature space to 2D: joint PCA of class centroids, and UMAP of crops at each noise level."""
 
 from __future__ import annotations
 
@@ -13,41 +13,40 @@ from torch import Tensor
 from fgsd.centroids import CentroidTable
 from fgsd.levels import interpolate
 
-MARGIN = 0.06  # share of the unit box, on each side, that is kept free
-SMALLEST = 1e-6  # a block of loadings whose singular values are below this share of the largest has no say
+MARGIN = 0.06  # of the unit box, on each side, that is left empty
+RANK_TOLERANCE = 1e-6  # singular values below this share of the largest count as zero
 
 
 @dataclass(frozen=True)
 class JointPCA:
-    """One plane through the classes' centroids, fitted to all noise levels at once.
+    """One plane through the class centroids, fitted to all noise levels together.
 
-    With z_s = (values_s - mean_s) / scale_s at level s, where the number scale_s gives each level the same
-    total variance, and L_s (F, 2) the level's block of loadings, the joint position is
-    p = sum_s L_s^T z_s.
+    The joint position is p = sum_s L_s^T z_s with z_s = (values_s - means_s) / scales_s. The number scales_s
+    gives every level s the same total variance, and L_s (F, 2) is the level's block of loadings.
 
     Parameters
     ----------
     means : Tensor of shape (S, F), float64
     scales : Tensor of shape (S,), float64
     loadings : Tensor of shape (S, F, 2), float64
-        Zero where there is no such component: one class has none, two classes have one.
+        Zero for missing components: one class has no component, two classes have one.
     """
 
     means: Tensor
     scales: Tensor
     loadings: Tensor
 
-    def joint(self, values: Tensor) -> Tensor:
-        """Positions (..., 2) of feature vectors at all noise levels (..., S, F)."""
+    def project(self, values: Tensor) -> Tensor:
+        """Return the joint positions (..., 2) of feature vectors at all noise levels (..., S, F)."""
         z = (values.double() - self.means) / self.scales[:, None]
         return torch.einsum("...sf,sfk->...k", z, self.loadings)
 
 
 def joint_pca(table: CentroidTable) -> JointPCA:
-    """The first two principal components of all centroids, no level deciding alone; see `JointPCA`.
+    """Fit a `JointPCA` to all centroids; every noise level has the same weight.
 
-    Each points to where its largest loading is positive, as those of scikit-learn do; to import that would
-    take a third of the page's start.
+    The largest loading of each component is positive, as in scikit-learn. The SVD is computed with NumPy,
+    because importing scikit-learn takes a third of the page's start-up time.
     """
     values = table.values.double()  # (C, S, F)
     means = values.mean(dim=0)
@@ -55,85 +54,88 @@ def joint_pca(table: CentroidTable) -> JointPCA:
     scales = torch.where(scales > 1e-12, scales, torch.ones_like(scales))
     flat = ((values - means) / scales[:, None]).flatten(1).numpy()
     loadings = np.zeros((flat.shape[1], 2))
-    kept = min(2, len(flat) - 1, flat.shape[1])
-    if kept > 0 and np.ptp(flat) > 0:
+    count = min(2, len(flat) - 1, flat.shape[1])
+    if count > 0 and np.ptp(flat) > 0:
         _, singular, components = np.linalg.svd(flat, full_matrices=False)  # flat is centred
-        axes = components[:kept]
+        axes = components[:count]
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1, keepdims=True), axis=1)
-        real = singular[:kept] > SMALLEST * singular[0]
-        loadings[:, :kept] = (axes * np.sign(largest)).T * real
+        nonzero = singular[:count] > RANK_TOLERANCE * singular[0]
+        loadings[:, :count] = (axes * np.sign(largest)).T * nonzero
     return JointPCA(means, scales, torch.from_numpy(loadings).unflatten(0, means.shape))
 
 
 @dataclass(frozen=True)
 class LevelPlanes:
-    """The plane of a `JointPCA` as each noise level sees it, in coordinates of the unit box.
+    """The plane of a `JointPCA` at each noise level, in coordinates of the unit box.
 
-    The position of a feature vector is the least-squares one, p_s = G_s^+ L_s^T z_s with G_s = L_s^T L_s,
-    so that moving a centroid by L_s d at every level moves it by exactly d in every level's view, and in
-    the joint one too: that is the mean of the p_s with weights G_s, which sum to the identity.
+    The position of a feature vector at level s is the least-squares solution p_s = G_s^+ L_s^T z_s, with
+    G_s = L_s^T L_s. Moving a centroid by L_s d at every level therefore moves its position by exactly d at
+    every level. It also moves the joint position by d: that is the mean of all p_s with weights G_s, which
+    sum to the identity.
 
     Parameters
     ----------
     sigmas : Tensor of shape (S,)
     means : Tensor of shape (S, F), float64
-        Feature vectors that lie at `origin`.
-    moves : Tensor of shape (S, 2, F), float64
-        How a feature vector changes along the box's axes: a whole width to the right, a whole height down.
+        Feature vectors at the position `origin`.
+    axes : Tensor of shape (S, 2, F), float64
+        Change of a feature vector per box width to the right, and per box height downwards.
     origin : Tensor of shape (2,), float64
     """
 
     sigmas: Tensor
     means: Tensor
-    moves: Tensor
+    axes: Tensor
     origin: Tensor
 
     @classmethod
     def of(cls, table: CentroidTable) -> LevelPlanes:
-        """Planes in which all classes, at every level, fill the unit box up to `MARGIN`; y points down."""
+        """Fit the planes, so that the classes at all levels together fill the unit box up to `MARGIN`."""
         pca = joint_pca(table)
-        moves = (pca.loadings * pca.scales[:, None, None]).transpose(1, 2)  # (S, 2, F)
-        bare = cls(table.sigmas, pca.means, moves, torch.zeros(2, dtype=torch.float64))
-        points = bare.place(table.values, table.sigmas).flatten(0, 1)
+        axes = (pca.loadings * pca.scales[:, None, None]).transpose(1, 2)  # (S, 2, F)
+        unscaled = cls(table.sigmas, pca.means, axes, torch.zeros(2, dtype=torch.float64))
+        points = unscaled.project(table.values, table.sigmas).flatten(0, 1)
         low, high = points.amin(dim=0), points.amax(dim=0)
         flat = high - low < 1e-9
         stretch = torch.where(flat, 1.0, (1 - 2 * MARGIN) / torch.where(flat, 1.0, high - low))
-        stretch = stretch * torch.tensor([1.0, -1.0])  # on screens, y points down
+        stretch = stretch * torch.tensor([1.0, -1.0])  # y points downwards, as on screens
         origin = 0.5 - stretch * (low + high) / 2
-        return cls(table.sigmas, pca.means, moves / stretch[:, None], origin)
+        return cls(table.sigmas, pca.means, axes / stretch[:, None], origin)
 
-    def place(self, phi: Tensor, sigma: float | Tensor) -> Tensor:
-        """Positions (..., B, 2), float64, of feature vectors (..., B, F), each seen at its own noise level.
+    def project(self, phi: Tensor, sigma: float | Tensor) -> Tensor:
+        """Return positions (..., B, 2), float64, of feature vectors (..., B, F), each at its own noise level.
 
-        Means and moves are interpolated as centroids are, so an exact move stays exact between levels.
+        Means and axes are interpolated over noise levels as centroids are, so that moves along the axes are
+        exact between the levels of the table too.
 
         Parameters
         ----------
+        phi : Tensor of shape (..., B, F)
         sigma : float or Tensor of shape (B,)
         """
         centred = phi.double().cpu() - interpolate(self.sigmas, self.means, sigma)
-        moves = interpolate(self.sigmas, self.moves.transpose(0, 1), sigma)  # (2, F) or (2, B, F)
-        if moves.ndim == 2:
-            moves = moves[:, None]
-        gram = torch.einsum("kbf,lbf->bkl", moves, moves)
-        inverse = torch.linalg.pinv(gram, hermitian=True, rtol=SMALLEST**2)
-        along = torch.einsum("...bf,kbf->...bk", centred, moves)
-        return self.origin + torch.einsum("bkl,...bl->...bk", inverse, along)
+        axes = interpolate(self.sigmas, self.axes.transpose(0, 1), sigma)  # (2, F) or (2, B, F)
+        if axes.ndim == 2:
+            axes = axes[:, None]
+        gram = torch.einsum("kbf,lbf->bkl", axes, axes)
+        inverse = torch.linalg.pinv(gram, hermitian=True, rtol=RANK_TOLERANCE**2)
+        products = torch.einsum("...bf,kbf->...bk", centred, axes)
+        return self.origin + torch.einsum("bkl,...bl->...bk", inverse, products)
 
 
 def umap_by_level(
     scores: Sequence[np.ndarray], *, seed: int = 0, progress: Callable | None = None
 ) -> list[np.ndarray]:
-    """UMAP (McInnes et al. 2018) of the same points at several noise levels, aligned with each other.
+    """Fit UMAP (McInnes et al. 2018) to the same points at several noise levels, aligned to each other.
 
-    The first level begins at the points' first two principal components, every other at the embedding of
-    the level before, and moves on from there in small steps. UMAP scales what it begins with to a size of
-    its own, so each embedding is then turned, scaled and shifted onto the one before (Procrustes). The
-    first level is treated so as well, after it was fitted: all levels are then equally dense.
+    The first level starts from the first two principal components of the points, every further level from
+    the embedding of the level before, with a low learning rate. UMAP rescales its initial embedding, so each
+    result is rotated, scaled and shifted onto the embedding before it (Procrustes). The first level is fitted
+    twice in this way, so that all levels have the same density.
 
-    Tried on 24 crops of each of 64 classes: neighbours reach beyond a class's own crops, and little
-    repulsion between points and much room for each keep classes from becoming 64 dots far apart. A point
-    moves by 0.04 of the width from level to level, with full steps by 0.1.
+    The parameters were chosen on 24 crops of each of 64 classes: more neighbours than a class has crops, weak
+    repulsion and a large minimum distance keep classes from shrinking to 64 distant dots. From level to level
+    a point moves by 0.04 of the width on average; at the default learning rate it moves by 0.1.
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ def umap_by_level(
     list of S arrays of shape (N, 2), float32
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # that Tensorflow, which is not used, is missing
+        warnings.simplefilter("ignore", ImportWarning)  # UMAP warns that Tensorflow is missing
         from umap import UMAP
 
     def fit(points: np.ndarray, **options) -> np.ndarray:
@@ -157,47 +159,53 @@ def umap_by_level(
         return UMAP(random_state=seed, n_jobs=1, **options).fit_transform(points)
 
     embedding = fit(scores[0], init="pca", n_epochs=500)
-    found = []
+    embeddings = []
     for points in progress(scores, desc="map: UMAP") if progress else scores:
-        embedding = aligned(fit(points, init=embedding, n_epochs=100, learning_rate=0.1), embedding)
-        found.append(embedding)
-    return found
+        embedding = align(fit(points, init=embedding, n_epochs=100, learning_rate=0.1), embedding)
+        embeddings.append(embedding)
+    return embeddings
 
 
-def aligned(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Points (N, 2) turned, mirrored, scaled and shifted to lie as near as can be to others (N, 2)."""
+def align(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """Rotate, mirror, scale and shift points (N, 2) onto other points (N, 2): Procrustes analysis.
+
+    The result has the size of `onto`. The least-squares scale would be smaller the less the two are alike,
+    and shrink embeddings from level to level.
+    """
     from scipy.linalg import orthogonal_procrustes
 
     centre, target = points.mean(axis=0), onto.mean(axis=0)
-    turn, _ = orthogonal_procrustes(points - centre, onto - target)
-    # as large as the other, not the least-squares scale: that would shrink what is unlike, level by level
+    rotation, _ = orthogonal_procrustes(points - centre, onto - target)
     scale = np.linalg.norm(onto - target) / max(float(np.linalg.norm(points - centre)), 1e-12)
-    return ((points - centre) @ turn * scale + target).astype(np.float32)
+    return ((points - centre) @ rotation * scale + target).astype(np.float32)
 
 
-def boxed(points: Sequence[np.ndarray]) -> np.ndarray:
-    """Embeddings (S, N, 2) in one unit box, y downwards, by one similarity for all levels: all but the
-    outermost hundredth on each side lie inside of `MARGIN`."""
+def fit_unit_box(points: Sequence[np.ndarray]) -> np.ndarray:
+    """Scale embeddings of all levels (S, N, 2) to the unit box, y downwards, with one similarity transform.
+
+    All but the outermost hundredth of the points on each side lie inside the margins.
+    """
     stacked = np.stack(points).astype(np.float64)
     low, high = np.quantile(stacked.reshape(-1, 2), (0.01, 0.99), axis=0)
     scale = (1 - 2 * MARGIN) / max(float((high - low).max()), 1e-9)
     return (0.5 + (stacked - (low + high) / 2) * scale * [1, -1]).astype(np.float32)
 
 
-def among(scores: Tensor, landmarks: Tensor, places: Tensor, *, k: int = 15) -> Tensor:
-    """Positions (B, 2) of points (B, K) between landmarks (M, K) that lie at places (M, 2).
+def interpolate_landmarks(points: Tensor, landmarks: Tensor, positions: Tensor, *, k: int = 15) -> Tensor:
+    """Interpolate positions (B, 2) of points (B, K) from the positions (M, 2) of landmarks (M, K).
 
-    The weighted mean of the k nearest, with weights ((R - d) / (R d))^2 where R is the distance of the
-    next nearest (Franke and Little, in Franke 1982): a point on a landmark lies at its place, and nothing
-    jumps when another landmark comes into reach. UMAP's own `transform` begins like this; its refinement
-    needs the fitted model, which is a pickle.
+    The result is the weighted mean over the k nearest landmarks, with weights ((R - d) / (R d))^2, where d is
+    the distance of the landmark and R that of landmark k + 1 (Franke and Little, in Franke 1982). A point on
+    a landmark has the landmark's position, and the position is continuous where the set of the k nearest
+    changes. UMAP's own `transform` starts with such a mean, but its refinement needs the fitted model, which
+    is stored as a pickle.
     """
     k = min(k, len(landmarks) - 1)
     if k < 1:
-        return places[:1].expand(len(scores), 2)
+        return positions[:1].expand(len(points), 2)
     exact = "donot_use_mm_for_euclid_dist"
-    distance, index = torch.cdist(scores, landmarks, compute_mode=exact).topk(k + 1, largest=False)
-    # in units of R, which leaves the weights' ratios as they are
+    distance, index = torch.cdist(points, landmarks, compute_mode=exact).topk(k + 1, largest=False)
+    # distances in units of R: the ratios of the weights stay the same
     share = distance[:, :k] / distance[:, k:].clamp(min=1e-12)
     weight = ((1 - share).clamp(min=1e-6) / share.clamp(min=1e-6)).square()
-    return torch.einsum("bk,bkd->bd", weight / weight.sum(dim=1, keepdim=True), places[index[:, :k]])
+    return torch.einsum("bk,bkd->bd", weight / weight.sum(dim=1, keepdim=True), positions[index[:, :k]])

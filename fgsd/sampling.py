@@ -1,7 +1,7 @@
-"""Samplers: from white noise to an image, one yielded step at a time.
+"""Samplers: generators that turn noise into images and yield each step.
 
-Each sampler is a generator over `(denoiser, x, sigmas)` with `denoised, phi = denoiser(x, sigma)`.
-Guidance lives in the denoiser (`fgsd.guidance`); no sampler knows of it.
+Each sampler takes `(denoiser, x, sigmas)`, where `denoised, phi = denoiser(x, sigma)`. Guidance is part of
+the denoiser (see `fgsd.guidance`), not of the sampler.
 """
 
 from __future__ import annotations
@@ -19,26 +19,32 @@ DenoiserFunction = Callable[[Tensor, float | Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class SamplingStep:
-    """What a sampler yields after each step; the last one's `x` is the sample."""
+    """Record that a sampler yields after each step; `x` of the last step is the sample."""
 
     index: int  # 1 for the first step
-    steps: int  # how many there will be; for the stochastic ascent, at most
-    sigma: float  # noise level at which the network was asked; for the ascent, the mean over the batch
-    x: Tensor  # (B, 3, H, W): the image after the step, at the next noise level
-    denoised: Tensor  # (B, 3, H, W): the estimate of x0 that the step followed
-    phi: Tensor  # (B, F): the feature vector at `sigma`
-    evaluations: int  # of the network, per image, so far
-    noisy: Tensor  # (B, 3, H, W): the image before the step, at `sigma`
+    steps: int  # number of steps; the stochastic ascent gives an upper bound until its last step
+    sigma: float  # noise level of the denoiser's input; for the stochastic ascent, the mean over the batch
+    x: Tensor  # (B, 3, H, W): images after the step, at the next noise level
+    denoised: Tensor  # (B, 3, H, W): estimate of x0 at `sigma`
+    phi: Tensor  # (B, F): feature vectors at `sigma`
+    evaluations: int  # network evaluations per image so far
+    noisy: Tensor  # (B, 3, H, W): images before the step, at `sigma`
 
 
 def karras_schedule(
     steps: int, *, sigma_min: float = 0.02, sigma_max: float = 20.0, rho: float = 7.0
 ) -> Tensor:
-    """Noise levels from `sigma_max` down to `sigma_min`, then 0 (Karras et al. 2022, equation 5).
+    """Return noise levels from `sigma_max` down to `sigma_min`, then 0 (Karras et al. 2022, equation 5).
 
     Returns
     -------
-    Tensor of shape (steps + 1,), float64, in [-1, 1] units.
+    Tensor of shape (steps + 1,), float64
+        In the units of images in [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If `steps` is below 1, or not 0 < sigma_min < sigma_max < infinity.
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps={steps!r} must be a whole number, at least 1")
@@ -50,15 +56,17 @@ def karras_schedule(
 
 
 class ImageNoise:
-    """Standard normal noise for a batch in which every image has its own stream.
+    """Standard normal noise for a batch, from one random stream per image.
 
-    Drawn on the CPU, so image k is the same picture whatever the batch or device.
+    The noise of an image depends on its seed alone: not on the rest of the batch, nor on the device, since
+    it is drawn on the CPU.
 
     Parameters
     ----------
     seeds : sequence of int
-        One seed an image.
+        One seed per image.
     shape : (channels, height, width)
+    device : device that the noise is moved to
     """
 
     def __init__(
@@ -68,7 +76,7 @@ class ImageNoise:
         self._shape, self._device = shape, device
 
     def __call__(self) -> Tensor:
-        """The next noise: (B, *shape), float32."""
+        """Draw the next noise of each stream: (B, *shape), float32."""
         draws = [torch.randn(self._shape, generator=g) for g in self._generators]
         return torch.stack(draws).to(self._device)
 
@@ -76,22 +84,22 @@ class ImageNoise:
 def dpm_solver_2m(
     denoiser: DenoiserFunction, x: Tensor, sigmas: Tensor, *, noise: ImageNoise | None = None
 ) -> Iterator[SamplingStep]:
-    """DPM-Solver++ (2M): deterministic, second order, one network evaluation a step (Lu et al. 2022,
-    algorithm 2, with alpha = 1 and lambda = -log sigma). `noise` is not used."""
+    """DPM-Solver++ (2M): deterministic, second order, one network evaluation per step (Lu et al. 2022,
+    algorithm 2, with alpha = 1 and lambda = -log sigma). Ignores `noise`."""
     levels, previous, previous_h = sigmas.tolist(), None, 0.0
-    for i, (sigma, following) in enumerate(pairwise(levels)):
+    for i, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised, phi = denoiser(x, sigma)
         noisy = x
-        if following == 0:
+        if sigma_next == 0:
             x, estimate = denoised, denoised
         else:
-            h = math.log(sigma / following)
+            h = math.log(sigma / sigma_next)
             if previous is None:
                 estimate = denoised
             else:
                 weight = h / (2 * previous_h)  # 1 / (2 r), r = previous_h / h
                 estimate = (1 + weight) * denoised - weight * previous
-            x = (following / sigma) * x - math.expm1(-h) * estimate
+            x = (sigma_next / sigma) * x - math.expm1(-h) * estimate
             previous_h = h
         previous = denoised
         yield SamplingStep(i + 1, len(levels) - 1, sigma, x, denoised, phi, i + 1, noisy)
@@ -100,39 +108,43 @@ def dpm_solver_2m(
 def heun(
     denoiser: DenoiserFunction, x: Tensor, sigmas: Tensor, *, noise: ImageNoise | None = None
 ) -> Iterator[SamplingStep]:
-    """Heun's method: deterministic, second order, two evaluations a step but the last (Karras et al. 2022,
-    algorithm 1). `noise` is not used."""
+    """Heun's method: deterministic, second order, two network evaluations per step, one in the last step
+    (Karras et al. 2022, algorithm 1). Ignores `noise`."""
     levels, evaluations = sigmas.tolist(), 0
-    for i, (sigma, following) in enumerate(pairwise(levels)):
+    for i, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised, phi = denoiser(x, sigma)
         noisy, slope = x, (x - denoised) / sigma
         evaluations += 1
-        if following == 0:
+        if sigma_next == 0:
             x = denoised
         else:
-            euler = x + (following - sigma) * slope
-            second = (euler - denoiser(euler, following)[0]) / following
+            euler = x + (sigma_next - sigma) * slope
+            second = (euler - denoiser(euler, sigma_next)[0]) / sigma_next
             evaluations += 1
-            x = x + (following - sigma) * (slope + second) / 2
+            x = x + (sigma_next - sigma) * (slope + second) / 2
         yield SamplingStep(i + 1, len(levels) - 1, sigma, x, denoised, phi, evaluations, noisy)
 
 
 def ancestral(
     denoiser: DenoiserFunction, x: Tensor, sigmas: Tensor, *, noise: ImageNoise | None = None
 ) -> Iterator[SamplingStep]:
-    """Ancestral sampling: from sigma to the next level by the exact posterior of a Gaussian step, given
-    the denoised image (Ho et al. 2020, equation 7; in sigma: Song et al. 2021, appendix F). Needs `noise`."""
+    """Ancestral sampling: each step draws from the Gaussian posterior of the next noise level given the
+    denoised image (Ho et al. 2020, equation 7; in terms of sigma: Song et al. 2021, appendix F).
+
+    Raises
+    ------
+    ValueError
+        If `noise` is None.
+    """
     if noise is None:
-        raise ValueError(
-            "noise=None: the ancestral sampler adds fresh noise at each step, pass an ImageNoise"
-        )
+        raise ValueError("noise=None: the ancestral sampler adds noise at each step; pass an ImageNoise")
     levels = sigmas.tolist()
-    for i, (sigma, following) in enumerate(pairwise(levels)):
+    for i, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised, phi = denoiser(x, sigma)
-        noisy, ratio = x, (following / sigma) ** 2
+        noisy, ratio = x, (sigma_next / sigma) ** 2
         x = denoised + ratio * (x - denoised)
-        if following > 0:
-            x = x + following * math.sqrt(1 - ratio) * noise()
+        if sigma_next > 0:
+            x = x + sigma_next * math.sqrt(1 - ratio) * noise()
         yield SamplingStep(i + 1, len(levels) - 1, sigma, x, denoised, phi, i + 1, noisy)
 
 
@@ -144,43 +156,60 @@ def stochastic_ascent(
     noise: ImageNoise | None = None,
     h: float = 0.01,
     beta: float = 0.01,
-    most_steps: int = 100_000,
+    max_steps: int = 100_000,
 ) -> Iterator[SamplingStep]:
-    """The authors' sampler: small steps up the log density, with a little noise (Kadkhodaie & Simoncelli
-    2021, algorithm 1): `x <- x - h f + gamma z`, residual `f = x - D(x)`, estimated noise level
-    `sigma = |f| / sqrt(N)`, `gamma^2 = ((1 - beta h)^2 - (1 - h)^2) sigma^2`.
+    """Stochastic gradient ascent on the log density, the sampler of the method's authors (Kadkhodaie and
+    Simoncelli 2021, algorithm 1).
 
-    Each image stops by itself once its estimated noise level falls below the last positive entry of
-    `sigmas`, the only use made of that argument but its first entry, the level of `x`. The estimate of a
-    stopped image is its last denoised image. `noise` is needed. Thousands of evaluations an image.
+    A step is `x <- x - h f + gamma z` with white noise `z`, residual `f = x - D(x)`, estimated noise level
+    `sigma = |f| / sqrt(N)` and `gamma^2 = ((1 - beta h)^2 - (1 - h)^2) sigma^2`. An image takes thousands of
+    network evaluations at the default step size.
+
+    Each image stops separately, once its estimated noise level falls below the last positive entry of
+    `sigmas`; its sample is then its last denoised image. Of the other entries only the first is used: the
+    noise level of `x`.
+
+    Parameters
+    ----------
+    h : float
+        Step size, in (0, 1].
+    beta : float
+        From 0 to 1: 1 adds no noise; lower values add more noise and take more steps.
+    max_steps : int
+        Upper bound of the number of steps.
+
+    Raises
+    ------
+    ValueError
+        If `noise` is None, or `h` or `beta` is out of range.
+    RuntimeError
+        If an image is still above the last noise level after `max_steps`.
     """
     if noise is None:
-        raise ValueError(
-            "noise=None: the stochastic ascent adds fresh noise at each step, pass an ImageNoise"
-        )
+        raise ValueError("noise=None: the stochastic ascent adds noise at each step; pass an ImageNoise")
     if not (0 < h <= 1 and 0 <= beta <= 1):
         raise ValueError(f"h={h} must be in (0, 1] and beta={beta} in [0, 1]")
-    last = sigmas[sigmas > 0].min().item()
+    sigma_min = sigmas[sigmas > 0].min().item()
     sigma = torch.full((x.shape[0],), sigmas[0].item(), dtype=x.dtype, device=x.device)
-    going = torch.ones(x.shape[0], dtype=torch.bool, device=x.device)
+    active = torch.ones(x.shape[0], dtype=torch.bool, device=x.device)
     final, gamma = x, math.sqrt((1 - beta * h) ** 2 - (1 - h) ** 2)
-    for i in range(most_steps):
+    for i in range(max_steps):
         denoised, phi = denoiser(x, sigma)
         noisy, f = x, x - denoised
         estimated = f.square().mean(dim=(1, 2, 3)).sqrt()
-        # an image that has stopped keeps what it was; the noise streams of all go on
+        # stopped images keep their values; noise is drawn for them too, so that streams stay in step
         moved = x - h * f + gamma * estimated[:, None, None, None] * noise()
-        alive = going[:, None, None, None]
-        x, final = torch.where(alive, moved, x), torch.where(alive, denoised, final)
-        sigma = torch.where(going, estimated.clamp(min=1e-4), sigma)
-        going = going & (estimated > last)
-        finished = not bool(going.any())
-        step = SamplingStep(i + 1, most_steps, sigma.mean().item(), x, final, phi, i + 1, noisy)
+        moving = active[:, None, None, None]
+        x, final = torch.where(moving, moved, x), torch.where(moving, denoised, final)
+        sigma = torch.where(active, estimated.clamp(min=1e-4), sigma)
+        active = active & (estimated > sigma_min)
+        finished = not bool(active.any())
+        step = SamplingStep(i + 1, max_steps, sigma.mean().item(), x, final, phi, i + 1, noisy)
         if finished:
             yield replace(step, steps=i + 1, x=final)
             return
         yield step
-    raise RuntimeError(f"the ascent did not reach sigma={last} in most_steps={most_steps} steps")
+    raise RuntimeError(f"the stochastic ascent did not reach sigma={sigma_min} in max_steps={max_steps}")
 
 
 SAMPLERS: dict[str, Callable[..., Iterator[SamplingStep]]] = {

@@ -1,4 +1,4 @@
-"""Sheets, animations and files of images; nothing is left half-written."""
+"""Image grids, sheets with captions, and image and animation files."""
 
 from __future__ import annotations
 
@@ -11,62 +11,95 @@ from PIL import Image, ImageDraw, ImageFont
 from fgsd.atomic import write_atomically
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
-ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
+ANIMATION_FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
 
-def image_grid(images: Sequence[Image.Image], *, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """Images of one size side by side on white, `columns` in a row (by default about square)."""
+def grid_columns(count: int) -> int:
+    """Return the number of columns of a roughly square grid of `count` images."""
+    return math.ceil(math.sqrt(count))
+
+
+def image_grid(
+    images: Sequence[Image.Image], *, columns: int | None = None, gap: int = 2, background: str = "white"
+) -> Image.Image:
+    """Arrange images of one size row by row in a grid.
+
+    Parameters
+    ----------
+    columns : int, optional
+        By default `grid_columns` of the number of images.
+    gap : int
+        Pixels between neighbouring images.
+    background : str
+        Colour of gaps and empty cells, as Pillow names it.
+
+    Raises
+    ------
+    ValueError
+        If `images` is empty.
+    """
     if not images:
-        raise ValueError("images is empty; a sheet needs at least one")
-    columns = columns or math.ceil(math.sqrt(len(images)))
+        raise ValueError("images is empty; a grid needs at least one image")
+    columns = columns or grid_columns(len(images))
     rows = math.ceil(len(images) / columns)
     width, height = images[0].size
-    sheet = Image.new("RGB", (columns * (width + gap) - gap, rows * (height + gap) - gap), "white")
+    sheet = Image.new("RGB", (columns * (width + gap) - gap, rows * (height + gap) - gap), background)
     for k, image in enumerate(images):
         sheet.paste(image, (k % columns * (width + gap), k // columns * (height + gap)))
     return sheet
 
 
 def save_image(image: Image.Image, path: str | Path) -> None:
-    """Write an image in the format of its suffix; `ValueError` if that is not one of `FORMATS`."""
+    """Write an image file atomically; its suffix, one of `FORMATS`, selects the format."""
     path = Path(path)
-    kind = check_suffix(path)
-    options = {"quality": 95} if kind in ("WEBP", "JPEG") else {}
-    write_atomically(path, lambda p: image.save(p, format=kind, **options))
+    image_format = check_suffix(path)
+    options = {"quality": 95} if image_format in ("WEBP", "JPEG") else {}
+    write_atomically(path, lambda p: image.save(p, format=image_format, **options))
 
 
-def save_gif(frames: Sequence[Image.Image], path: str | Path, *, seconds: float = 0.12) -> None:
-    """Write frames as an animation that loops, `seconds` each and the last one ten times as long."""
+def save_animation(frames: Sequence[Image.Image], path: str | Path, *, seconds: float = 0.12) -> None:
+    """Write a looping animation atomically; its suffix, one of `ANIMATION_FORMATS`, selects the format.
+
+    Parameters
+    ----------
+    seconds : float
+        Duration of each frame; the last frame lasts ten times as long.
+    """
     path = Path(path)
-    kind = check_suffix(path, ANIMATIONS)
+    image_format = check_suffix(path, ANIMATION_FORMATS)
     durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(10_000 * seconds)]
     write_atomically(
         path,
         lambda p: frames[0].save(
-            p, format=kind, save_all=True, append_images=frames[1:], duration=durations, loop=0
+            p, format=image_format, save_all=True, append_images=frames[1:], duration=durations, loop=0
         ),
     )
 
 
-def check_suffix(path: str | Path, known: dict[str, str] = FORMATS) -> str:
-    """The format that a file name's suffix stands for; `ValueError` if it is not among `known`."""
+def check_suffix(path: str | Path, formats: dict[str, str] = FORMATS) -> str:
+    """Return the format of a file name's suffix; raise `ValueError` if `formats` has no such suffix."""
     suffix = Path(path).suffix.lower()
-    if suffix not in known:
-        raise ValueError(f"{str(path)!r}: the suffix must be one of {', '.join(known)}")
-    return known[suffix]
+    if suffix not in formats:
+        raise ValueError(f"{str(path)!r}: the suffix must be one of {', '.join(formats)}")
+    return formats[suffix]
 
 
 def class_sheet(
     rows: Sequence[tuple[str, Image.Image, Sequence[Image.Image]]], *, columns: int = 4, gap: int = 2
 ) -> Image.Image:
-    """For each class its name, a real crop, and samples beside it.
+    """Make a sheet with the name of each class, a real crop, and samples to the right of it.
 
     Parameters
     ----------
     rows : sequence of (name, real crop, samples)
-        Images of one size; as many samples for each class.
+        All images have one size, and all classes the same number of samples.
     columns : int
-        Classes side by side.
+        Number of classes side by side.
+
+    Raises
+    ------
+    ValueError
+        If `rows` is empty.
     """
     if not rows:
         raise ValueError("rows is empty; a sheet needs at least one class")
@@ -88,15 +121,20 @@ def class_sheet(
 
 
 def captioned_rows(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, gap: int = 2) -> Image.Image:
-    """Rows of images on white, each with a caption above it.
+    """Make a sheet of rows of images on white, with a caption above each row.
 
     Parameters
     ----------
     rows : sequence of (caption, images)
-        Images of one size; as many of them in each row.
+        All images have one size, and all rows the same number of images.
+
+    Raises
+    ------
+    ValueError
+        If `rows` is empty.
     """
     if not rows:
-        raise ValueError("rows is empty; a sheet needs at least one")
+        raise ValueError("rows is empty; a sheet needs at least one row")
     lines = [(caption, image_grid(images, columns=len(images), gap=gap)) for caption, images in rows]
     label, margin = 16, 6
     font = ImageFont.load_default(size=11)

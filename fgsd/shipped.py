@@ -1,6 +1,7 @@
-"""The checkpoint, the textures and the report that come with fgsd, wherever it is installed.
+"""Paths of the checkpoint, the textures and the report that are shipped with fgsd.
 
-In a clone they lie at its root; in a wheel, in the folder `shipped` of the package: see pyproject.toml.
+In a clone they are at its root; in an installed wheel they are in the package's folder `shipped` (see
+pyproject.toml).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_root() -> Path:
-    """Folder in which paths such as "checkpoints/textures" lie."""
+    """Return the folder that contains shipped paths such as "checkpoints/textures"."""
     installed = PACKAGE / "shipped"
     return installed if installed.is_dir() else PACKAGE.parent
 
 
-def found(path: str | Path) -> Path | str:
-    """A path as it is, or, if nothing is there, what came with fgsd under that name (if it did)."""
-    came_with = shipped_root() / path
-    return came_with if not Path(path).exists() and came_with.exists() else path
+def resolve_shipped(path: str | Path) -> Path | str:
+    """Return `path` if it exists, else the shipped path of that name if it exists, else `path` unchanged."""
+    shipped = shipped_root() / path
+    return shipped if not Path(path).exists() and shipped.exists() else path

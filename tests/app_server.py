@@ -1,8 +1,8 @@
-"""The page in a process of its own, for tests that drive a browser.
+"""The page in a separate process, for tests that drive a browser.
 
-Run as `python app_server.py CHECKPOINT DATA JOURNAL [EVIDENCE]`: prints the address, then serves until it is
-ended. Each step of diffusion becomes a line in the journal, and so does the end of each run, so that a
-test sees what the server really did.
+Run as `python app_server.py CHECKPOINT DATA JOURNAL [EVIDENCE]`: it prints the address and serves until it is
+ended. Each step of diffusion and each end of a run is a line in the journal, so that a test sees what the
+server did.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class AppServer:
-    """A page served from a checkpoint: `url`, and what it has done so far."""
+    """A page served from a checkpoint: its `url`, and the journal of its runs."""
 
     def __init__(
         self, checkpoint: Path, data: Path, journal: Path, evidence: Path | None = None, stderr: Any = None
@@ -39,12 +39,11 @@ class AppServer:
             )
 
     def lines(self) -> list[str]:
-        """`step K of N` for each step, `end` for each run that ended after one, whether finished, stopped or
-        left."""
+        """The journal: `step K of N` for each step, `end` for each run that has ended after a step."""
         return self.journal.read_text().splitlines()
 
     def settled(self) -> None:
-        """Wait until every run that began has ended."""
+        """Wait until every run has ended."""
         deadline = time.monotonic() + 60
         while True:
             lines = self.lines()
@@ -55,7 +54,7 @@ class AppServer:
             time.sleep(0.1)
 
     def memory(self) -> float:
-        """Megabytes that the server holds."""
+        """Resident memory of the server, in MB."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
@@ -64,7 +63,7 @@ class AppServer:
         status = self._process.wait(timeout=30)
         self._process.stdout.close()
         if status != 0:
-            raise RuntimeError(f"the page did not end well: exit status {status}")
+            raise RuntimeError(f"the page ended with exit status {status}")
 
 
 def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
@@ -76,7 +75,7 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
 
     def journaled(self, *args, **options):
         with open(journal, "a", buffering=1) as file:
-            begun = False  # a run may be given up before its first step
+            begun = False  # a run may be cancelled before its first step
             try:
                 for step in stream(self, *args, **options):
                     file.write(f"step {step.index} of {step.steps}\n")
@@ -87,10 +86,10 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
                     file.write("end\n")
 
     Pipeline.stream = journaled
-    ending = Shutdown()
+    shutdown = Shutdown()
     page = launch(checkpoint, data, port=None, evidence=evidence, device="cpu", block=False, quiet=True)
     print(page.local_url, flush=True)
-    ending.serve(page)
+    shutdown.serve(page)
 
 
 if __name__ == "__main__":

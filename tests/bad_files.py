@@ -1,4 +1,4 @@
-"""Images and recipe files as a bad visitor makes them: too large, broken, of another kind than they say."""
+"""Forged images and recipe files: too large, broken, or of another format than they claim."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def headed(content: bytes, width: int, height: int) -> bytes:
-    """A PNG whose head says that it has so many pixels."""
+    """A PNG whose header claims another size."""
     changed = bytearray(content)
     changed[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     changed[29:33] = zlib.crc32(changed[12:29]).to_bytes(4, "big")
@@ -31,7 +31,7 @@ def headed(content: bytes, width: int, height: int) -> bytes:
 
 
 def bad_images() -> list[str]:
-    """Images that are too large, broken, of another kind than they say, or several in one; a few are fine."""
+    """Images that are too large, broken, mislabelled or animated; a few are valid."""
     noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
     png, jpeg, webp = saved(image, "PNG"), saved(image, "JPEG"), saved(image, "WEBP")
@@ -79,7 +79,14 @@ def bad_images() -> list[str]:
 
 
 def bad_recipes() -> list[str]:
-    own = {"name": "a", "values": "AAAA", "colour": uri(b"x"), "thumbnail": uri(b"")}
-    head = {"format": "fgsd-recipe-1", "checkpoint": "0" * 16, "link": "?mix=a:1", "own": [own]}
+    texture = {"name": "a", "values": "AAAA", "colour": uri(b"x"), "thumbnail": uri(b"")}
+    head = {"format": "fgsd-recipe-1", "checkpoint": "0" * 16, "link": "?mix=a:1", "own": [texture]}
     deep = "[" * 100_000
-    return [json.dumps(head), json.dumps({**head, "own": [own] * 99}), deep, "{}", "null", '{"format": NaN}']
+    return [
+        json.dumps(head),
+        json.dumps({**head, "own": [texture] * 99}),
+        deep,
+        "{}",
+        "null",
+        '{"format": NaN}',
+    ]

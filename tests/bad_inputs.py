@@ -1,4 +1,4 @@
-"""What a bad visitor sends: requests for every route of the page, drawn from a seed. See `bad_visitors`."""
+"""Forged requests for every route of the page, drawn from a seed; see `bad_visitors`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bad_values import (
 
 @dataclass(frozen=True)
 class Attack:
-    """One request. `stream` says that the answer to a call is to be fetched by its event or session."""
+    """One request; `stream` tells whether its result is fetched by event ("call") or session ("queue")."""
 
     route: str  # its name in the counts
     method: str
@@ -39,24 +39,22 @@ class Attack:
 
 
 class Attacks:
-    """Draws requests without end.
+    """Draws an endless series of requests.
 
     Parameters
     ----------
     config : dict
-        What the page says of itself at /config: its events and the functions of its components are all tried.
+        The page's /config; all of its events, and all functions of its components, are called.
     classes : list of str
     canary : str
-        An address that nobody may fetch.
+        An address that the server must not fetch.
     secret : str
-        A file that nobody may read.
+        A file whose content the server must not send.
     """
 
     def __init__(self, seed: Any, config: dict, classes: list[str], canary: str, secret: str) -> None:
         self.random = random.Random(str(seed))
-        self.name = self.random.getrandbits(
-            32
-        )  # nobody else reads what the sessions of this visitor are told
+        self.name = self.random.getrandbits(32)  # so that no other visitor reads these sessions' messages
         self.events = [(d["id"], d["targets"], d["inputs"], d["api_name"]) for d in config["dependencies"]]
         self.values = {c["id"]: c["props"].get("value") for c in config["components"]}
         self.functions = [
@@ -113,7 +111,7 @@ class Attacks:
         return r.choice(self.images)
 
     def foreign(self) -> dict:
-        """A description of a file that is not the visitor's."""
+        """A description of a file that is no upload of the visitor."""
         r = self.random
         path = r.choice(
             (self.secret, "/etc/passwd", self.canary, f"file://{self.secret}", "../" * 9 + "etc/passwd")
@@ -126,7 +124,7 @@ class Attacks:
         return file
 
     def spoiled(self, good: Any) -> Any:
-        """A good value with something wrong in it; now and then with nothing wrong."""
+        """A valid value with one part changed; sometimes unchanged."""
         r = self.random
         if r.random() < 0.25:
             return self.junk()
@@ -160,7 +158,7 @@ class Attacks:
         return f"?mix={mix}{rest}"
 
     def event_data(self) -> Any:
-        """What an event of a room brings."""
+        """The data of an event of a panel."""
         r = self.random
         good = {
             "image": r.choice(self.images),
@@ -250,7 +248,7 @@ class Attacks:
         r = self.random
         number, function = r.choice(self.functions)
         settings = [1, 64, 0, 4, 1.0, "dpm2m", "noise", False]
-        asked: Any = {
+        query: Any = {
             "target": self.target(),
             "settings": settings,
             "interpolation": {"mode": r.choice(("coarse-fine", "strip", "x")), "switch": 0.5},
@@ -261,9 +259,9 @@ class Attacks:
             "visitor": f"bad-{self.name}-1",
         }
         if function == "lines":
-            asked = self.link()
+            query = self.link()
         body: Any = {
-            "data": self.spoiled(asked),
+            "data": self.spoiled(query),
             "component_id": number,
             "fn_name": function,
             "session_hash": self.session(),
@@ -311,7 +309,7 @@ class Attacks:
         return Attack("mcp", "POST", API + path, encoded(body), headers)
 
     def address(self) -> Attack:
-        """A link in the address of the page, which the event that opens it reads."""
+        """A link in the address of the page, for the event that opens it."""
         session = self.session()
         number = next(n for n, targets, _, _ in self.events if [0, "load"] in targets)
         body = {
@@ -331,7 +329,7 @@ class Attacks:
         return Attack("closed", "GET", self.random.choice(CLOSED))
 
     def body(self) -> Attack:
-        """No JSON, or more of it than anybody needs."""
+        """A body that is no JSON, or too large."""
         r = self.random
         path = API + r.choice(
             ("/queue/join", "/run/run", "/call/sample", "/component_server", "/cancel", "/reset")
@@ -378,7 +376,7 @@ class Attacks:
 
 
 def encoded(value: Any) -> bytes:
-    """As JSON, with what only Python takes for JSON: NaN, Infinity and halves of characters."""
+    """The value as JSON, with extensions of Python: NaN, Infinity and lone surrogates."""
     return json.dumps(value).encode()
 
 
@@ -387,12 +385,14 @@ def json_headers() -> dict[str, str]:
 
 
 def quoted(text: str) -> str:
-    """As much of the text as an address can hold."""
+    """The text as part of an address, shortened to what fits."""
     return "".join(c if 33 <= ord(c) < 127 else f"%{ord(c) % 256:02x}" for c in text[:7_000])
 
 
 def nested(depth: int) -> list:
     value: list = []
-    for _ in range(depth if depth < 900 else 900):  # more than `json` itself writes is in `Attacks.body`
+    for _ in range(
+        depth if depth < 900 else 900
+    ):  # deeper values, which `json` cannot encode: `Attacks.body`
         value = [value]
     return value

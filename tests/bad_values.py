@@ -1,9 +1,9 @@
-"""What is wrong with the requests of a bad visitor: addresses, words, numbers, headers, bodies."""
+"""Values for forged requests: addresses, texts, numbers, headers, bodies."""
 
 from __future__ import annotations
 
 API = "/gradio_api"
-# what Gradio serves besides what this page needs: all of it is closed
+# routes of Gradio that this page does not need; all are closed
 CLOSED = (
     "/gradio_api/runs",
     "/gradio_api/run-history/records",
@@ -151,7 +151,7 @@ BODIES = (
     b'{"data":[],"session_hash":"a","batched":true,"fn_index":1}',
     b'{"data":[],"session_hash":"a","event_id":["x"],"fn_index":1e400}',
 )
-# not even HTTP, or what its rules leave open
+# malformed HTTP, and cases that the standard leaves open
 RAW = (
     b"GET / HTTP/1.0\r\nOrigin: http://a\r\n\r\n",
     b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",

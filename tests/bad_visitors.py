@@ -1,4 +1,4 @@
-"""Bad visitors: thousands of forged requests to a served page, which must refuse each of them in a sentence.
+"""Thousands of forged requests to a served page, which must refuse each of them with a sentence.
 
 Run as a command for a long assault on the shipped checkpoint; it ends by itself, and reaches nothing but the
 loopback address:
@@ -38,19 +38,18 @@ from bad_inputs import Attack, Attacks
 from bad_values import API
 from PIL import Image
 
-from fgsd.app.render.user_textures import MAX_IMAGE_SIDE
-from fgsd.app.requests.request import MAX_IMAGES, MAX_SIDE
+from fgsd.app.limits import MAX_IMAGES, MAX_SIDE, MAX_UPLOAD_SIDE
 from fgsd.evaluation.run import machine
 
-SECRET = "the words that nobody may read"
-TOLD = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
-TIMEOUT_S = 30.0  # seconds for any answer
-SETTLE = 0.5  # seconds until what was asked for last has ended
+SECRET = "the content of a secret file"
+FORBIDDEN = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
+TIMEOUT_S = 30.0  # seconds for a response
+SETTLE = 0.5  # seconds until the last requests have ended
 
 
 @dataclass
 class Outcome:
-    """What came of an assault."""
+    """The result of an assault."""
 
     seed: int
     counts: Counter = field(default_factory=Counter)  # (route, status) to number
@@ -68,7 +67,7 @@ class Outcome:
         return self.memory[-1] / self.memory[0] - 1
 
     def summary(self) -> dict:
-        """As plain values, for JSON."""
+        """The result as plain values, for JSON."""
         routes: dict[str, dict[str, int]] = {}
         for (route, status), count in sorted(self.counts.items()):
             routes.setdefault(route, {})[status] = count
@@ -86,7 +85,7 @@ class Outcome:
 
 
 class Canary:
-    """An address on this machine that nobody may fetch; counts who does."""
+    """An address on this machine that the server must not fetch; counts connections."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -117,7 +116,7 @@ def assault(
     fill: bool = True,
     say: Callable = print,
 ) -> Outcome:
-    """Send forged requests to a page, and good ones before and after.
+    """Send forged requests to a page, and valid ones before and after.
 
     Parameters
     ----------
@@ -131,7 +130,7 @@ def assault(
         Ask for the largest of what is allowed before that, several times at once: what this takes, the
         allocator keeps, and inputs that happen to ask for as much would count as growth.
     say : callable
-        Is told how it goes.
+        Prints the progress.
     """
     outcome, canary, began = Outcome(seed), Canary(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder, httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as web:
@@ -142,7 +141,7 @@ def assault(
         if fill:
             with ThreadPoolExecutor(visitors) as pool:
                 list(pool.map(largest_calls, [server.url] * visitors, [classes[0]] * visitors))
-        # every route before the first measurement: what is loaded once is no leak
+        # all routes are used before the first measurement: memory that is allocated once is no leak
         warm, rest = int(inputs * warm_up), inputs - int(inputs * warm_up)
         plan = [("warm", warm), ("first", rest // 2), ("second", rest - rest // 2)]
         for part, count in plan:
@@ -175,7 +174,7 @@ def assault(
 
 
 def one_visitor(url: str, attacks: Attacks, count: int) -> tuple[Counter, list[str]]:
-    """Send requests one after the other: how each route answered, and what was wrong with it."""
+    """Send requests one after the other; return counts by route and status, and the failures."""
     counts: Counter = Counter()
     failures = []
     with httpx.Client(base_url=url, timeout=TIMEOUT_S) as web:
@@ -193,7 +192,7 @@ def one_visitor(url: str, attacks: Attacks, count: int) -> tuple[Counter, list[s
 
 
 def sent(web: httpx.Client, attack: Attack) -> tuple[str, str]:
-    """The status of an answer, and all of its words; of a call that was taken, those of its result too."""
+    """Send a request; return the status and the text of its response, with the result of a call."""
     if attack.method == "RAW":
         return spoken(web.base_url.port, attack.content)
     headers = {name: value.encode("utf-8") for name, value in attack.headers.items()}
@@ -211,14 +210,14 @@ def sent(web: httpx.Client, attack: Attack) -> tuple[str, str]:
         with web.stream("GET", API + path) as told:
             for part in told.iter_text():
                 text += part
-                if time.monotonic() > deadline:  # beats of the heart come for ever
+                if time.monotonic() > deadline:  # heartbeats never end
                     return f"{status} without end", text
         status += " refused" if '"success":false' in text or "event: error" in text else " done"
     return status, text
 
 
 def spoken(port: int | None, content: bytes) -> tuple[str, str]:
-    """What is said to bytes that no HTTP client would send; a server may also wait for more, or hang up."""
+    """Send bytes that no HTTP client would send; return status and text, if the server responds at all."""
     text = b""
     with socket.create_connection(("127.0.0.1", port or 80), timeout=0.5) as line, suppress(OSError):
         line.sendall(content)
@@ -229,13 +228,13 @@ def spoken(port: int | None, content: bytes) -> tuple[str, str]:
 
 
 def complaint(attack: Attack, status: str, text: str) -> str:
-    """What is wrong with an answer, if anything."""
+    """Return what is wrong with a response; an empty text if nothing is."""
     if attack.method == "RAW" and status == "no answer":
         return ""
     if status == "500" or not status[:3].isdecimal() or status.endswith("end"):
         return f"status {status}: {text[:300]}"
     asked = attack.path + attack.content.decode("utf-8", "replace") + "".join(attack.headers.values())
-    for words in (*TOLD, str(Path(__file__).parents[1])):
+    for words in (*FORBIDDEN, str(Path(__file__).parents[1])):
         if words in text and words not in asked:
             return f"the answer tells {words!r}: {text[max(0, text.find(words) - 100) :][:300]}"
     if status.startswith("4") and len(text) > 12_000:
@@ -255,21 +254,21 @@ def good_picture(web: httpx.Client, name: str) -> np.ndarray:
 
 
 def largest_calls(url: str, name: str) -> None:
-    image = Image.effect_noise((MAX_IMAGE_SIDE, MAX_IMAGE_SIDE), 3).quantize(16)
+    image = Image.effect_noise((MAX_UPLOAD_SIDE, MAX_UPLOAD_SIDE), 3).quantize(16)
     with httpx.Client(base_url=url, timeout=10 * TIMEOUT_S) as web:
         good_call(web, "sample", [name, MAX_IMAGES, 2, MAX_SIDE])
         good_call(web, "embed", [uri(saved(image, "PNG"))])
 
 
 def settled_memory(server: AppServer) -> float:
-    """MB that the server has in memory once it has nothing to do."""
+    """Resident memory of the idle server, in MB."""
     time.sleep(SETTLE)
     server.settled()
     return server.memory()
 
 
 def assault_text(facts: dict) -> str:
-    """What came of an assault, in a few lines for a README."""
+    """The result of an assault in a few lines, for the documentation."""
     statuses: Counter = Counter()
     for counts in facts["routes"].values():
         statuses.update(counts)

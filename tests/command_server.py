@@ -1,4 +1,4 @@
-"""The page as a command serves it, for tests that end it."""
+"""The page served by a command, for tests of its end."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def free_port() -> int:
 
 
 def app_command(checkpoint: Path, data: Path) -> list[str]:
-    """`fgsd app`, without what starts Python."""
+    """The arguments of Python that run `fgsd app`."""
     options = ["--checkpoint", str(checkpoint), "--data", str(data), "--port", "{port}"]
     return ["-m", "fgsd.cli", "app", "--no-browser", *options]
 
 
 class CommandServer:
-    """A command that serves the page, with a folder of its own for temporary files."""
+    """A command that serves the page, with a private folder for temporary files."""
 
     def __init__(self, *command: str, temporary: Path, port: int | None = None) -> None:
         self.port, self.temporary = port or free_port(), temporary
@@ -62,22 +62,22 @@ class CommandServer:
         return urllib.request.urlopen(request, timeout=60)
 
     def call(self, name: str, **values) -> object:
-        """Begin a call of the API; its event stream, still open."""
-        with self.open(f"call/v2/{name}", values) as answer:
-            event = json.load(answer)["event_id"]
+        """Start a call of the API; return its open event stream."""
+        with self.open(f"call/v2/{name}", values) as response:
+            event = json.load(response)["event_id"]
         return self.open(f"call/{name}/{event}")
 
     def kill(self) -> None:
-        """As the system does it when memory is short: nothing can be tidied up."""
+        """Kill the process, as the system does when memory runs out."""
         self.process.kill()
         self.process.communicate()
 
     def asked_to_end(self, number: signal.Signals) -> tuple[float, int, str]:
-        """After how many seconds it ended, its status, and what it said on stderr."""
+        """Send a signal; return the seconds until the process ended, its status, and its stderr."""
         begun = time.monotonic()
         self.process.send_signal(number)
         try:
-            _, said = self.process.communicate(timeout=60)
+            _, stderr = self.process.communicate(timeout=60)
         finally:
             self.process.kill()
-        return time.monotonic() - begun, self.process.returncode, said.decode()
+        return time.monotonic() - begun, self.process.returncode, stderr.decode()

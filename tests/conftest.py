@@ -32,13 +32,13 @@ COLOURS = {"brick": (170, 70, 50), "moss": (60, 130, 50), "slate": (80, 90, 120)
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
-    """One thread: the networks are tiny, and sums are then always made in the same order."""
+    """Compute with one thread: the networks are tiny, and sums then have a fixed order."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """A test that reaches beyond this machine fails."""
+    """Fail a test that connects to another machine."""
     connect = socket.socket.connect
 
     def guarded(self, address):
@@ -50,7 +50,7 @@ def no_network(monkeypatch):
             except ValueError:
                 local = False
         if not local:
-            raise RuntimeError(f"a test wanted to reach {address}")
+            raise RuntimeError(f"a test tried to connect to {address}")
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
@@ -58,13 +58,13 @@ def no_network(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny() -> NetworkConfig:
-    """A network of some ten thousand parameters, with features on the way down and up; multiple 4."""
+    """A network of about ten thousand parameters, with features in encoder and decoder; multiple 4."""
     return TINY
 
 
 @pytest.fixture(scope="session")
 def lively() -> Callable[..., Denoiser]:
-    """A function that builds a denoiser in which no layer is left at its initial zero."""
+    """A function that builds a denoiser with random weights in all layers, also those initialised to zero."""
 
     def build(config: NetworkConfig = TINY, *, seed: int = 0, size: float = 0.15) -> Denoiser:
         generator = torch.Generator().manual_seed(seed)
@@ -80,7 +80,7 @@ def lively() -> Callable[..., Denoiser]:
 
 @pytest.fixture(scope="session")
 def texture_folder(tmp_path_factory) -> Path:
-    """Three classes, an image of 48 x 48 pixels each: a colour with stripes and grain of its own."""
+    """Three classes with one image of 48 x 48 pixels each, which differ in colour, stripes and grain."""
     folder = tmp_path_factory.mktemp("textures")
     for k, (name, colour) in enumerate(COLOURS.items()):
         random = np.random.default_rng(k)
@@ -104,9 +104,9 @@ def data(texture_folder, data_config) -> TextureFolder:
 
 @pytest.fixture(scope="session")
 def checkpoint_folder(tmp_path_factory, lively, data) -> Path:
-    """A saved checkpoint of an untrained but lively network, with the centroids of the synthetic textures.
+    """A saved checkpoint of a `lively` network with the centroids of the synthetic textures.
 
-    Read it only; a test that damages a checkpoint works on a copy.
+    Tests that change files of a checkpoint use a copy.
     """
     network = lively(size=0.08)
     table = compute_table(network, data, noise_levels(0.02, 4.0, 6), crops=12)
@@ -122,7 +122,7 @@ def pipe(checkpoint_folder) -> Pipeline:
 
 @pytest.fixture(scope="session")
 def feature_map(pipe, data) -> FeatureMap:
-    """The map of the tiny checkpoint, with UMAP: the only fit in the tests, since it compiles for a while."""
+    """The map of the tiny checkpoint with UMAP; fitted once, because UMAP takes long to compile."""
     return fit_map(pipe.network, pipe.table, data, crops=10)
 
 

@@ -1,4 +1,4 @@
-"""A small report for tests: parts whose figures are known, on networks that were never trained."""
+"""A small report for tests: parts with known figures, on untrained networks."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from fgsd.evaluation.checks import check
-from fgsd.evidence.figures import plot, series, table
+from fgsd.evidence.figures import PartFigures, plot, series, table
 from fgsd.evidence.parts import Part
 from fgsd.evidence.report import report
-from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.report_context import ReportContext
 
 QUESTION = "Which is the larger, one < or two?"
 
 
-def counted(bench: Workbench) -> dict:
-    """A part: one unit of measuring, a table, two plots and a picture."""
-    found = bench.units.get("counted: dimension", lambda: _measured(bench))
+def colours_and_grain(x: torch.Tensor) -> np.ndarray:
+    """Features (N, 9) without any network: mean, deviation and roughness of each channel."""
+    rough = (x[..., 1:] - x[..., :-1]).abs().mean(dim=(2, 3))
+    return torch.cat([x.mean(dim=(2, 3)), x.std(dim=(2, 3)), rough], dim=1).numpy()
+
+
+def counted(context: ReportContext) -> PartFigures:
+    """A part: one cached result, a table, two plots and a picture."""
+    found = context.cache.get("counted: dimension", lambda: _measured(context))
     gradient = np.linspace(0, 255, 40 * 60 * 3).reshape(40, 60, 3).astype(np.uint8)
     return {
         "title": "Counting",
@@ -69,7 +76,7 @@ def counted(bench: Workbench) -> dict:
         ],
         "pictures": [
             {
-                "file": bench.picture("counted-picture", Image.fromarray(gradient)),
+                "file": context.save_picture("counted-picture", Image.fromarray(gradient)),
                 "title": "A gradient",
                 "note": "From black to white.",
             }
@@ -78,12 +85,12 @@ def counted(bench: Workbench) -> dict:
     }
 
 
-def _measured(bench: Workbench) -> dict:
-    return {"dimension": bench.checkpoint("features").table.dimension}
+def _measured(context: ReportContext) -> dict:
+    return {"dimension": context.checkpoint("features").table.dimension}
 
 
-def plain_part(name: str, value: float = 1.0) -> dict:
-    """A part that shows nothing but one checked figure."""
+def plain_part(name: str, value: float = 1.0) -> PartFigures:
+    """A part that shows one checked figure only."""
     return {
         "title": name,
         "question": f"What of {name}?",
@@ -97,21 +104,22 @@ def plain_part(name: str, value: float = 1.0) -> dict:
 
 
 def some_parts() -> dict[str, Part]:
+    """Two parts: "counted", which needs "features", and "other", which needs "labels"."""
     return {
         "counted": Part(counted, ("features",)),
-        "other": Part(lambda bench: plain_part("other"), ("labels",)),
+        "other": Part(lambda context: plain_part("other"), ("labels",)),
     }
 
 
 def copies(checkpoint: Path, folder: Path) -> Path:
-    """A folder of networks in which every one that the parts need is a copy of a checkpoint."""
+    """A folder of the networks that the parts need, all of them copies of one checkpoint."""
     for name in ("features", "labels"):
         shutil.copytree(checkpoint, folder / name)
     return folder
 
 
 def reported(networks: Path, folder: Path, chosen=None, **options) -> dict:
-    """The last results of a report; `folder` gets its pictures, and beside them what is kept on the way."""
+    """The last results of a report; its pictures and intermediate results go to `folder`."""
     *_, results = report(
         chosen,
         **{

@@ -1,9 +1,9 @@
-"""Pixels of fixed requests, recorded from the code before it was rearranged, for `test_golden.py`.
+"""Pixels of fixed requests, recorded before the code was rearranged, for `test_golden.py`.
 
-Run as `python tests/golden.py`: compares every picture that the shipped checkpoint gives now with what was
-recorded, prints the largest difference of each in grey levels, and exits with 1 if a single bit differs. On
-the kind of machine that recorded them all are 0; on others, sums are made in another order. With `--record`
-it writes them anew.
+Run as `python tests/golden.py`: it compares every picture of the shipped checkpoint with the recorded one,
+prints the largest difference of each in grey levels, and exits with 1 if a bit differs. On the kind of
+machine that recorded them all differences are 0; others add in another order. `--record` records the pixels
+again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fgsd.app.api.endpoints import samples, strip
 from fgsd.app.render.frames import frames, last_frame
 from fgsd.app.render.interpolations import interpolation_frames, switch_frame
 from fgsd.app.render.recipe import fingerprint, from_recipe, to_recipe
-from fgsd.app.render.user_textures import centroids, make_texture, place_texture
+from fgsd.app.render.user_textures import centroids, locate_texture, make_texture
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import parse_request
 
@@ -79,7 +79,7 @@ def decoded(uri: str) -> np.ndarray:
 
 
 def photograph() -> Image.Image:
-    """Bricks with mortar, which no class looks like: an image of a visitor's own."""
+    """Bricks with mortar, which no class looks like: an image that a visitor uploads."""
     rows, columns = np.mgrid[:96, :120]
     mortar = (rows % 16 < 2) | ((columns + 12 * (rows // 16 % 2)) % 24 < 2)
     grain = np.random.default_rng(0).normal(0, 14, (96, 120, 1))
@@ -93,13 +93,13 @@ def uri_of(image: Image.Image) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def request_of(pipe: Pipeline, target: list, between: dict | None = None, own=(), **values):
+def request_of(pipe: Pipeline, target: list, interpolation: dict | None = None, names=(), **values):
     chosen = [
         {"name": name, "weight": weight, **({"move": move} if move else {})} for name, weight, move in target
     ]
     multiple = pipe.network.config.multiple
     return parse_request(
-        chosen, classes=[*pipe.classes, *own], multiple=multiple, interpolation=between, **values
+        chosen, classes=[*pipe.classes, *names], multiple=multiple, interpolation=interpolation, **values
     )
 
 
@@ -127,10 +127,10 @@ def pictures(pipe: Pipeline) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
             last_frame(pipe, request_of(pipe, [("lava", 50, [0.05, 0.05])], n=1, steps=5))["src"]
         ),
     )
-    for name, (target, between) in MODES.items():
+    for name, (target, interpolation) in MODES.items():
         yield (
             name,
-            lambda t=target, b=between: decoded(
+            lambda t=target, b=interpolation: decoded(
                 [*interpolation_frames(pipe, request_of(pipe, t, b, steps=4, n=1))][-1]["sheets"][0]["src"]
             ),
         )
@@ -140,34 +140,34 @@ def pictures(pipe: Pipeline) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
             switch_frame(pipe, request_of(pipe, *MODES["coarse-fine"], steps=5, n=1))["sheets"][0]["src"]
         ),
     )
-    known = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
+    rules = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
     yield (
         "api-sample",
-        lambda: pixels_of(samples(pipe, sample_call({"lava": 0.25, "grass": 0.75}, n=2, **known))),
+        lambda: pixels_of(samples(pipe, sample_call({"lava": 0.25, "grass": 0.75}, n=2, **rules))),
     )
-    yield "api-interpolate", lambda: pixels_of(strip(pipe, strip_call("lava", "grass", 5, steps=4, **known)))
+    yield "api-interpolate", lambda: pixels_of(strip(pipe, strip_call("lava", "grass", 5, steps=4, **rules)))
     yield "recipe", lambda: recipe_pixels(pipe, RECIPE.read_text(encoding="utf-8"))
 
 
 def recipe_pixels(pipe: Pipeline, text: str) -> np.ndarray:
-    """The picture that a recipe file brings back, with the texture of the visitor's own that is in it."""
+    """The picture of a recipe file, which holds a texture of the visitor."""
     recipe = from_recipe(text, pipe, fingerprint(pipe), pipe.classes)
-    own = {name: place_texture(pipe, name, centroid, src) for name, centroid, src in recipe.own}
+    textures = {name: locate_texture(pipe, name, centroid, src) for name, centroid, src in recipe.textures}
     request = parse_request(
         recipe.target,
-        classes=[*pipe.classes, *own],
+        classes=[*pipe.classes, *textures],
         multiple=pipe.network.config.multiple,
         **recipe.settings,
     )
-    return decoded([*frames(pipe, request, own=centroids(own))][-1][-1]["src"])
+    return decoded([*frames(pipe, request, user_centroids=centroids(textures))][-1][-1]["src"])
 
 
 def links(pipe: Pipeline) -> dict[str, str]:
     """The link of each request of the page."""
     found = {name: to_link(request_of(pipe, target, **values)) for name, (target, values) in PAGE.items()}
     return found | {
-        name: to_link(request_of(pipe, target, between, steps=4, n=1))
-        for name, (target, between) in MODES.items()
+        name: to_link(request_of(pipe, target, interpolation, steps=4, n=1))
+        for name, (target, interpolation) in MODES.items()
     }
 
 
@@ -185,9 +185,9 @@ def shipped() -> Pipeline:
 def record(pipe: Pipeline) -> None:
     HERE.mkdir(exist_ok=True)
     texture = make_texture(pipe, uri_of(photograph()), "bricks.png", pipe.classes)
-    own = {texture.name: texture}
-    request = request_of(pipe, [(texture.name, 60, None), ("lava", 40, None)], own=own, n=1, steps=8)
-    RECIPE.write_text(to_recipe(request, own, fingerprint(pipe)) + "\n", encoding="utf-8")
+    textures = {texture.name: texture}
+    request = request_of(pipe, [(texture.name, 60, None), ("lava", 40, None)], names=textures, n=1, steps=8)
+    RECIPE.write_text(to_recipe(request, textures, fingerprint(pipe)) + "\n", encoding="utf-8")
     LINKS.write_text(json.dumps(links(pipe), indent=1) + "\n", encoding="utf-8")
     save_file({name: np.ascontiguousarray(make()) for name, make in pictures(pipe)}, PIXELS)
 
@@ -203,7 +203,7 @@ def differences(pipe: Pipeline) -> Iterator[tuple[str, int]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--record", action="store_true", help="write the pixels anew")
+    parser.add_argument("--record", action="store_true", help="record the pixels again")
     pipe = shipped()
     if parser.parse_args().record:
         record(pipe)

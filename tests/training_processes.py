@@ -1,8 +1,7 @@
-"""Training runs for tests: in this process, or in some of their own that are killed or paired.
+"""Training runs for tests: in this process, or in child processes that are killed or run in pairs.
 
-`python -m tests.training_processes MODE ...` is what a test starts in a fresh interpreter.
-
-Children are forked after the imports, which take seconds, so that a run can be killed many times in a test.
+A test starts `python -m tests.training_processes MODE ...` in a fresh interpreter. Children are forked after
+the imports, which take seconds, so that a test can kill a run many times.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from safetensors.torch import load_file
 from fgsd.data import DataConfig
 from fgsd.model.network import NetworkConfig
 from fgsd.training import run_folder as run_state
-from fgsd.training.loop import TrainingConfig, train
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import train
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import LEVELS
 
@@ -34,9 +34,9 @@ NETWORK = NetworkConfig(
     gate=8,
     head=8,
     features=("down0", "down1"),
-    standards=LEVELS,
-    foresight=3,
-    lit=True,
+    normalization_levels=LEVELS,
+    target_embedding=3,
+    film=True,
 )
 DATA = DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
 
@@ -63,7 +63,7 @@ def state(run) -> dict[str, torch.Tensor]:
 
 
 def log(run) -> list[dict]:
-    """The lines of the log, without the seconds, which differ from run to run."""
+    """Return the lines of the log, without the seconds, which differ from run to run."""
     lines = (Path(run) / "log.jsonl").read_text().splitlines()
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
@@ -77,7 +77,7 @@ def run_all(folder, run, config) -> list:
 
 
 def forked(work, **environment: str) -> int:
-    """The id of a child that does `work` and exits with 0, or 1 if it raises."""
+    """Fork a child that calls `work` and exits with 0, or 1 if it raises; return its process id."""
     child = os.fork()
     if child == 0:
         os.environ.update(environment)
@@ -138,7 +138,7 @@ MOMENTS = (
 
 
 def killed_and_started_again(folder: str, run: str, kills: int, seed: int) -> None:
-    """Kill a run at each of `MOMENTS` and `kills` times at random ones; then let it end."""
+    """Kill a run at each of `MOMENTS` and `kills` times at random moments; then let it end."""
     died, generator = 0, random.Random(seed)
     for moment in MOMENTS:
         child = forked(lambda moment=moment: (moment(), run_all(folder, run, KILLED)))
@@ -162,7 +162,7 @@ def killed_and_started_again(folder: str, run: str, kills: int, seed: int) -> No
 
 
 def pair(folder: str, run: str, steps: int) -> None:
-    """Two processes, as `accelerate launch --cpu --num_processes 2` sets them up, on the loopback address."""
+    """Train in two processes, set up as `accelerate launch --cpu --num_processes 2` does, on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -10,20 +10,21 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fgsd.app.api.mcp import has_mcp, show_every_file
+from fgsd.app.api.mcp import has_mcp
+from fgsd.app.gradio_internals import return_every_file_from_tools
 from fgsd.app.http.errors import HANDLERS
 from fgsd.app.http.malloc_trim import start_malloc_trim
 from fgsd.app.http.middleware import PageMiddleware
 from fgsd.app.http.shutdown import Shutdown
 from fgsd.app.http.temp_dir import use_private_temp_dir
+from fgsd.app.limits import MAX_FILE_SIZE, MAX_QUEUED_EVENTS, MAX_SESSIONS, MAX_THREADS
 from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
-from fgsd.app.serving.admission import THREADS
 from fgsd.app.serving.zero_gpu import on_zero_gpu
 from fgsd.app.web_files import STYLES, module_route, preload_link
 from fgsd.pipeline import Pipeline
 
-# fonts of the visitor's own system: the page asks nobody but its server for anything
+# fonts of the visitor's system, so that the page loads nothing from other servers
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -48,20 +49,20 @@ def launch(
     checkpoint : str or Path
         A folder or a hub id; see `Pipeline.from_pretrained`.
     data : str, Path or None
-        The images that the checkpoint was trained on, for thumbnails; None shows grey ones.
+        The images that the checkpoint was trained on, for thumbnails; with None they are grey.
     host : str
         Address to listen on; "0.0.0.0" serves the whole network.
     port : int or None
-        None or 0 takes the first free one from 7860.
+        None or 0 takes the first free port from 7860.
     evidence : str, Path or None
-        The page that `fgsd report` wrote, which visitors can open; None or no such file leaves it out.
+        The page that `fgsd report` writes, for visitors to open; without such a file there is no button.
     open_browser : bool
         Open the page in a browser of this machine.
     device : str, optional
-        "cpu", "cuda", "mps"; by default the best there is. A ZeroGPU Space borrows one: see `zero_gpu`.
+        "cpu", "cuda" or "mps"; by default the best one. A ZeroGPU Space lends one: see `zero_gpu`.
     block : bool
-        Serve until SIGTERM or Ctrl+C, and then end the process with status 0, within five seconds; with
-        False, return at once, and the caller ends the server by `page.close()`.
+        Serve until SIGTERM or Ctrl+C, then end the process with status 0 within five seconds. With False,
+        return at once; the caller ends the server with `page.close()`.
     quiet : bool
         Print no address.
     share : bool
@@ -77,22 +78,22 @@ def launch(
     OSError
         If the port is taken.
     """
-    ending = Shutdown() if block else None
+    shutdown = Shutdown() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     use_private_temp_dir()
-    # visitors learn the name of the checkpoint, not where this machine keeps it
+    # visitors see the name of the checkpoint, not its path on this machine
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
     page = build_page(pipe, data, checkpoint=name, evidence=report is not None, share=share)
-    page.queue(max_size=64)
+    page.queue(max_size=MAX_QUEUED_EVENTS)
     with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
         page.launch(
             server_name=host,
             server_port=port or None,
             inbrowser=open_browser,
             prevent_thread_lock=True,
-            quiet=quiet,  # not heeded where Gradio tells the address of its MCP server
+            quiet=quiet,  # Gradio prints the address of its MCP server all the same
             theme=make_theme(),
             css_paths=STYLES,
             head=preload_link(),
@@ -104,21 +105,21 @@ def launch(
                 "middleware": [Middleware(PageMiddleware)],
                 "exception_handlers": HANDLERS,
             },
-            max_threads=THREADS,
-            # 90 kB each, and every call of a program is one; who has lost theirs notices nothing: what is
-            # kept of visitors lies elsewhere (`UserTextureStore`, `RequestSequence`)
-            state_session_capacity=100,
-            max_file_size="1mb",  # for programs; images from the page come as events, scaled in the browser
+            max_threads=MAX_THREADS,
+            # every call of a program has a session; the page loses nothing with one, since the server keeps
+            # what belongs to visitors elsewhere (`UserTextureStore`, `RequestSequence`)
+            state_session_capacity=MAX_SESSIONS,
+            max_file_size=MAX_FILE_SIZE,  # images from the page come as events, scaled in the browser
         )
-    show_every_file(page)
+    return_every_file_from_tools(page)
     start_malloc_trim()
-    if ending is not None:
-        ending.serve(page)
+    if shutdown is not None:
+        shutdown.serve(page)
     return page
 
 
 def make_theme() -> gr.themes.Base:
-    """Quiet greys and one blue that colour-blind visitors can tell from them."""
+    """Return a theme of greys and one blue, which colour-blind visitors can tell apart."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.blue,
         neutral_hue=gr.themes.colors.stone,

@@ -1,1 +1,1 @@
-"""How fast the page is, how many visitors it serves, and whether it lasts."""
+"""Benchmarks of the page: latency, throughput, endurance; and the film of a drag."""

@@ -1,9 +1,8 @@
-"""How the page serves many visitors at once: what `fgsd bench serve` runs.
+"""Throughput and latency of the page by number of visitors: the code of `fgsd bench serve`.
 
-The page is served by a process of its own, on the loopback address, and asked for samples as browsers ask: by
-its own event, over HTTP, and the next request as soon as the last one is there. What is timed is the
-visitor's: from the request to the message with the finished picture, previews of the steps included. The
-visitors share the machine with the server.
+A process of its own serves the page on the loopback address. Each visitor sends the requests of the page's
+own event over HTTP, one after another. A request is timed from its start to the message with the finished
+picture, and includes the previews of the steps. Visitors and server share the machine.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from fgsd.benchmarks.page import served
+from fgsd.benchmarks import dom
+from fgsd.benchmarks.server import serve_app
 
 VISITORS = (1, 2, 4, 8, 16, 32)
 REQUEST: dict[str, Any] = {"n": 1, "size": 64, "steps": 16, "sampler": "dpm2m"}
-MIN_TEXTURES = 2  # requests of each visitor
-TIMEOUT_S = 300.0  # seconds that an answer may take before the measurement is given up
-SHARING = {"shared": "--share", "alone": "--no-share"}  # how the page is started
-CONTROLS = {"count": "n", "size": "size", "steps": "steps", "sampler": "sampler"}  # of the page, by element
+MIN_REQUESTS = 2  # per visitor
+TIMEOUT_S = 300.0  # for one response
+MODES = {"shared": "--share", "alone": "--no-share"}  # name in the results: option of `fgsd app`
 
 
 def bench_serve(
@@ -44,47 +43,47 @@ def bench_serve(
     checkpoint, data : str
         As for `fgsd app`.
     visitors : sequence of int
-        How many at once, each in turn.
+        Numbers of simultaneous visitors, measured one after another.
     requests : int
-        Of all visitors together at each number of visitors; each visitor has two at least, after one that
-        warms up and is not timed.
+        Requests of all visitors together at each number of visitors. Each visitor makes at least two, after
+        one that warms up and is not timed.
     progress : callable, optional
-        Wraps what is iterated over, called as `tqdm` is.
+        Wraps iterables; called like `tqdm`.
 
     Returns
     -------
     dict
-        "request", and by "shared" and "alone" a list of one dict for each number of visitors: `visitors`,
-        `requests`, `images_per_second`, `steps_per_second`, `median` and `late` (the 95th percentile), both
-        in seconds.
+        "request", "requests", and for "shared" and "alone" a list with a dict for each number of visitors:
+        `visitors`, `requests`, `images_per_second`, `steps_per_second`, and the latencies in seconds:
+        `median` and `late`, the 95th percentile.
 
     Raises
     ------
     ValueError
         If a number is below 1.
     RuntimeError
-        If the page does not start, or does not answer a request with a picture.
+        If the page does not start, or does not respond to a request with a picture.
     """
     for name, value in (("requests", requests), ("visitors", min(visitors, default=0))):
         if value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
-    watch = progress or (lambda items, **_: items)
-    found: dict = {"request": REQUEST, "requests": requests}
-    for name, option in SHARING.items():
-        with served(checkpoint, data, option) as (url, _):
-            page = _Page(url)
-            page.sample(seed=0)  # the first one is slow
-            found[name] = [_measured(page, count, requests) for count in watch(visitors, desc=name)]
-    return found
+    wrap = progress or (lambda items, **_: items)
+    results: dict = {"request": REQUEST, "requests": requests}
+    for name, option in MODES.items():
+        with serve_app(checkpoint, data, option) as app:
+            client = _PageClient(app.url)
+            client.sample(seed=0)  # the first request is slow
+            results[name] = [_measure(client, count, requests) for count in wrap(visitors, desc=name)]
+    return results
 
 
 def serve_text(results: dict) -> str:
-    """The figures as a table in Markdown, with what they were measured on."""
+    """Format the results as a Markdown table, with a note about the request and the machine."""
     machine, request = results["machine"], results["request"]
     columns = ["images/s", "steps/s", "median", "95 %"]
-    heads = ["visitors", *(f"{name}: {column}" for name in SHARING for column in columns)]
+    heads = ["visitors", *(f"{name}: {column}" for name in MODES for column in columns)]
     rows = [f"| {' | '.join(heads)} |", "| --: " * len(heads) + "|"]
-    for pair in zip(*(results[name] for name in SHARING), strict=True):
+    for pair in zip(*(results[name] for name in MODES), strict=True):
         cells = [str(pair[0]["visitors"])]
         for one in pair:
             cells += [f"{one['images_per_second']:.2f}", f"{one['steps_per_second']:.0f}"]
@@ -101,25 +100,25 @@ def serve_text(results: dict) -> str:
     return "\n".join(rows)
 
 
-def _measured(page: _Page, visitors: int, requests: int) -> dict:
-    each, ready = max(MIN_TEXTURES, math.ceil(requests / visitors)), Barrier(visitors)
+def _measure(client: _PageClient, visitors: int, requests: int) -> dict:
+    each, barrier = max(MIN_REQUESTS, math.ceil(requests / visitors)), Barrier(visitors)
 
     def visit(visitor: int) -> list[tuple[float, float]]:
-        """When each request began and ended."""
-        page.sample(seed=visitor)
-        ready.wait(TIMEOUT_S)
+        """Start and end of each request of one visitor."""
+        client.sample(seed=visitor)
+        barrier.wait(TIMEOUT_S)
         times = []
         for k in range(each):
-            begun = time.monotonic()
-            page.sample(seed=visitor + visitors * (k + 1))
-            times.append((begun, time.monotonic()))
+            start = time.monotonic()
+            client.sample(seed=visitor + visitors * (k + 1))
+            times.append((start, time.monotonic()))
         return times
 
     with ThreadPoolExecutor(visitors) as pool:
-        times = [one for several in pool.map(visit, range(visitors)) for one in several]
-    begun, ended = np.array(times).T
-    seconds = ended - begun
-    images = REQUEST["n"] * len(times) / float(ended.max() - begun.min())
+        times = [interval for intervals in pool.map(visit, range(visitors)) for interval in intervals]
+    starts, ends = np.array(times).T
+    seconds = ends - starts
+    images = REQUEST["n"] * len(times) / float(ends.max() - starts.min())
     return {
         "visitors": visitors,
         "requests": len(times),
@@ -130,48 +129,46 @@ def _measured(page: _Page, visitors: int, requests: int) -> dict:
     }
 
 
-class _Page:
-    """A served page, as its own script sees it: the event of the button, and the values of the controls."""
+class _PageClient:
+    """Sends the event of the page's Sample button over HTTP, with the values of its controls."""
 
     def __init__(self, url: str) -> None:
         import httpx
 
-        self._web = httpx.Client(
+        self._client = httpx.Client(
             base_url=f"{url}/gradio_api",
             timeout=TIMEOUT_S,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
         )
         config = httpx.get(f"{url}/config", timeout=TIMEOUT_S).json()
-        names = {c["id"]: c["props"].get("elem_id") for c in config["components"]}
-        values = {c["id"]: c["props"].get("value") for c in config["components"]}
-        ids = {name: key for key, name in names.items()}
-        button, room = ids["sample"], ids["picture-panel"]
-        self._trigger = button
+        ids = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
+        defaults = {c["id"]: c["props"].get("value") for c in config["components"]}
+        self._button, picture = ids[dom.SAMPLE_BUTTON], ids[dom.PICTURE_COMPONENT]
         [self._event] = [
             event
             for event in config["dependencies"]
-            if [button, "click"] in event["targets"] and room in event["outputs"]
+            if [self._button, "click"] in event["targets"] and picture in event["outputs"]
         ]
-        asked = {ids[element]: REQUEST[name] for element, name in CONTROLS.items()}
-        self._data = [asked.get(key, values[key]) for key in self._event["inputs"]]
-        self._seed = self._event["inputs"].index(ids["seed"])
+        values = defaults | {ids[element]: REQUEST[name] for element, name in dom.CONTROLS.items()}
+        self._data = [values[key] for key in self._event["inputs"]]
+        self._seed_index = self._event["inputs"].index(ids[dom.SEED])
 
     def sample(self, *, seed: int) -> None:
-        """Ask for a sample, as a new visitor, and wait until it is there in full."""
-        session, values = uuid.uuid4().hex[:11], list(self._data)
-        values[self._seed] = seed
-        body = {"data": values, "fn_index": self._event["id"], "session_hash": session}
-        joined = self._web.post("/queue/join", json=body | {"trigger_id": self._trigger}).json()
+        """Request a sample as a new visitor and wait for the finished picture."""
+        session, data = uuid.uuid4().hex[:11], list(self._data)
+        data[self._seed_index] = seed
+        body = {"data": data, "fn_index": self._event["id"], "session_hash": session}
+        joined = self._client.post("/queue/join", json=body | {"trigger_id": self._button}).json()
         if "event_id" not in joined:
-            raise RuntimeError(f"the page took no request: {joined}")
-        whole = False
-        with self._web.stream("GET", "/queue/data", params={"session_hash": session}) as stream:
+            raise RuntimeError(f"the page rejected the request: {joined}")
+        complete = False
+        with self._client.stream("GET", "/queue/data", params={"session_hash": session}) as stream:
             for line in stream.iter_lines():
-                # differences travel, in which the last step is the only one that says so
-                whole = whole or '"last":true' in line
+                # Gradio sends differences between values; only the last step contains this field as true.
+                complete = complete or '"last":true' in line
                 if line.startswith("data:") and '"process_completed"' in line[:200]:
                     message = json.loads(line.removeprefix("data:"))
-                    if not (whole and message["success"]):
-                        raise RuntimeError(f"the page gave no sample: {line[:300]}")
+                    if not (complete and message["success"]):
+                        raise RuntimeError(f"the page returned no sample: {line[:300]}")
                     return
-        raise RuntimeError("the page gave no sample: the stream ended")
+        raise RuntimeError("the page returned no sample: the stream ended early")

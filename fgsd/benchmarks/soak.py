@@ -1,7 +1,7 @@
-"""Whether the page lasts: a server of its own, and visitors who come and go for half an hour.
+"""Endurance of the page: the code of `fgsd bench soak`.
 
-What runs out slowly shows only over time: memory that grows, answers that get slower, files and threads that
-stay. Traffic goes to the loopback address alone, and the measurement ends by itself.
+Visitors use a server of its own for half an hour. Only time shows what runs out slowly: growing memory,
+slower responses, files and threads that are never released. All traffic stays on the loopback address.
 """
 
 from __future__ import annotations
@@ -9,11 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,15 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from fgsd.benchmarks.page import FLAGS, START_SECONDS
-from fgsd.benchmarks.soak_visitors import Guest, Notes, Program
+from fgsd.benchmarks.browser import FLAGS, chromium_path
+from fgsd.benchmarks.server import AppProcess
+from fgsd.benchmarks.soak_visitors import ApiVisitor, BrowserVisitor, VisitLog
 from fgsd.evaluation.checks import check
 
-LONGEST_WINDOW = 300.0  # seconds: figures of the first five minutes are compared with those of the last five
-SHARE = 6  # of a shorter soak, a window is this part
-LOOK = 2.0  # seconds between two looks at the server's memory
-MIN_TEXTURES = 3  # values of a latency in a window, to say something of it
-END_SECONDS = 60  # after which a server that does not end is killed
+MAX_WINDOW_S = 300.0  # the first five minutes are compared with the last five
+MAX_WINDOW_SHARE = 1 / 6  # of the soak
+SAMPLE_INTERVAL_S = 2.0  # between two measurements of the server's memory
+MIN_VALUES = 3  # latencies per window, without which the check fails
+SHUTDOWN_TIMEOUT_S = 60  # after it, the server is killed
 LATENCIES = ("pointer to changed pixels", "click to finished samples", "a call of sample")
 
 
@@ -44,118 +41,116 @@ def bench_soak(
     seed: int = 0,
     progress: Callable | None = None,
 ) -> dict:
-    """Let visitors use the page for a while, and look after it.
+    """Let visitors use the page for a while and monitor the server.
 
     Parameters
     ----------
     checkpoint, data : str
         As for `fgsd app`.
     minutes : float
-        How long; the start of the server comes before.
+        Duration of the soak, without the start of the server.
     visitors, browsers : int
-        At once, and how many of them come in Chromium; the others call the API over HTTP.
+        Number of simultaneous visitors, and how many of them use Chromium; the others call the API over HTTP.
     seed : int
-        Of what they do, and in which order.
+        Seed of what the visitors do.
     progress : callable, optional
-        Wraps what is iterated over, called as `tqdm` is.
+        Wraps iterables; called like `tqdm`.
 
     Returns
     -------
     dict
-        By name of the part its figures and its `checks`, as `evaluate` gives them.
+        For each part a dict of its figures and `checks`, as in the results of `evaluate`.
 
     Raises
     ------
     ValueError
-        If there is no time or no visitor.
+        If a number is out of range.
     ImportError, FileNotFoundError
-        If Playwright or Chromium is missing, and somebody comes in a browser.
+        If Playwright or Chromium is missing and `browsers` is not 0.
     RuntimeError
         If the page does not start.
     """
     if not 0 < minutes <= 24 * 60:
-        raise ValueError(f"minutes={minutes} must be above 0, and at most a day (1440)")
+        raise ValueError(f"minutes={minutes} must be above 0 and at most 1440, a day")
     if visitors < 1 or not 0 <= browsers <= visitors:
         raise ValueError(
-            f"visitors={visitors} and browsers={browsers}: there must be a visitor at least, and not more "
+            f"visitors={visitors} and browsers={browsers}: there must be at least one visitor, and no more "
             "browsers than visitors"
         )
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browsers and path is None:
-        raise FileNotFoundError("there is no Chromium on this machine: apt-get install chromium")
-    watch = progress or (lambda items, **_: items)
+    path = chromium_path() if browsers else None
+    wrap = progress or (lambda items, **_: items)
     with tempfile.TemporaryDirectory(prefix="fgsd-soak-") as folder:
-        server = _Server(checkpoint, data, Path(folder))
+        server = _MonitoredServer(checkpoint, data, Path(folder))
         try:
-            server.wait()
-            notes, memory = asyncio.run(_visited(server, 60 * minutes, visitors, browsers, seed, path, watch))
+            server.wait_until_ready()
+            log, memory = asyncio.run(_soak(server, 60 * minutes, visitors, browsers, seed, path, wrap))
         finally:
             server.process.kill()
             server.process.wait()
         return verdicts(
-            notes,
+            log,
             memory,
             seconds=60 * minutes,
-            log=server.log.read_text(encoding="utf-8", errors="replace"),
-            left=server.files(),
-            ended=server.ended,
+            server_log=server.log.read_text(encoding="utf-8", errors="replace"),
+            left_files=server.files(),
+            shutdown_seconds=server.shutdown_seconds,
             status=server.status,
         )
 
 
 def verdicts(
-    notes: Notes,
+    log: VisitLog,
     memory: Sequence[dict[str, float]],
     *,
     seconds: float,
-    log: str,
-    left: Sequence[str],
-    ended: float | None,
+    server_log: str,
+    left_files: Sequence[str],
+    shutdown_seconds: float | None,
     status: int | None,
 ) -> dict:
-    """What was seen, and whether it is as it should be.
+    """Compare the observations of a soak with their targets.
 
     Parameters
     ----------
     memory : sequence of dict
-        `seconds`, and `mb`, the memory of the server then.
+        Measurements with `seconds` and `mb`, the memory of the server at that time.
     seconds : float
-        Length of the soak. Its first window is also the server's time to warm up: memory is compared from the
-        second window on.
-    log : str
-        What the server said on stderr.
-    left : sequence of str
-        Files of the server's that are there after its end.
-    ended : float or None
-        Seconds from SIGTERM to the end of the process; None if it had to be killed.
+        Duration of the soak. The server warms up in the first window, so memory is compared from the second
+        window on.
+    server_log : str
+        Standard error of the server.
+    left_files : sequence of str
+        Temporary files of the server that remain after its end.
+    shutdown_seconds : float or None
+        Time from SIGTERM to the end of the process; None if it had to be killed.
     status : int or None
-        Of the process.
+        Exit status of the process.
     """
-    window = min(LONGEST_WINDOW, seconds / SHARE)
-    failures = log.count("Traceback (most recent call last)")
+    window = min(MAX_WINDOW_S, seconds * MAX_WINDOW_SHARE)
+    tracebacks = server_log.count("Traceback (most recent call last)")
     early = _median([one["mb"] for one in memory if window <= one["seconds"] < 2 * window])
     late = _median([one["mb"] for one in memory if one["seconds"] >= seconds - window])
     latency: dict[str, Any] = {"window_seconds": window, "medians": {}}
     ratios = []
     for kind in LATENCIES:
-        if kind not in notes.latencies:
+        if kind not in log.latencies:
             continue
-        values = notes.latencies[kind]
+        values = log.latencies[kind]
         first = [value for at, value in values if at < window]
         last = [value for at, value in values if seconds - window <= at]
-        enough = min(len(first), len(last)) >= MIN_TEXTURES
-        ratios.append(check(f"{kind}, last / first", _ratio(last, first) if enough else None, at_most=1.2))
+        ratio = _median(last) / _median(first) if min(len(first), len(last)) >= MIN_VALUES else None
+        ratios.append(check(f"{kind}, last / first", ratio, at_most=1.2))
         medians = [round(_median(part), 4) if part else None for part in (first, last)]
         latency["medians"][kind] = {"first": medians[0], "last": medians[1], "values": len(values)}
     return {
         "errors": {
-            "errors": notes.errors[:100],
-            "log": log[-5000:],
-            "done": dict(sorted(notes.done.items())),
+            "errors": log.errors[:100],
+            "log": server_log[-5000:],
+            "done": dict(sorted(log.done.items())),
             "checks": [
-                check("errors that visitors met", len(notes.errors), at_most=0),
-                check("tracebacks in the server's log", failures, at_most=0),
-                check("things that visitors did", sum(notes.done.values()), at_least=1),
+                check("errors that visitors met", len(log.errors), at_most=0),
+                check("tracebacks in the server's log", tracebacks, at_most=0),
+                check("things that visitors did", sum(log.done.values()), at_least=1),
             ],
         },
         "memory": {
@@ -164,10 +159,10 @@ def verdicts(
         },
         "latency": {**latency, "checks": ratios or [check("latencies, last / first", None, at_most=1.2)]},
         "end": {
-            "left": list(left)[:100],
+            "left": list(left_files)[:100],
             "checks": [
-                check("temporary files left", len(left), at_most=0),
-                check("SIGTERM to the end", ended, at_most=5, unit="s"),
+                check("temporary files left", len(left_files), at_most=0),
+                check("SIGTERM to the end", shutdown_seconds, at_most=5, unit="s"),
                 check("status, 0 for a clean end", None if status is None else abs(status), at_most=0),
             ],
         },
@@ -178,47 +173,23 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
-def _ratio(last: Sequence[float], first: Sequence[float]) -> float:
-    return _median(last) / _median(first)
-
-
-class _Server:
-    """`fgsd app` on a free port of the loopback address, with its temporary files and its log in a folder."""
+class _MonitoredServer(AppProcess):
+    """`fgsd app` with its temporary files and its log in a folder."""
 
     def __init__(self, checkpoint: str, data: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url, self.log, self.temporary = f"http://127.0.0.1:{port}", folder / "log.txt", folder / "tmp"
-        self.ended: float | None = None
+        self.log, self.temp_dir = folder / "log.txt", folder / "tmp"
+        self.temp_dir.mkdir()
+        self.shutdown_seconds: float | None = None
         self.status: int | None = None
-        self.temporary.mkdir()
-        command = [sys.executable, "-m", "fgsd.cli", "app", "--no-browser", "--port", str(port)]
         environment = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "--checkpoint", checkpoint, "--data", data],
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=environment | {"TMPDIR": str(self.temporary)},
-            )
-        self._port = port
-
-    def wait(self) -> None:
-        """Until it takes connections."""
-        deadline = time.monotonic() + START_SECONDS
-        while self.process.poll() is None and time.monotonic() < deadline:
-            try:
-                return socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("the page did not start; `fgsd app` tells why")
+        environment |= {"TMPDIR": str(self.temp_dir)}
+        super().__init__(checkpoint, data, log=self.log, environment=environment)
 
     def files(self) -> list[str]:
-        return [str(p.relative_to(self.temporary)) for p in self.temporary.rglob("*") if p.is_file()]
+        return [str(p.relative_to(self.temp_dir)) for p in self.temp_dir.rglob("*") if p.is_file()]
 
-    def looked_at(self) -> dict[str, float]:
-        """Memory (that is in use, of it and its children), threads, open files and temporary files."""
+    def usage(self) -> dict[str, float]:
+        """Resident memory, threads and open files of the process and its children, and temporary files."""
         import psutil
 
         family = [psutil.Process(self.process.pid)]
@@ -230,56 +201,63 @@ class _Server:
             "files": len(self.files()),
         }
 
-    async def end(self) -> None:
-        begun = time.monotonic()
+    async def shut_down(self) -> None:
+        """Send SIGTERM and wait for the end of the process."""
+        start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        while self.process.poll() is None and time.monotonic() < begun + END_SECONDS:
+        while self.process.poll() is None and time.monotonic() < start + SHUTDOWN_TIMEOUT_S:
             await asyncio.sleep(0.02)
         if self.process.returncode is not None:
-            self.ended, self.status = time.monotonic() - begun, self.process.returncode
+            self.shutdown_seconds, self.status = time.monotonic() - start, self.process.returncode
 
 
-async def _visited(
-    server: _Server,
+async def _soak(
+    server: _MonitoredServer,
     seconds: float,
     visitors: int,
     browsers: int,
     seed: int,
     path: str | None,
-    watch: Callable,
-) -> tuple[Notes, list[dict[str, float]]]:
-    """The notes of the visitors, and the server's memory over time; the server is ended in their presence."""
+    wrap: Callable,
+) -> tuple[VisitLog, list[dict[str, float]]]:
+    """The log of the visitors and the server's memory over time; the server is shut down at the end."""
     programs = range(browsers, visitors)
     if not browsers:
-        notes = Notes()
-        people = [Program(server.url, f"program {k}", notes, 1000 * seed + k) for k in programs]
-        return notes, await _watched(server, people, notes, seconds, watch)
+        log = VisitLog()
+        people = [ApiVisitor(server.url, f"program {k}", log, 1000 * seed + k) for k in programs]
+        return log, await _monitor(server, people, log, seconds, wrap)
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        notes = Notes()
-        guests = [Guest(server.url, f"guest {k}", notes, 1000 * seed + k, browser) for k in range(browsers)]
-        others = [Program(server.url, f"program {k}", notes, 1000 * seed + k) for k in programs]
+        log = VisitLog()
+        guests = [
+            BrowserVisitor(server.url, f"guest {k}", log, 1000 * seed + k, browser) for k in range(browsers)
+        ]
+        others = [ApiVisitor(server.url, f"program {k}", log, 1000 * seed + k) for k in programs]
         try:
-            return notes, await _watched(server, [*guests, *others], notes, seconds, watch)
+            return log, await _monitor(server, [*guests, *others], log, seconds, wrap)
         finally:
             await browser.close()
 
 
-async def _watched(
-    server: _Server, people: Sequence[Guest | Program], notes: Notes, seconds: float, watch: Callable
+async def _monitor(
+    server: _MonitoredServer,
+    visitors: Sequence[BrowserVisitor | ApiVisitor],
+    log: VisitLog,
+    seconds: float,
+    wrap: Callable,
 ) -> list[dict[str, float]]:
-    tasks = [asyncio.create_task(one.run()) for one in people]
+    tasks = [asyncio.create_task(one.run()) for one in visitors]
     memory = []
-    for k in watch(range(math.ceil(seconds / LOOK)), desc="soak", unit="look"):
-        await asyncio.sleep(max(0.0, min(seconds, (k + 1) * LOOK) - notes.now()))
+    for k in wrap(range(math.ceil(seconds / SAMPLE_INTERVAL_S)), desc="soak", unit="look"):
+        await asyncio.sleep(max(0.0, min(seconds, (k + 1) * SAMPLE_INTERVAL_S) - log.now()))
         if server.process.poll() is not None:
-            notes.complain("server", f"it ended by itself with status {server.process.returncode}")
+            log.add_error("server", f"it ended by itself with status {server.process.returncode}")
             break
-        memory.append({"seconds": round(notes.now(), 1), **server.looked_at()})
-    notes.over = True
-    await server.end()  # with runs under way, open streams and open pages
+        memory.append({"seconds": round(log.now(), 1), **server.usage()})
+    log.closed = True
+    await server.shut_down()  # while runs, streams and pages are open
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

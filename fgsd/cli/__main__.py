@@ -1,4 +1,4 @@
-"""`python -m fgsd.cli` is `fgsd`."""
+"""`python -m fgsd.cli` runs `fgsd`."""
 
 from fgsd.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Commands that measure a checkpoint and its page: `fgsd evaluate`, `fgsd sheet`, `fgsd bench`."""
+"""Commands that measure and show a checkpoint and its page: `fgsd evaluate`, `sheet`, `bench` and `film`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from fgsd.cli.options import (
     DEFAULT_DATA,
     Checkpoint,
     Data,
+    load_pipeline,
     one_line_errors,
-    pipeline,
 )
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
+
+Json = Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")]
 
 
 @one_line_errors
@@ -23,49 +25,53 @@ def evaluate(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
     part: Annotated[
-        list[str] | None, typer.Option(help="Only this part; may be repeated [default: all].")
+        list[str] | None, typer.Option(help="Part to measure; may be repeated [default: all].")
     ] = None,
-    per_class: Annotated[int, typer.Option(help="Samples of each class.")] = 32,
+    per_class: Annotated[int, typer.Option(help="Samples per class.")] = 32,
     steps: Annotated[int, typer.Option(help="Steps of the default sampler.", min=1)] = 16,
-    seed: Annotated[int, typer.Option(help="Of samples and crops.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of samples and crops.", min=0)] = 0,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Also write JSON; parts in it that are not measured now stay."),
+        typer.Option("--output", "-o", help="Also write JSON; other parts of an earlier file stay."),
     ] = None,
 ) -> None:
-    """Measure a checkpoint: are samples of their class, new, diverse, seamless, and fast?"""
+    """Measure the samples and the speed of a checkpoint.
+
+    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen and few_steps.
+    """
     import json
 
     from tqdm import tqdm
 
-    from fgsd.atomic import write_atomically
     from fgsd.data import TextureFolder
     from fgsd.evaluation import combine, report_text
     from fgsd.evaluation import evaluate as measure
 
-    pipe = pipeline(checkpoint)
-    folder = TextureFolder(found(data), pipe.info.data)
+    pipe = load_pipeline(checkpoint)
+    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
     results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
     if output is not None:
         results = json.loads(json.dumps(results))
         if output.exists():
             results = combine(json.loads(output.read_text(encoding="utf-8")), results)
-        text = json.dumps(results, indent=2) + "\n"
-        write_atomically(output, lambda p: p.write_text(text, encoding="utf-8"))
+        _write_json(results, output)
     typer.echo(report_text(results))
 
 
 @one_line_errors
 def sheet(
-    samples: Annotated[int, typer.Option(help="Samples beside each real crop.", min=1)] = 4,
-    steps: Annotated[int, typer.Option(help="Steps of the sampler.", min=1)] = 16,
-    seed: Annotated[int, typer.Option(help="Of the first sample of each class.", min=0)] = 0,
-    sampler: Annotated[str, typer.Option(help="dpm2m, heun, ancestral or ascent.")] = "dpm2m",
+    samples: Annotated[int, typer.Option(help="Samples per class.", min=1)] = 4,
+    steps: Annotated[int, typer.Option(help="Sampling steps.", min=1)] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the first sample of each class.", min=0)] = 0,
+    sampler: Annotated[str, typer.Option(help="Sampler: dpm2m, heun, ancestral or ascent.")] = "dpm2m",
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the sheet.")] = Path("sheet.webp"),
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """For each class, a real held-out crop beside samples."""
+    """Draw a real crop and samples of each class.
+
+    The real crops are held out: the checkpoint was not trained on them.
+    """
     import torch
     from tqdm import tqdm
 
@@ -73,14 +79,14 @@ def sheet(
     from fgsd.sheets import check_suffix, class_sheet, save_image
 
     check_suffix(output)
-    pipe = pipeline(checkpoint)
+    pipe = load_pipeline(checkpoint)
     size = pipe.info.patch_size
-    folder = TextureFolder(found(data), pipe.info.data)
+    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
     rows = []
     for name in tqdm([c for c in pipe.classes if c in folder.classes], unit="class"):
         crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split="test")
-        drawn = pipe.sample(name, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
-        rows.append((name, to_images(crop)[0], drawn))
+        images = pipe.sample(name, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
+        rows.append((name, to_images(crop)[0], images))
     save_image(class_sheet(rows), output)
     typer.echo(f"{output}: {len(rows)} classes, a real crop and {samples} samples each")
 
@@ -89,46 +95,42 @@ def sheet(
 def bench(
     what: Annotated[
         Literal["app", "serve", "soak"],
-        typer.Argument(help="The page under a hand, how it serves many visitors, or whether it lasts."),
+        typer.Argument(help="app: latency; serve: throughput with many visitors; soak: endurance."),
     ] = "app",
-    moves: Annotated[
-        int, typer.Option(help="app: of the pin, each of which waits for its picture.", min=1)
-    ] = 200,
+    moves: Annotated[int, typer.Option(help="app: moves of the pin per measurement.", min=1)] = 200,
     visitors: Annotated[
         list[int] | None,
         typer.Option(
-            help="How many at once; may be repeated for serve [default: 1, 2, 4, 8, 16, 32; soak: 8].", min=1
+            help="Simultaneous visitors; may be repeated for serve [default: 1, 2, 4, 8, 16, 32; soak: 8].",
+            min=1,
         ),
     ] = None,
     requests: Annotated[
-        int, typer.Option(help="serve: of all visitors together, at each number of them.", min=1)
+        int, typer.Option(help="serve: requests of all visitors together, at each number of them.", min=1)
     ] = 32,
-    minutes: Annotated[float, typer.Option(help="soak: how long visitors come and go.")] = 30.0,
+    minutes: Annotated[float, typer.Option(help="soak: duration in minutes.")] = 30.0,
     browsers: Annotated[
-        int, typer.Option(help="soak: how many of them come in a browser; the others are programs.")
+        int, typer.Option(help="soak: visitors with a browser; the others call the API.")
     ] = 3,
-    seed: Annotated[int, typer.Option(help="app, soak: of what visitors do.", min=0)] = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")] = None,
+    seed: Annotated[int, typer.Option(help="app, soak: seed of what visitors do.", min=0)] = 0,
+    output: Json = None,
     screenshot: Annotated[
-        Path | None, typer.Option(help="app: PNG or JPEG file for a picture of the first screen.")
+        Path | None, typer.Option(help="app: PNG or JPEG file for a screenshot of the first screen.")
     ] = None,
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure the page: how it follows the hand, how it serves many visitors at once, or whether it lasts."""
-    import json
-
+    """Measure the page: latency, load or endurance."""
     import gradio
     from tqdm import tqdm
 
-    from fgsd.atomic import write_atomically
     from fgsd.evaluation import report_text
     from fgsd.evaluation.run import checkpoint_facts, machine
 
     if what == "soak" and len(visitors or []) > 1:
         raise ValueError(f"visitors={visitors}: a soak has one number of visitors")
-    pipe = pipeline(checkpoint)
-    folders = str(found(checkpoint)), str(found(data))
+    pipe = load_pipeline(checkpoint)
+    folders = str(resolve_shipped(checkpoint)), str(resolve_shipped(data))
     results: dict[str, Any] = {"machine": machine(pipe.device), "checkpoint": checkpoint_facts(pipe)}
     text = report_text
     if what == "serve":
@@ -151,9 +153,51 @@ def bench(
         from fgsd.benchmarks.page import bench_app
 
         results |= {"seed": seed, "moves": moves, "classes": len(pipe.classes)}
-        picture = None if screenshot is None else str(screenshot)
-        results["parts"] = bench_app(*folders, moves=moves, seed=seed, screenshot=picture, progress=tqdm)
+        file = None if screenshot is None else str(screenshot)
+        results["parts"] = bench_app(*folders, moves=moves, seed=seed, screenshot=file, progress=tqdm)
     if output is not None:
-        lines = json.dumps(results, indent=2) + "\n"
-        write_atomically(output, lambda p: p.write_text(lines, encoding="utf-8"))
+        _write_json(results, output)
     typer.echo(text(results))
+
+
+@one_line_errors
+def film(
+    output: Annotated[Path, typer.Option("--output", "-o", help="WebP file for the film.")] = Path(
+        "drag.webp"
+    ),
+    texture: Annotated[
+        list[str] | None,
+        typer.Option(help="Class on the path of the pin; may be repeated [default: some colourful ones]."),
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Frames per second.", min=1, max=30)] = 12.0,
+    megabytes: Annotated[
+        float, typer.Option(help="Largest size of the file; the quality is lowered to fit.", min=0.01)
+    ] = 2.0,
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Film a drag over the map, in real time.
+
+    A browser without a window opens the page, drags the ring past some textures and releases it. The film is
+    neither sped up nor slowed down: each frame is shown for as long as it was on the screen of this machine.
+    It plays in a loop.
+    """
+    from fgsd.benchmarks.film import check_film_path, record_film, save_film
+
+    check_film_path(output)
+    folders = str(resolve_shipped(checkpoint)), str(resolve_shipped(data))
+    recorded = record_film(*folders, textures=texture or (), rate=rate)
+    saved = save_film(recorded, output, max_bytes=round(1e6 * megabytes))
+    typer.echo(
+        f"{output}: {saved.frames} frames of {saved.width} x {saved.height} pixels in {saved.seconds:.1f} s, "
+        f"{saved.size / 1e6:.2f} MB at quality {saved.quality}"
+    )
+
+
+def _write_json(results: dict[str, Any], path: Path) -> None:
+    import json
+
+    from fgsd.atomic import write_atomically
+
+    text = json.dumps(results, indent=2) + "\n"
+    write_atomically(path, lambda p: p.write_text(text, encoding="utf-8"))

@@ -1,45 +1,57 @@
-"""Options and errors that the commands share."""
+"""Options, defaults and error handling shared by the commands."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
+
+if TYPE_CHECKING:
+    from fgsd.pipeline import Pipeline
 
 Checkpoint = Annotated[
-    str, typer.Option("--checkpoint", "-c", help="Folder or Hugging Face hub id.", show_default=True)
+    str,
+    typer.Option(
+        "--checkpoint", "-c", help="Checkpoint: a folder or a Hugging Face hub id.", show_default=True
+    ),
 ]
 Data = Annotated[
-    Path, typer.Option("--data", "-d", help="Folder of images: one a class, or one folder a class.")
+    Path,
+    typer.Option("--data", "-d", help="Folder of images, with one image or one subfolder for each class."),
 ]
 DEFAULT_CHECKPOINT, DEFAULT_DATA = "checkpoints/textures", Path("assets/textures")
 DEFAULT_EVIDENCE = Path("assets/evidence")
 DEFAULT_REPORT = DEFAULT_EVIDENCE / "report.html"
 
 
-class BadInput(Exception):
-    """What the user gave cannot be used; `main` prints the message on one line and ends with code 2."""
+class InputError(Exception):
+    """Invalid input of the user; `main` prints the message on one line and exits with code 2."""
 
 
-def one_line_errors(command):
-    """Errors of the library about its arguments become `BadInput`; others remain tracebacks."""
+def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a command so that the library's errors about arguments become `InputError`.
+
+    Other errors keep their tracebacks.
+    """
 
     @functools.wraps(command)
-    def wrapped(*args, **kwargs):
+    def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
-            return command(*args, **kwargs)
+            command(*args, **kwargs)
         except (ValueError, KeyError, TypeError, FileNotFoundError, ImportError) as error:
             message = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
-            raise BadInput(message) from None
+            raise InputError(message) from None
 
     return wrapped
 
 
-def pipeline(checkpoint: str):
+def load_pipeline(checkpoint: str) -> Pipeline:
+    """Load a checkpoint: a path, the shipped one, or a hub id."""
     from fgsd.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(str(found(checkpoint)))
+    return Pipeline.from_pretrained(str(resolve_shipped(checkpoint)))

@@ -1,4 +1,4 @@
-"""Commands that make the evidence: `fgsd study` trains networks to compare, `fgsd report` measures them."""
+"""Commands of the evidence report: `fgsd study` trains the networks, `fgsd report` measures them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,32 @@ from fgsd.cli.options import (
     Data,
     one_line_errors,
 )
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 DEFAULT_STUDY = Path("checkpoints/study")
 
 
 @one_line_errors
 def study(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks to train [default: all, in turn].")
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs; name it again to resume.")] = Path(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train [default: all].")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; give the same one to resume.")] = Path(
         "runs/study"
     ),
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoints.")] = DEFAULT_STUDY,
     images: Annotated[
-        int | None, typer.Option(help="Another budget in training crops, for every network.", min=1)
+        int | None,
+        typer.Option(help="Budget of every network in training crops, instead of its default.", min=1),
     ] = None,
-    license: Annotated[str, typer.Option(help="Of the weights, for the model cards.")] = "cc-by-sa-3.0",
+    license: Annotated[
+        str, typer.Option(help="License of the weights, for the model cards.")
+    ] = "cc-by-sa-3.0",
     data: Data = DEFAULT_DATA,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the accelerator.")] = False,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use an accelerator.")] = False,
 ) -> None:
-    """Train the networks that the report compares, or resume; writes a checkpoint for each."""
+    """Train the networks that the report compares.
+
+    Writes a checkpoint of each. With the folder of earlier runs, training resumes.
+    """
     from tqdm import tqdm
 
     from fgsd.cli.train import attribution_of, show_progress
@@ -45,7 +49,7 @@ def study(
     from fgsd.evidence.study import TEXTURES, studies
     from fgsd.training.export import export
 
-    folder = Path(found(data))
+    folder = Path(resolve_shipped(data))
     known = studies(classes=len(TextureFolder(folder, TEXTURES.data).classes), images=images)
     if unknown := [name for name in names or [] if name not in known]:
         raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
@@ -71,37 +75,42 @@ def study(
 def report(
     part: Annotated[
         list[str] | None,
-        typer.Option(help="Only this part; may be repeated [default: all]. Parts measured before stay."),
+        typer.Option(help="Part to measure; may be repeated [default: all]. Other parts stay."),
     ] = None,
-    networks: Annotated[Path, typer.Option(help="Folder of what `fgsd study` trained.")] = DEFAULT_STUDY,
+    networks: Annotated[
+        Path, typer.Option(help="Folder of the checkpoints from `fgsd study`.")
+    ] = DEFAULT_STUDY,
     checkpoint: Annotated[
-        str, typer.Option("--checkpoint", "-c", help="Folder of the checkpoint of the page, to compare.")
+        str, typer.Option("--checkpoint", "-c", help="Folder of the page's checkpoint, to compare.")
     ] = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
-    seed: Annotated[int, typer.Option(help="Of samples and crops.", min=0)] = 0,
-    size: Annotated[float, typer.Option(help="Of the samples, as a share: less for a quick trial.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of samples and crops.", min=0)] = 0,
+    size: Annotated[float, typer.Option(help="Share of the samples; below 1 for a quick trial.")] = 1.0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = DEFAULT_EVIDENCE,
     scratch: Annotated[
-        Path, typer.Option(help="Folder for figures of parts under way; name it again to resume.")
+        Path, typer.Option(help="Folder for intermediate figures; give the same one to resume.")
     ] = Path("runs/report"),
 ) -> None:
-    """Measure what feature guidance is worth, against labels; writes tables, plots and a page of HTML."""
+    """Compare feature guidance with labels.
+
+    Writes tables, plots and an HTML page.
+    """
     from tqdm import tqdm
 
     from fgsd.evidence.files import PAGE, read_report, write_report
     from fgsd.evidence.parts import all_parts, choose
-    from fgsd.evidence.report import lacking
+    from fgsd.evidence.report import missing_networks
     from fgsd.evidence.report import report as measure
     from fgsd.evidence.text import report_text
 
-    networks, previous, results = Path(found(networks)), read_report(out), None
-    for name, missing in lacking(choose(part, all_parts()), networks).items():
-        typer.echo(f"{name} is skipped; it needs: fgsd study {' '.join(missing)}", err=True)
+    networks, previous, results = Path(resolve_shipped(networks)), read_report(out), None
+    for name, missing in missing_networks(choose(part, all_parts()), networks).items():
+        typer.echo(f"{name} is skipped; it requires: fgsd study {' '.join(missing)}", err=True)
     for results in measure(
         part,
         networks=networks,
-        textures=Path(found(data)),
-        shipped=Path(found(checkpoint)),
+        textures=Path(resolve_shipped(data)),
+        shipped=Path(resolve_shipped(checkpoint)),
         out=out,
         scratch=scratch,
         seed=seed,
@@ -114,5 +123,7 @@ def report(
         raise typer.Exit(1)
     typer.echo(report_text(results))
     if lost := set((previous or results)["parts"]) - set(results["parts"]):
-        typer.echo(f"not kept, since measured in another way: {', '.join(sorted(lost))}", err=True)
+        typer.echo(
+            f"dropped, because they were measured with other settings: {', '.join(sorted(lost))}", err=True
+        )
     typer.echo(f"report written to {out / PAGE}")

@@ -1,4 +1,4 @@
-"""Commands that make a checkpoint: `fgsd train`, `fgsd map`."""
+"""Commands that create a checkpoint: `fgsd train` and `fgsd map`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from fgsd.cli.options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, one_line_errors, pipeline
-from fgsd.shipped import found
+from fgsd.cli.options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, load_pipeline, one_line_errors
+from fgsd.shipped import resolve_shipped
 
 
 @one_line_errors
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of images: one a class, or one folder a class.")],
-    run: Annotated[Path, typer.Option(help="Folder of the run; name it again to resume.")] = Path(
+    data: Annotated[Path, typer.Argument(help="Folder with an image or a subfolder per class.")],
+    run: Annotated[Path, typer.Option(help="Folder of the run; give the same one to resume.")] = Path(
         "runs/latest"
     ),
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint.")] = Path(
@@ -25,40 +25,43 @@ def train(
     images: Annotated[
         int | None, typer.Option(help="Budget in training crops [default: 1000000].", min=1)
     ] = None,
-    hours: Annotated[float | None, typer.Option(help="Budget in hours, instead of in crops.")] = None,
-    image_size: Annotated[int, typer.Option(help="Shorter side images are scaled down to, in pixels.")] = 192,
-    patch_size: Annotated[int, typer.Option(help="Side of the training crops, in pixels.")] = 64,
+    hours: Annotated[float | None, typer.Option(help="Budget in hours instead of crops.")] = None,
+    image_size: Annotated[int, typer.Option(help="Shorter side of the scaled images in pixels.")] = 192,
+    patch_size: Annotated[int, typer.Option(help="Side of the training crops in pixels.")] = 64,
     test_share: Annotated[float, typer.Option(help="Share of each image's rows held out for testing.")] = 1
     / 3,
-    groups: Annotated[int, typer.Option(help="Groups in a batch, each of one class.")] = 36,
+    groups: Annotated[int, typer.Option(help="Groups per batch; a group has crops of one class.")] = 36,
     group_size: Annotated[
-        int, typer.Option(help="Crops in a group; 1: matched to running centroids, not to each other.")
+        int, typer.Option(help="Crops per group; 1 matches them to running centroids, not to each other.")
     ] = 1,
     muon_lr: Annotated[float, typer.Option(help="Learning rate of the kernels (Muon).")] = 0.02,
-    adam_lr: Annotated[float, typer.Option(help="Learning rate of all else (Adam).")] = 0.0015,
-    seed: Annotated[int, typer.Option(help="Of weights, crops and noise.", min=0)] = 0,
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    adam_lr: Annotated[float, typer.Option(help="Learning rate of all other parameters (Adam).")] = 0.0015,
+    seed: Annotated[int, typer.Option(help="Seed of weights, crops and noise.", min=0)] = 0,
+    precision: Annotated[str, typer.Option(help="Precision: auto, float32 or bfloat16.")] = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    init_from: Annotated[str | None, typer.Option(help="Checkpoint whose weights to begin with.")] = None,
+    init_from: Annotated[str | None, typer.Option(help="Checkpoint with the initial weights.")] = None,
     license: Annotated[
-        str, typer.Option(help="Of the weights, for the model card; LICENSE.md of the data goes into it too.")
+        str, typer.Option(help="License of the weights, for the model card beside LICENSE.md of the data.")
     ] = "other",
     map_crops: Annotated[
-        int, typer.Option(help="Crops of each class on the map of features; 0 for no map.", min=0)
+        int, typer.Option(help="Crops per class on the feature map; 0 for no map.", min=0)
     ] = 24,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the accelerator.")] = False,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use an accelerator.")] = False,
 ) -> None:
-    """Train on a folder of images, or resume; writes a checkpoint at the end."""
+    """Train on a folder of images and write a checkpoint.
+
+    With the folder of an earlier run and the same options, training resumes.
+    """
     from tqdm import tqdm
 
     from fgsd.data import DataConfig, TextureFolder
+    from fgsd.training.config import TrainingConfig
     from fgsd.training.export import export
-    from fgsd.training.loop import TrainingConfig
     from fgsd.training.loop import train as steps
 
     if images is None and hours is None:
         images = 1_000_000
-    previous = None if init_from is None else pipeline(init_from)
+    initial = None if init_from is None else load_pipeline(init_from)
     settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
         images=images,
@@ -71,8 +74,9 @@ def train(
         precision=precision,
         compile=compile,
     )
-    if previous is not None:
-        settings["network"] = previous.network.config
+    network = None if initial is None else initial.network
+    if network is not None:
+        settings["network"] = network.config
     config = TrainingConfig(**settings)
     folder = TextureFolder(data, config.data)
     main = _is_main_process()
@@ -81,9 +85,7 @@ def train(
             typer.echo(f"skipped {line}", err=True)
         typer.echo(f"{len(folder.classes)} classes from {data}")
     device = "cpu" if cpu else None
-    show_progress(
-        steps(data, run, config, init_from=previous and previous.network, device=device), visible=main
-    )
+    show_progress(steps(data, run, config, init_from=network, device=device), visible=main)
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
         export(
@@ -95,19 +97,19 @@ def train(
             progress=bar,
             attribution=attribution_of(data),
             license=license,
-            begun_from=previous and previous.info,
+            begun_from=None if initial is None else initial.info,
         )
         typer.echo(f"checkpoint written to {out}")
 
 
 def attribution_of(data: Path) -> str:
-    """The terms of a folder of images, for the card of what was trained on them."""
+    """Text of LICENSE.md in a folder of images, for the model card; empty if there is none."""
     terms = data / "LICENSE.md"
     return terms.read_text(encoding="utf-8").strip() if terms.is_file() else ""
 
 
 def show_progress(records, *, visible: bool) -> None:
-    """A bar with the mean loss of the last steps, images a second and the time left."""
+    """Progress bar with the mean loss of the last steps, images per second and the time left."""
     from tqdm import tqdm
 
     with tqdm(total=1.0, disable=not visible, bar_format="{percentage:5.1f}%|{bar}| {desc}") as bar:
@@ -128,38 +130,41 @@ def show_progress(records, *, visible: bool) -> None:
 
 
 @one_line_errors
-def fit_map_of(
-    checkpoint: Annotated[Path, typer.Option("--checkpoint", "-c", help="Folder.")] = Path(
+def store_map(
+    checkpoint: Annotated[Path, typer.Option("--checkpoint", "-c", help="Folder of the checkpoint.")] = Path(
         DEFAULT_CHECKPOINT
     ),
     data: Data = DEFAULT_DATA,
-    crops: Annotated[int, typer.Option(help="Training crops of each class.", min=1)] = 24,
-    seed: Annotated[int, typer.Option(help="Of crops, noise and UMAP.", min=0)] = 0,
+    crops: Annotated[int, typer.Option(help="Training crops per class.", min=1)] = 24,
+    seed: Annotated[int, typer.Option(help="Seed of crops, noise and UMAP.", min=0)] = 0,
 ) -> None:
-    """Fit the map of a checkpoint's features to training crops, and store it with the checkpoint."""
+    """Fit the map of a checkpoint to training crops.
+
+    The map is stored in the folder of the checkpoint.
+    """
     from tqdm import tqdm
 
     from fgsd.data import TextureFolder
     from fgsd.feature_map import fit_map
 
-    place = Path(found(checkpoint))
-    if not place.is_dir():
+    target = Path(resolve_shipped(checkpoint))
+    if not target.is_dir():
         raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
-    pipe = pipeline(str(place))
-    folder = TextureFolder(found(data), pipe.info.data)
+    pipe = load_pipeline(str(target))
+    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
     fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)
     pipe.map = fitted
-    pipe.save_pretrained(place)  # its card names the new file
+    pipe.save_pretrained(target)  # the model card lists the new file
     kept, sigmas = 100 * fitted.kept, pipe.table.sigmas.tolist()
     typer.echo(
-        f"{place / 'map.safetensors'}: {len(fitted.labels)} crops at {len(sigmas)} noise levels; its "
-        f"components keep {kept.min():.0f} to {kept.max():.0f} % of their variance; at sigma "
-        f"{sigmas[fitted.start_level]:.2f} they tell classes best"
+        f"{target / 'map.safetensors'}: {len(fitted.labels)} crops at {len(sigmas)} noise levels; the "
+        f"components keep {kept.min():.0f} to {kept.max():.0f} % of the variance and separate classes "
+        f"best at sigma {sigmas[fitted.start_level]:.2f}"
     )
 
 
 def validation_text(step: int, validation) -> str:
-    """A small table: squared error by noise level, guided, unguided and with a wrong centroid."""
+    """Table of the squared error by noise level: guided, unguided and with a wrong centroid."""
     lines = [f"step {step}: squared error on held-out crops by noise level"]
     lines.append("  sigma     " + "".join(f"{s:>9.2f}" for s in validation.sigmas))
     for name in ("guided", "unguided", "wrong"):

@@ -1,4 +1,4 @@
-"""How good a checkpoint is, in figures: what `fgsd evaluate` runs."""
+"""Measures of a checkpoint's quality: the code of `fgsd evaluate`, one file for each question."""
 
 from fgsd.evaluation.report import report_text
 from fgsd.evaluation.run import PARTS, combine, evaluate

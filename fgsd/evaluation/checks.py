@@ -1,4 +1,4 @@
-"""A figure with its target, and the sampling error of a figure."""
+"""Figures with targets, and bootstrap intervals of figures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Check:
     """A figure that must reach a target."""
 
     name: str
-    value: float | None  # None: it could not be measured, which fails
+    value: float | None  # None: the measurement failed, and so does the check
     target: float
     relation: str  # "at least" or "at most"
     passed: bool
-    interval: tuple[float, float] | None = None  # 95 % of the values that other samples would give
+    interval: tuple[float, float] | None = None  # 95 % bootstrap interval
     unit: str = ""
 
 
@@ -31,9 +31,23 @@ def check(
     interval: tuple[float, float] | None = None,
     unit: str = "",
 ) -> dict:
-    """A `Check` as a dict for JSON; give one of `at_least` and `at_most`.
+    """Compare a figure with its target; returns a `Check` as a dict for JSON.
 
-    A value of None or not a number means that nothing could be measured: it becomes None, and fails.
+    Parameters
+    ----------
+    value : float or None
+        None and NaN mean that the measurement failed: the check then has the value None and fails.
+    at_least, at_most : float
+        The target; give exactly one of the two.
+    interval : (low, high), optional
+        95 % interval of the value.
+    unit : str
+        Shown after the value and the target.
+
+    Raises
+    ------
+    ValueError
+        If both or none of `at_least` and `at_most` are given.
     """
     if at_least is not None and at_most is None:
         relation, target = "at least", at_least
@@ -48,21 +62,26 @@ def check(
 
 
 def bootstrap_interval(
-    statistic: Callable[[np.ndarray], float], units: int, *, seed: int = 0, draws: int = 2000
+    statistic: Callable[[np.ndarray], float], count: int, *, seed: int = 0, draws: int = 2000
 ) -> tuple[float, float]:
     """The 95 % interval of a statistic under resampling (Efron 1979, the percentile method).
 
     Parameters
     ----------
     statistic : callable
-        Of an array of row numbers, drawn with replacement from `range(units)`.
-    units : int
-        What varies independently. Samples of one class are alike, so for a figure over many classes the
-        units are the classes.
+        A function of an array of row numbers, which are drawn with replacement from `range(count)`.
+    count : int
+        Number of independent observations. Samples of one class are alike, so a figure over many classes
+        resamples the classes, not the samples.
+
+    Raises
+    ------
+    ValueError
+        If `count` is below 1.
     """
-    if units < 1:
-        raise ValueError(f"units={units} must be at least 1")
+    if count < 1:
+        raise ValueError(f"count={count} must be at least 1")
     random = np.random.default_rng(seed)
-    values = [statistic(random.integers(0, units, units)) for _ in range(draws)]
+    values = [statistic(random.integers(0, count, count)) for _ in range(draws)]
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)

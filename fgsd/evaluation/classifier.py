@@ -1,4 +1,4 @@
-"""Do samples belong to their class? A classifier of real crops says."""
+"""Do samples belong to their class? A classifier of real crops decides."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ import numpy as np
 
 from fgsd.evaluation.checks import bootstrap_interval, check
 
-TARGET = 0.95  # of the accuracy on held-out real crops
+TARGET = 0.95  # share of the accuracy on held-out real crops
 
 
 class Judge:
-    """Logistic regression on standardised features of real training crops.
+    """A classifier: logistic regression on normalised features of real training crops.
 
     Parameters
     ----------
     classes : C names, at least 2
     features : array of shape (C, n, F)
-        Of n training crops of each class.
+        Features of n training crops of each class.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 classes, or not as many names as classes of features.
     """
 
     def __init__(self, classes: Sequence[str], features: np.ndarray) -> None:
@@ -27,65 +32,69 @@ class Judge:
         from sklearn.preprocessing import StandardScaler
 
         if len(classes) < 2:
-            raise ValueError(f"classes={list(classes)}: telling classes apart needs at least 2")
+            raise ValueError(f"classes={list(classes)}: a classifier needs at least 2")
         if features.shape[0] != len(classes):
-            raise ValueError(f"features are of {features.shape[0]} classes, there are {len(classes)} names")
+            raise ValueError(f"{features.shape[0]} classes of features do not fit {len(classes)} names")
         self.classes = list(classes)
         flat = features.reshape(-1, features.shape[-1])
         self._scaler = StandardScaler().fit(flat)
-        # C = 0.1: of 0.01, 0.1 and 1 the weakest that fits the training crops; held-out accuracy is the same
+        # Of C = 0.01, 0.1 and 1, 0.1 is the strongest regularisation that fits the training crops; the
+        # accuracy on held-out crops is the same for all three.
         self._model = LogisticRegression(C=0.1, max_iter=2000)
         self._model.fit(self.scaled(flat), np.repeat(np.arange(len(classes)), features.shape[1]))
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
-        """Features (..., F), each with mean 0 and standard deviation 1 over the training crops."""
+        """Features (..., F) scaled to mean 0 and standard deviation 1 over the training crops."""
         flat = self._scaler.transform(features.reshape(-1, features.shape[-1]))
         return flat.reshape(features.shape)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Of each class (..., C), for features (..., F)."""
+        """Class probabilities (..., C) of features (..., F)."""
         flat = self._model.predict_proba(self.scaled(features).reshape(-1, features.shape[-1]))
         return flat.reshape(*features.shape[:-1], -1)
 
     def names(self, features: np.ndarray) -> np.ndarray:
-        """The most probable class (...) of features (..., F), by name."""
+        """Names (...) of the most probable classes of features (..., F)."""
         return np.array(self.classes)[self.probabilities(features).argmax(axis=-1)]
 
 
 def class_accuracies(judge: Judge, classes: Sequence[str], features: np.ndarray) -> np.ndarray:
-    """Share (C,) of the images of each class that the judge gives that class; features are (C, n, F)."""
+    """Share (C,) of correctly classified images of each class; `features` have shape (C, n, F)."""
     return (judge.names(features) == np.array(classes)[:, None]).mean(axis=1)
 
 
-def belonging(
+def measure_accuracy(
     judge: Judge, classes: Sequence[str], samples: np.ndarray, held_out: np.ndarray, *, seed: int = 0
 ) -> dict:
-    """Top-1 accuracy of guided samples against that of held-out real crops, the ceiling.
+    """Compare the top-1 accuracy of guided samples with that of held-out real crops, the ceiling.
 
     Parameters
     ----------
     judge : Judge
-        Trained on other crops of these classes, and maybe of more.
+        Trained on other crops of these classes; it may know more classes.
     samples, held_out : arrays of shape (C, n, F)
+        Features of samples and of held-out crops of `classes`.
+    seed : int
+        Seed of the bootstrap.
     """
-    mine, ceiling = class_accuracies(judge, classes, samples), class_accuracies(judge, classes, held_out)
-    ratio = float(mine.mean() / ceiling.mean()) if ceiling.mean() > 0 else float("nan")
+    accuracies = class_accuracies(judge, classes, samples)
+    ceilings = class_accuracies(judge, classes, held_out)
+    ratio = float(accuracies.mean() / ceilings.mean()) if ceilings.mean() > 0 else float("nan")
 
     def resampled(rows: np.ndarray) -> float:
-        return mine[rows].mean() / max(ceiling[rows].mean(), 1e-9)
+        return accuracies[rows].mean() / max(ceilings[rows].mean(), 1e-9)
 
-    guesses = judge.names(samples)
     confused = {}
-    for name, said, accuracy in zip(classes, guesses, mine, strict=True):
-        wrong = Counter(guess for guess in said.tolist() if guess != name)
+    for name, guesses, accuracy in zip(classes, judge.names(samples), accuracies, strict=True):
+        wrong = Counter(guess for guess in guesses.tolist() if guess != name)
         if wrong:
             confused[name] = {"accuracy": float(accuracy), "taken_for": wrong.most_common(1)[0][0]}
     worst = sorted(confused, key=lambda name: confused[name]["accuracy"])
     return {
-        "accuracy": float(mine.mean()),
-        "ceiling": float(ceiling.mean()),
-        "per_class": {c: float(a) for c, a in zip(classes, mine, strict=True)},
-        "ceiling_per_class": {c: float(a) for c, a in zip(classes, ceiling, strict=True)},
+        "accuracy": float(accuracies.mean()),
+        "ceiling": float(ceilings.mean()),
+        "per_class": {c: float(a) for c, a in zip(classes, accuracies, strict=True)},
+        "ceiling_per_class": {c: float(a) for c, a in zip(classes, ceilings, strict=True)},
         "confused": {name: confused[name] for name in worst},
         "checks": [
             check(

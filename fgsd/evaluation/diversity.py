@@ -1,4 +1,4 @@
-"""Are samples of a class as different from each other as its real crops are?"""
+"""Do samples of a class differ from each other as much as its real crops do?"""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ import numpy as np
 
 from fgsd.evaluation.checks import bootstrap_interval, check
 
-TARGET = 0.8  # of the real crops'
+TARGET = 0.8  # share of the distance between real crops
 
 
 def pairwise_distance(features: np.ndarray) -> np.ndarray:
-    """Mean Euclidean distance (C,) between the images of each class, over all pairs.
+    """Mean Euclidean distance (C,) over all pairs of images of each class.
 
     Parameters
     ----------
-    features : array of shape (C, n, F), n at least 2, standardised
+    features : array of shape (C, n, F), n at least 2
+        Normalised features.
+
+    Raises
+    ------
+    ValueError
+        If n is below 2.
     """
     from scipy.spatial.distance import pdist
 
     if features.shape[1] < 2:
-        raise ValueError(f"{features.shape[1]} image of a class: diversity needs at least 2")
+        raise ValueError(f"{features.shape[1]} image per class: diversity needs at least 2")
     return np.array([pdist(rows).mean() for rows in features])
 
 
-def variety(
+def measure_diversity(
     classes: Sequence[str],
     samples: np.ndarray,
     training: np.ndarray,
@@ -33,24 +39,31 @@ def variety(
     *,
     seed: int = 0,
 ) -> dict:
-    """Mean pairwise distance within a class, of samples against that of as many real crops.
+    """Compare the mean pairwise distance within a class between samples and real crops.
 
-    The real crops that count are those of the training parts, since these are what the model saw; held-out
-    crops come from a narrower strip, so that they overlap more and differ less.
+    The check uses training crops, because the model was trained on them. Held-out crops come from a narrower
+    strip of the image, so they overlap more and differ less; their ratio is only reported.
 
     Parameters
     ----------
     samples, training, held_out : arrays of shape (C, n, F)
-        Standardised features, the same number n of each.
+        Normalised features, with the same n.
+    seed : int
+        Seed of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of images differ.
     """
     if not samples.shape[1] == training.shape[1] == held_out.shape[1]:
         counts = [a.shape[1] for a in (samples, training, held_out)]
-        raise ValueError(f"{counts} samples, training and held-out crops of a class: the numbers must agree")
-    mine, real = pairwise_distance(samples), pairwise_distance(training)
-    ratios = mine / np.maximum(real, 1e-9)
-    against_held_out = mine / np.maximum(pairwise_distance(held_out), 1e-9)
+        raise ValueError(f"{counts} samples, training and held-out crops per class: the numbers must agree")
+    distances, real = pairwise_distance(samples), pairwise_distance(training)
+    ratios = distances / np.maximum(real, 1e-9)
+    against_held_out = distances / np.maximum(pairwise_distance(held_out), 1e-9)
     return {
-        "distance": float(mine.mean()),
+        "distance": float(distances.mean()),
         "distance_real": float(real.mean()),
         "per_class": {c: float(r) for c, r in zip(classes, ratios, strict=True)},
         "ratio_to_held_out": float(np.median(against_held_out)),

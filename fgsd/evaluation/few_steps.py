@@ -1,4 +1,4 @@
-"""Are a few steps of the default sampler as good as the reference ascent's thousands of evaluations?"""
+"""Are a few steps of the default sampler as good as thousands of evaluations of the reference ascent?"""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from fgsd.data import to_tensor
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import class_accuracies
+from fgsd.evaluation.context import EvaluationContext, silent
 from fgsd.evaluation.diversity import pairwise_distance
-from fgsd.evaluation.material import Material, silent
-from fgsd.evaluation.memorisation import copying
+from fgsd.evaluation.memorisation import measure_memorisation
 from fgsd.guidance import PASS_PIXELS
 from fgsd.pipeline import Pipeline
 
 DEFAULT, COMPARED, REFERENCE = "dpm2m", "ancestral", "ascent"
-# with the authors' beta of 0.01 a sample takes ten times as many evaluations, hours for a few on a CPU
+# The authors use h = beta = 0.01; a sample then takes ten times as many evaluations, hours for a few on CPU.
 REFERENCE_OPTIONS = {"h": 0.02, "beta": 0.1}
 
 
@@ -34,9 +34,9 @@ def timed_samples(
     seed: int,
     progress=silent,
 ) -> tuple[Tensor, int, float]:
-    """Samples (C, each, 3, size, size), network evaluations an image, and seconds an image.
+    """Samples (C, each, 3, size, size), network evaluations per image, and seconds per image.
 
-    The evaluations of the ascent, whose images stop one by one, are those of the last of a batch to stop.
+    Images of the ascent stop one by one; its number of evaluations is that of the last image of a batch.
     """
     flat = [name for name in classes for _ in range(each)]
     batch = max(1, PASS_PIXELS // size**2)
@@ -63,20 +63,21 @@ def timed_samples(
     return x.unflatten(0, (len(classes), each)), evaluations, seconds
 
 
-def few_steps(material: Material) -> dict:
-    """The default sampler and the ancestral one against the reference, on the same few classes.
+def measure_few_steps(context: EvaluationContext) -> dict:
+    """Compare the default and the ancestral sampler with the reference on the same few classes.
 
-    The figures are those of the parts on class, diversity and copies. The reference needs thousands of
-    evaluations an image, so it gets few; the default sampler must not be below its accuracy, nor below its
-    diversity or its distance from the training crops as far as these go beyond the real crops' own.
+    The figures are those of the parts on class, diversity and copies. The default sampler must reach the
+    accuracy, the diversity and the distance from training crops of the reference. Targets are capped at 1,
+    the value of real crops.
 
-    How many classes and samples is `material.reference`; a reference sample takes minutes on a CPU.
+    `context.reference` sets the number of classes and samples: a reference sample takes thousands of
+    evaluations, which is minutes on a CPU.
     """
-    classes, each = material.reference
-    names, judge, pipe = material.spread_out(classes), material.judge, material.pipe
-    rows = [material.data.classes.index(name) for name in names]
-    real = pairwise_distance(judge.scaled(material.training_features[rows]))
-    held_out = material.held_out[[material.classes.index(name) for name in names]]
+    classes, each = context.reference
+    names, judge, pipe = context.spaced_classes(classes), context.judge, context.pipe
+    rows = [context.data.classes.index(name) for name in names]
+    real = pairwise_distance(judge.scaled(context.training_features[rows]))
+    held_out = context.held_out[[context.classes.index(name) for name in names]]
     found: dict[str, dict] = {}
     note = None
     for sampler in (DEFAULT, COMPARED, REFERENCE):
@@ -86,22 +87,22 @@ def few_steps(material: Material) -> dict:
                 names,
                 each,
                 sampler=sampler,
-                steps=material.steps,
-                size=material.size,
-                seed=material.seed,
-                progress=material.progress,
+                steps=context.steps,
+                size=context.size,
+                seed=context.seed,
+                progress=context.progress,
             )
-        except RuntimeError as error:  # the ascent raises it when it does not arrive
+        except RuntimeError as error:  # the ascent raises it if it does not reach sigma_min
             if sampler != REFERENCE:
                 raise
             note = str(error)
             continue
-        features = material.measured(x, f"features of {sampler} samples")
+        features = context.features_of(x, f"features of {sampler} samples")
         of_class = judge.probabilities(features)[np.arange(len(names)), :, rows]
-        copies = copying(material.data, names, x, held_out, seed=material.seed)
+        copies = measure_memorisation(context.data, names, x, held_out, seed=context.seed)
         found[sampler] = {
             "accuracy": float(class_accuracies(judge, names, features).mean()),
-            "probability": float(of_class.mean()),  # of the class asked for: finer than the accuracy
+            "probability": float(of_class.mean()),  # of the target class: finer than the accuracy
             "diversity": float(np.median(pairwise_distance(judge.scaled(features)) / real)),
             "distance": copies["checks"][0]["value"],
             "evaluations": evaluations,
@@ -116,12 +117,12 @@ def few_steps(material: Material) -> dict:
     }
 
 
-def _compare(mine: dict, reference: dict | None) -> list[dict]:
+def _compare(default: dict, reference: dict | None) -> list[dict]:
     checks = []
     for figure in ("accuracy", "diversity", "distance"):
-        name = f"{figure}, {mine['evaluations']} evaluations, to the reference"
+        name = f"{figure}, {default['evaluations']} evaluations, to the reference"
         if reference is None:
             checks.append(check(f"{name} (did not arrive)", None, at_least=0.0))
         else:
-            checks.append(check(name, mine[figure], at_least=min(reference[figure], 1.0)))
+            checks.append(check(name, default[figure], at_least=min(reference[figure], 1.0)))
     return checks

@@ -1,4 +1,4 @@
-"""On the straight line between two centroids: do the samples' own features lie along it?"""
+"""Do samples of mixtures follow the straight line between two centroids in feature space?"""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from torch import Tensor
 
 from fgsd.data import to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
-from fgsd.evaluation.material import Material
+from fgsd.evaluation.context import EvaluationContext
 from fgsd.guidance import PASS_PIXELS
 from fgsd.model.network import Denoiser
 
-TARGET = 0.9  # correlation of the place on the line with the weight
-MAX_NOISE = 2.0  # in [-1, 1] units: above it a crop's own features hardly tell its class any more
+TARGET = 0.9  # correlation of the position on the line with the weight
+MAX_NOISE = 2.0  # in [-1, 1] units: at higher noise levels, features of a crop hardly depend on its class
 
 
 def random_pairs(classes: list[str], n: int, *, seed: int = 0) -> list[tuple[str, str]]:
-    """`n` different pairs of classes, in random order and direction; all of them if there are no more."""
+    """`n` different pairs of classes (or all, if there are fewer), in random order and direction."""
     random, pairs = np.random.default_rng(seed), list(combinations(classes, 2))
     chosen = random.permutation(len(pairs))[:n]
-    turned = random.random(len(chosen)) < 0.5
-    return [pairs[k][:: -1 if turn else 1] for k, turn in zip(chosen, turned, strict=True)]
+    flips = random.random(len(chosen)) < 0.5
+    return [pairs[k][:: -1 if flip else 1] for k, flip in zip(chosen, flips, strict=True)]
 
 
 @torch.no_grad()
-def own_features(network: Denoiser, x0: Tensor, sigmas: Tensor, *, seed: int = 0) -> Tensor:
-    """Features (N, S, F) that each image has by itself: given noise anew, and not guided to anything.
+def unguided_features(network: Denoiser, x0: Tensor, sigmas: Tensor, *, seed: int = 0) -> Tensor:
+    """Features (N, S, F) of each image with fresh noise and without guidance.
 
-    Those of `features_by_level` for each image alone: there the crops of a class are matched to their
-    mean, which for a single one is its own. Features seen on the way through guided sampling would be no
-    evidence: there the layers before are pushed to the centroid.
+    They equal `features_by_level` of each image alone, where the matching to the mean of a class has no
+    effect. Features from guided sampling would prove nothing, since guidance itself moves them to the
+    centroid.
 
     Parameters
     ----------
     x0 : Tensor of shape (N, 3, H, W)
     sigmas : Tensor of shape (S,)
     seed : int
-        Of the noise, the same for all images and noise levels.
+        Seed of the noise, which is the same for all images and noise levels.
     """
     device = next(network.parameters()).device
     eps = torch.randn(x0[:1].shape, generator=torch.Generator().manual_seed(seed)).to(device)
@@ -47,49 +47,53 @@ def own_features(network: Denoiser, x0: Tensor, sigmas: Tensor, *, seed: int = 0
     return torch.stack([network.denoise(x0 + s * eps, s)[1].cpu() for s in sigmas.tolist()], dim=1)
 
 
-def places_on_line(ends: tuple[Tensor, Tensor], scale: Tensor, phi: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Where feature vectors lie along the line between two others, and how far beside it.
+def positions_on_line(
+    ends: tuple[Tensor, Tensor], scale: Tensor, phi: Tensor
+) -> tuple[np.ndarray, np.ndarray]:
+    """Project feature vectors onto the line between two others.
 
     Parameters
     ----------
     ends : two Tensors of shape (L, F)
-        At L noise levels, all side by side.
+        Ends of the line. The features at all L noise levels form one vector.
     scale : Tensor of shape (L, F)
-        Units of each feature: its spread within a class.
+        Spread of each feature within a class; features are divided by it.
     phi : Tensor of shape (N, L, F)
 
     Returns
     -------
-    along, beside : arrays of shape (N,)
-        0 at the first end, 1 at the second; and the distance from the line in units of its length.
+    positions : array of shape (N,)
+        Positions along the line: 0 at the first end, 1 at the second.
+    offsets : array of shape (N,)
+        Distances from the line in units of its length.
     """
     first, second = (end / scale for end in ends)
     line = (second - first).double().flatten()
-    away = (phi / scale - first).double().flatten(1)
+    difference = (phi / scale - first).double().flatten(1)
     length = line.norm().clamp(min=1e-12)
-    along = away @ line / length**2
-    beside = (away - along[:, None] * line).norm(dim=1) / length
-    return along.numpy(), beside.numpy()
+    positions = difference @ line / length**2
+    offsets = (difference - positions[:, None] * line).norm(dim=1) / length
+    return positions.numpy(), offsets.numpy()
 
 
-def paths(material: Material, *, pairs: int = 20, points: int = 9, each: int = 2) -> dict:
-    """Samples of mixtures of two classes at evenly spaced weights, with the same seeds at each weight.
+def measure_paths(context: EvaluationContext, *, pairs: int = 20, points: int = 9, each: int = 2) -> dict:
+    """Sample mixtures of two classes at evenly spaced weights, with the same seeds at each weight.
 
-    The correlation tells a path from a leap only just: samples that are all of one class up to the middle and
-    all of the other beyond it would reach 0.87. So the largest step between neighbouring weights is told
-    too: 1 for the leap, 1 / (points - 1) for even steps.
+    The correlation hardly separates a gradual path from a leap: samples that switch from one class to the
+    other at the middle reach 0.87. The largest step between neighbouring weights is therefore reported too: 1
+    for the leap, 1 / (points - 1) for even steps.
 
     Parameters
     ----------
     pairs : int
-        Random pairs of classes.
+        Number of random pairs of classes.
     points : int
-        Weights from 0 to 1 of the second class of a pair.
+        Number of weights of the second class, from 0 to 1.
     each : int
-        Samples at each of them.
+        Samples per weight.
     """
-    pipe, table = material.pipe, material.pipe.table
-    chosen = random_pairs(material.classes, pairs, seed=material.seed)
+    pipe, table = context.pipe, context.pipe.table
+    chosen = random_pairs(context.classes, pairs, seed=context.seed)
     if not chosen:
         return {"note": "there is only one class, so no path between two", "checks": []}
     low = (table.sigmas <= MAX_NOISE).nonzero()[:, 0]
@@ -97,25 +101,25 @@ def paths(material: Material, *, pairs: int = 20, points: int = 9, each: int = 2
     weights = np.linspace(0, 1, points)
     repeated = np.repeat(weights, each)
     found: dict[str, dict] = {}
-    for k, (a, b) in enumerate(material.progress(chosen, desc="sampling paths")):
+    for k, (a, b) in enumerate(context.progress(chosen, desc="sampling paths")):
         images = pipe.sample(
             [{a: 1 - w, b: w} for w in repeated],
             n=len(repeated),
-            size=material.size,
-            seed=[material.seed + k * each + j for _ in weights for j in range(each)],
-            steps=material.steps,
+            size=context.size,
+            seed=[context.seed + k * each + j for _ in weights for j in range(each)],
+            steps=context.steps,
         )
         x0 = torch.stack([to_tensor(image) for image in images])
-        batches = x0.split(max(1, PASS_PIXELS // material.size**2))
-        phi = [own_features(pipe.network, x, table.sigmas[levels], seed=material.seed) for x in batches]
+        batches = x0.split(max(1, PASS_PIXELS // context.size**2))
+        phi = [unguided_features(pipe.network, x, table.sigmas[levels], seed=context.seed) for x in batches]
         ends = (table.of(a).values[levels], table.of(b).values[levels])
-        along, beside = places_on_line(ends, table.scales[levels], torch.cat(phi))
+        positions, offsets = positions_on_line(ends, table.scales[levels], torch.cat(phi))
         found[f"{a} to {b}"] = {
-            # samples that are all in one place do not follow the weight
-            "correlation": float(np.corrcoef(along, repeated)[0, 1]) if along.std() > 1e-12 else 0.0,
-            "places": (means := along.reshape(points, each).mean(axis=1)).tolist(),
+            # samples with equal positions do not follow the weight
+            "correlation": float(np.corrcoef(positions, repeated)[0, 1]) if positions.std() > 1e-12 else 0.0,
+            "places": (means := positions.reshape(points, each).mean(axis=1)).tolist(),
             "largest_step": float(np.diff(means).max()),
-            "beside": float(beside.mean()),
+            "beside": float(offsets.mean()),
         }
     correlation = np.array([one["correlation"] for one in found.values()])
     worst = min(found, key=lambda name: found[name]["correlation"])
@@ -134,7 +138,7 @@ def paths(material: Material, *, pairs: int = 20, points: int = 9, each: int = 2
                 float(correlation.mean()),
                 at_least=TARGET,
                 interval=bootstrap_interval(
-                    lambda rows: correlation[rows].mean(), len(correlation), seed=material.seed
+                    lambda rows: correlation[rows].mean(), len(correlation), seed=context.seed
                 ),
             )
         ],

@@ -1,15 +1,15 @@
-"""The results of an evaluation as a table to read."""
+"""Results of an evaluation as a text table."""
 
 from __future__ import annotations
 
 
 def report_text(results: dict) -> str:
-    """Every checked figure beside its target, and what stands behind it.
+    """Format every check with its figure and target, followed by details of each part.
 
     Parameters
     ----------
     results : dict
-        From `evaluate` or `fgsd bench`, or read back from its JSON.
+        Results of `evaluate` or `fgsd bench`, or their parsed JSON.
     """
     machine, checkpoint = results["machine"], results["checkpoint"]
     lines = [
@@ -21,12 +21,12 @@ def report_text(results: dict) -> str:
         "",
     ]
     lines += check_lines(results["parts"])
-    lines += ["", *_behind(results["parts"])]
+    lines += ["", *_details(results["parts"])]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def check_lines(parts: dict) -> list[str]:
-    """Every checked figure of some parts beside its target, a line each, under a line of headings."""
+    """Table of the checks of some parts: a line of headings, then one line per check."""
     rows = [("", "figure", "95 %", "target", "")]
     for part, figures in parts.items():
         for one in figures["checks"]:
@@ -72,8 +72,8 @@ def _row(name: str, values: list[float]) -> str:
     return f"{name:<28}" + "".join(f"{value:7.2f}" for value in values)
 
 
-def _behind(parts: dict) -> list[str]:
-    """A few lines on what the figures are made of."""
+def _details(parts: dict) -> list[str]:
+    """A few lines about each part that was measured."""
     lines = []
     if figures := parts.get("classifier"):
         lines.append(

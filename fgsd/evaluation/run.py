@@ -1,4 +1,4 @@
-"""Run the parts of the evaluation on one checkpoint, sharing samples and features among them."""
+"""Run the parts of the evaluation on one checkpoint; they share samples and features."""
 
 from __future__ import annotations
 
@@ -14,82 +14,82 @@ import torch
 
 from fgsd.checkpoint import Checkpoint
 from fgsd.data import TextureFolder
-from fgsd.evaluation.classifier import belonging
-from fgsd.evaluation.diversity import variety
-from fgsd.evaluation.few_steps import few_steps
-from fgsd.evaluation.material import TRAINING_CROPS, FeatureFunction, Material, draw_samples, silent
-from fgsd.evaluation.memorisation import copying
-from fgsd.evaluation.paths import paths
-from fgsd.evaluation.seams import seams
-from fgsd.evaluation.speed import speed
-from fgsd.evaluation.unseen import never_seen
+from fgsd.evaluation.classifier import measure_accuracy
+from fgsd.evaluation.context import TRAINING_CROPS, EvaluationContext, FeatureFunction, draw_samples, silent
+from fgsd.evaluation.diversity import measure_diversity
+from fgsd.evaluation.few_steps import measure_few_steps
+from fgsd.evaluation.memorisation import measure_memorisation
+from fgsd.evaluation.paths import measure_paths
+from fgsd.evaluation.seams import measure_seams
+from fgsd.evaluation.speed import measure_speed
+from fgsd.evaluation.unseen import measure_unseen
 from fgsd.pipeline import Pipeline
 
-TILES = 4  # tileable samples of each class
+TILES = 4  # tileable samples per class
 
 
-def _classifier(material: Material) -> dict:
-    return belonging(
-        material.judge,
-        material.classes,
-        material.sample_features,
-        material.held_out_features,
-        seed=material.seed,
+def _classifier(context: EvaluationContext) -> dict:
+    return measure_accuracy(
+        context.judge,
+        context.classes,
+        context.sample_features,
+        context.held_out_features,
+        seed=context.seed,
     )
 
 
-def _memorisation(material: Material) -> dict:
-    return copying(
-        material.data,
-        material.classes,
-        material.samples,
-        material.held_out,
-        seed=material.seed,
-        progress=material.progress,
+def _memorisation(context: EvaluationContext) -> dict:
+    return measure_memorisation(
+        context.data,
+        context.classes,
+        context.samples,
+        context.held_out,
+        seed=context.seed,
+        progress=context.progress,
     )
 
 
-def _diversity(material: Material) -> dict:
-    rows = [material.data.classes.index(name) for name in material.classes]
-    n, judge = material.per_class, material.judge
-    return variety(
-        material.classes,
-        judge.scaled(material.sample_features),
-        judge.scaled(material.training_features[rows, :n]),
-        judge.scaled(material.held_out_features),
-        seed=material.seed,
+def _diversity(context: EvaluationContext) -> dict:
+    rows = [context.data.classes.index(name) for name in context.classes]
+    n, judge = context.per_class, context.judge
+    return measure_diversity(
+        context.classes,
+        judge.scaled(context.sample_features),
+        judge.scaled(context.training_features[rows, :n]),
+        judge.scaled(context.held_out_features),
+        seed=context.seed,
     )
 
 
-def _seams(material: Material) -> dict:
+def _seams(context: EvaluationContext) -> dict:
     tiles = draw_samples(
-        material.pipe,
-        material.classes,
+        context.pipe,
+        context.classes,
         TILES,
-        size=material.size,
-        seed=material.seed,
-        steps=material.steps,
+        size=context.size,
+        seed=context.seed,
+        steps=context.steps,
         tileable=True,
-        progress=material.progress,
+        progress=context.progress,
         desc="sampling tiles",
     )
-    return seams(tiles.flatten(0, 1), seed=material.seed)
+    return measure_seams(tiles.flatten(0, 1), seed=context.seed)
 
 
-def _speed(material: Material) -> dict:
-    return speed(material.pipe, material.classes[0], progress=material.progress)
+def _speed(context: EvaluationContext) -> dict:
+    return measure_speed(context.pipe, context.classes[0], progress=context.progress)
 
 
-# in the order in which they run; few_steps is by far the slowest
-PARTS: dict[str, Callable[[Material], dict]] = {
+# In the order of execution; few_steps is by far the slowest.
+PARTS: dict[str, Callable[[EvaluationContext], dict]] = {
     "speed": _speed,
     "classifier": _classifier,
     "memorisation": _memorisation,
     "diversity": _diversity,
     "seams": _seams,
-    "paths": paths,
-    "unseen": never_seen,
-    "few_steps": few_steps,
+    "paths": measure_paths,
+    "unseen": measure_unseen,
+    "few_steps": measure_few_steps,
 }
 
 
@@ -111,28 +111,28 @@ def evaluate(
     ----------
     pipe : Pipeline
     data : TextureFolder
-        The images that it was trained on, cut in the same way, with a held-out part. Classes that the pipe
-        was not trained on are used as textures never seen.
+        The images of the training, with the same crop size, image size and a held-out part. Classes that
+        the checkpoint was not trained on serve as unseen textures.
     per_class : int
-        Samples of each class, 2 to 48.
+        Samples per class, 2 to 48.
     steps : int
-        Of the default sampler.
+        Steps of the default sampler.
     seed : int
-        Of samples and crops; the same seed gives the same figures, but for the timings.
+        Seed of samples and crops; the same seed gives the same figures, except for timings.
     parts : sequence of str, optional
-        Some of `PARTS`; by default all, in that order.
+        Names of `PARTS`; by default all. They run in the order of `PARTS`.
     progress : callable, optional
-        Wraps what is iterated over, called as `tqdm` is: `progress(items, desc=...)`.
+        Wraps iterables; called like `tqdm`: `progress(items, desc=...)`.
     features : callable, optional
-        Images (N, 3, H, W) in [-1, 1] to features (N, F); by default `EfficientNetFeatures`.
+        Maps images (N, 3, H, W) in [-1, 1] to features (N, F); by default `EfficientNetFeatures`.
     reference : (classes, each)
-        How many classes, at least 1, and samples of each, at least 2, the part "few_steps" compares.
+        Number of classes (at least 1) and of samples per class (at least 2) of the part "few_steps".
 
     Returns
     -------
     dict
-        For JSON: what was measured, on which machine, and `parts`, by name a dict of figures, of `checks`
-        (see `Check`) and of `seconds`; `passed` is whether every check did.
+        A dict for JSON: the settings, the machine, the checkpoint, and `parts`. `parts` maps each name to a
+        dict of figures, `checks` (see `Check`) and `seconds`. `passed` is whether all checks passed.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def evaluate(
         raise ValueError(f"seed={seed} must not be negative")
     if reference[0] < 1 or reference[1] < 2:
         raise ValueError(f"reference={reference} must be at least 1 class and at least 2 samples of each")
-    _refuse_other_data(pipe, data)
+    _check_data(pipe, data)
     if features is None:
         if set(chosen) - {"speed", "memorisation", "seams", "paths"}:
             from fgsd.evaluation.features import EfficientNetFeatures
@@ -162,7 +162,7 @@ def evaluate(
             features = EfficientNetFeatures()
         else:
             features = _unused
-    material = Material(
+    context = EvaluationContext(
         pipe,
         data,
         features,
@@ -176,7 +176,7 @@ def evaluate(
         "seed": seed,
         "steps": steps,
         "per_class": per_class,
-        "classes": len(material.classes),
+        "classes": len(context.classes),
         "machine": machine(pipe.device),
         "checkpoint": checkpoint_facts(pipe),
         "data": {"folder": Path(data.folder).name, "classes": len(data.classes), **asdict(data.config)},
@@ -185,7 +185,7 @@ def evaluate(
     for part in PARTS:
         if part in chosen:
             began = time.perf_counter()
-            figures = PARTS[part](material)
+            figures = PARTS[part](context)
             results["parts"][part] = figures | {
                 "seconds": round(time.perf_counter() - began, 2),
                 "load": load(),
@@ -195,9 +195,9 @@ def evaluate(
 
 
 def combine(previous: dict, results: dict) -> dict:
-    """Results in which the parts measured now replace those of `previous`, whose other parts are kept.
+    """Merge new results into previous ones: new parts replace old ones, other old parts are kept.
 
-    Nothing is kept of a measurement with other settings, of another checkpoint or on another machine.
+    Returns only the new results if the settings, the checkpoint or the machine differ.
     """
     facts = results.keys() - {"parts", "passed"}
     if any(previous.get(name) != results[name] for name in facts):
@@ -212,7 +212,7 @@ def _all_passed(results: dict) -> bool:
 
 
 def load() -> float | None:
-    """How many processes wanted to run, over the last minute; None where the system does not tell."""
+    """The system's load average over the last minute; None on systems without one."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
@@ -220,12 +220,12 @@ def _unused(x):
     raise RuntimeError("none of the chosen parts needs features")
 
 
-def _refuse_other_data(pipe: Pipeline, data: TextureFolder) -> None:
-    """Figures on crops of another size or scale than those of the training would mean nothing."""
+def _check_data(pipe: Pipeline, data: TextureFolder) -> None:
+    """Raise `ValueError` unless the data has the crop size and scale of the training, and common classes."""
     for name in ("patch_size", "image_size"):
-        mine, theirs = getattr(data.config, name), getattr(pipe.info, name)
-        if mine != theirs:
-            raise ValueError(f"the data has {name}={mine}, the checkpoint was trained with {name}={theirs}")
+        given, trained = getattr(data.config, name), getattr(pipe.info, name)
+        if given != trained:
+            raise ValueError(f"the data has {name}={given}, the checkpoint was trained with {name}={trained}")
     if data.config.test_share == 0:
         raise ValueError("the data has test_share=0; evaluation needs a held-out part, such as 1/3")
     if not set(data.classes) & set(pipe.classes):
@@ -236,7 +236,7 @@ def _refuse_other_data(pipe: Pipeline, data: TextureFolder) -> None:
 
 
 def machine(device: torch.device | str) -> dict:
-    """What the figures were measured on."""
+    """Hardware and software of the measurement."""
     device = torch.device(device)
     facts = {
         "cpu": _cpu_name(),
@@ -258,12 +258,12 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
-        pass  # not Linux
+        pass  # no /proc outside Linux
     return platform.processor() or platform.machine()
 
 
 def checkpoint_facts(pipe: Pipeline | Checkpoint) -> dict:
-    """What was measured."""
+    """Size, dimension, network and training of a checkpoint, without its attribution."""
     info = asdict(pipe.info)
     info.pop("attribution")
     return {

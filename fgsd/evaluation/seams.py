@@ -1,10 +1,10 @@
-"""Do tileable samples continue across the border as they do inside?
+"""Are tileable samples continuous across the border?
 
-A network that wraps round treats every place alike (to its coarsest grid), so the jump from the last
-column to the first is one draw from the same distribution as the jumps inside: for an ideal tile the ratio
-to the median inner jump scatters around 1, and half of the tiles lie at or below. What is checked is
-therefore the median ratio over many tiles, and "no larger than" means not above 1 beyond its own sampling
-error. A sample that does not tile is several times above.
+A network with circular padding treats all positions alike (up to its coarsest grid). The jump from the last
+column to the first then has the same distribution as the jumps inside: for an ideal tile, its ratio to the
+median inner jump scatters around 1, and half of the tiles are at or below 1. The check therefore uses the
+median ratio over many tiles and passes unless the whole 95 % interval is above 1. A sample that does not tile
+has a ratio of several times 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TARGET = 1.0
 
 
 def seam_ratios(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Jump across the border in units of the median jump between inner neighbours.
+    """Ratio of the jump across the border to the median jump between inner neighbours.
 
     A jump is the mean absolute difference of two neighbouring rows or columns.
 
@@ -29,7 +29,12 @@ def seam_ratios(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     rows, columns : arrays of shape (N,)
-        From the last row to the first, and from the last column to the first.
+        Ratios of the jump from the last row to the first, and from the last column to the first.
+
+    Raises
+    ------
+    ValueError
+        If the images are smaller than 3 x 3 pixels.
     """
     if min(x.shape[-2:]) < 3:
         raise ValueError(f"images of {tuple(x.shape[-2:])} pixels have no inner neighbours; at least 3 x 3")
@@ -39,14 +44,14 @@ def seam_ratios(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
 def _ratio(x: Tensor) -> np.ndarray:
     inner = (x[:, :, 1:] - x[:, :, :-1]).abs().mean(dim=(1, 3)).numpy()  # (N, H - 1)
     border = (x[:, :, 0] - x[:, :, -1]).abs().mean(dim=(1, 2)).numpy()  # (N,)
-    tiny = 1e-6  # a flat image has no jumps at all: ratio 1
+    tiny = 1e-6  # gives a flat image, which has no jumps, the ratio 1
     return (border + tiny) / (np.median(inner, axis=1) + tiny)
 
 
-def seams(tiles: Tensor, *, seed: int = 0) -> dict:
-    """Border jumps of tileable samples (N, 3, H, W)."""
+def measure_seams(tiles: Tensor, *, seed: int = 0) -> dict:
+    """Measure border jumps of tileable samples (N, 3, H, W); `seed` is that of the bootstrap."""
     both = np.stack(seam_ratios(tiles), axis=1)  # (N, 2)
-    low, high = bootstrap_interval(lambda picked: np.median(both[picked]), len(both), seed=seed)
+    low, high = bootstrap_interval(lambda rows: np.median(both[rows]), len(both), seed=seed)
     median = float(np.median(both))
     figure = check(
         "border jump / median inner jump, to sampling error", median, at_most=TARGET, interval=(low, high)

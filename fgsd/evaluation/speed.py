@@ -1,4 +1,4 @@
-"""What guidance costs, and how long a sample takes."""
+"""Cost of guidance, and time of a sample."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import torch
 from fgsd.evaluation.checks import check
 from fgsd.pipeline import Pipeline
 
-COST_TARGET = 1.10  # a guided step in units of an unguided one
-SECONDS_TARGET = 0.3  # for a sample of 64 pixels and 16 steps, batch of one
+COST_TARGET = 1.10  # time of a guided step / of an unguided one
+SECONDS_TARGET = 0.3  # of one sample of 64 pixels and 16 steps
 SIZE = 64  # pixels
 STEPS = 16
 
 
-def _timed(pipe: Pipeline, action) -> float:
+def _seconds_of(pipe: Pipeline, action) -> float:
+    """Seconds that a call takes, GPU work included."""
     if pipe.device.type == "cuda":
         torch.cuda.synchronize(pipe.device)
     began = time.perf_counter()
@@ -29,11 +30,10 @@ def _timed(pipe: Pipeline, action) -> float:
 def step_costs(
     pipe: Pipeline, name: str, *, runs: int, n: int = 1, size: int = SIZE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of guided and of unguided steps, taken by turns in one run.
+    """Seconds of guided and of unguided steps, timed alternately in one run.
 
-    Two samplings of the same size go on side by side, a step of the one, a step of the other, so that a
-    pair meets the same load of the machine; which is first alternates from pair to pair. The first run
-    warms up and is not counted.
+    Two samplings of the same size advance in turn, one step each, so that both steps of a pair meet the same
+    load of the machine. The order alternates between pairs. The first run is a warm-up and is not counted.
 
     Returns
     -------
@@ -49,24 +49,33 @@ def step_costs(
             order = ("guided", "unguided") if k % 2 == run % 2 else ("unguided", "guided")
             for kind in order:
                 stream = streams[kind]
-                taken = _timed(pipe, lambda stream=stream: next(stream))
+                elapsed = _seconds_of(pipe, lambda stream=stream: next(stream))
                 if run > 0:
-                    seconds[kind].append(taken)
+                    seconds[kind].append(elapsed)
     return np.array(seconds["guided"]), np.array(seconds["unguided"])
 
 
-def speed(pipe: Pipeline, name: str, *, runs: int = 12, size: int = SIZE, progress=None) -> dict:
-    """Cost of guidance by step, and seconds of one sample of a class, with a batch of one.
+def measure_speed(pipe: Pipeline, name: str, *, runs: int = 12, size: int = SIZE, progress=None) -> dict:
+    """Measure the cost of guidance per step, and the seconds of one sample of class `name`; batch size 1.
 
-    Medians are checked: what else runs on the machine at times makes single steps late.
+    The checks use medians, because other processes on the machine delay single steps.
+
+    Parameters
+    ----------
+    runs : int
+        Timed samplings, after one that warms up.
+    size : int
+        Side of a sample in pixels.
+    progress : callable, optional
+        Wraps the loop over samples; called like `tqdm`.
     """
     guided, unguided = step_costs(pipe, name, runs=runs, size=size)
     samples = []
     for seed in progress(range(runs + 1), desc="timing samples") if progress else range(runs + 1):
         samples.append(
-            _timed(pipe, lambda seed=seed: pipe.sample(name, n=1, steps=STEPS, size=size, seed=seed))
+            _seconds_of(pipe, lambda seed=seed: pipe.sample(name, n=1, steps=STEPS, size=size, seed=seed))
         )
-    samples = samples[1:]  # the first one warms up
+    samples = samples[1:]  # the first is a warm-up
     return {
         "pairs": len(guided),
         "milliseconds_guided": float(1000 * np.median(guided)),

@@ -1,4 +1,4 @@
-"""A texture never seen in training: does its own centroid bring samples of it?"""
+"""Does the centroid of a texture that was not in the training data give samples of that texture?"""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import numpy as np
 
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge
-from fgsd.evaluation.material import Material, draw_samples
+from fgsd.evaluation.context import EvaluationContext, draw_samples
 
-TARGET = 1.0  # of the unseen textures
+TARGET = 1.0  # share of the unseen textures
 
 
 def nearest_images(judge: Judge, training: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Name (...) of the real image whose mean features are nearest to features (..., F).
+    """Names (...) of the real images whose mean features are nearest to features (..., F).
 
-    Distances are Euclidean, each feature in units of its standard deviation within an image.
+    Distances are Euclidean, with each feature divided by its standard deviation within an image.
 
     Parameters
     ----------
+    judge : Judge
+        Gives the class names.
     training : array of shape (C, n, F)
-        Features of crops of each of the judge's images.
+        Features of crops of each class of `judge`.
     """
     within = np.sqrt(training.var(axis=1).mean(axis=0)) + 1e-6  # (F,)
     means = training.mean(axis=1) / within  # (C, F)
@@ -32,7 +34,7 @@ def nearest_images(judge: Judge, training: np.ndarray, features: np.ndarray) -> 
 
 
 def tally(unseen: Sequence[str], nearest: np.ndarray) -> dict[str, dict]:
-    """How often the nearest real image is the texture itself, and which other comes next.
+    """Count how often the nearest image is the texture itself, and how often the most frequent other.
 
     Parameters
     ----------
@@ -41,64 +43,65 @@ def tally(unseen: Sequence[str], nearest: np.ndarray) -> dict[str, dict]:
 
     Returns
     -------
-    For each name: `own` and `other_most`, counts; `other`, the name of the latter or None; `won`, whether
-    the texture itself is nearest more often than any other.
+    dict
+        For each name: `own`, the count of the texture itself; `other`, the most frequent other name or None,
+        and `other_most`, its count; `won`, whether `own` is larger than `other_most`.
     """
     result = {}
     for name, row in zip(unseen, nearest.tolist(), strict=True):
-        others = Counter(said for said in row if said != name).most_common(1)
+        others = Counter(guess for guess in row if guess != name).most_common(1)
         other, most = others[0] if others else (None, 0)
-        own = row.count(name)
-        result[name] = {"own": own, "other": other, "other_most": most, "won": own > most}
+        hits = row.count(name)
+        result[name] = {"own": hits, "other": other, "other_most": most, "won": hits > most}
     return result
 
 
-def never_seen(material: Material, *, each: int = 16) -> dict:
-    """Samples from the centroids of the classes of the data that the pipe was not trained on.
+def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
+    """Sample from the centroids of those classes of the data that the checkpoint was not trained on.
 
-    Each texture's centroid comes from its whole image. Its samples are compared with all real images, the
-    unseen ones among them: by the mean of their features, which is checked, and by the classifier.
+    The centroid of each texture comes from its whole image. Its samples are compared with all real images,
+    unseen ones included: by the nearest mean of features, which the check uses, and by the classifier.
 
     Parameters
     ----------
     each : int
-        Samples of each texture.
+        Samples per texture.
     """
-    pipe, data = material.pipe, material.data
+    pipe, data = context.pipe, context.data
     unseen = [name for name in data.classes if name not in pipe.classes]
     if not unseen:
         return {
             "note": "the checkpoint was trained on every class of the data; train one on a part of them",
             "checks": [],
         }
-    progress = material.progress
+    progress = context.progress
     centroids = [
-        pipe.centroid_of(data.image(name), seed=material.seed)
+        pipe.centroid_of(data.image(name), seed=context.seed)
         for name in progress(unseen, desc="centroids of unseen textures")
     ]
     x = draw_samples(
         pipe,
         centroids,
         each,
-        size=material.size,
-        seed=material.seed,
-        steps=material.steps,
+        size=context.size,
+        seed=context.seed,
+        steps=context.steps,
         progress=progress,
         desc="sampling unseen textures",
     )
-    features = material.measured(x, "features of unseen textures")
-    found = tally(unseen, nearest_images(material.judge, material.training_features, features))
-    judged = tally(unseen, material.judge.names(features))
+    features = context.features_of(x, "features of unseen textures")
+    by_distance = tally(unseen, nearest_images(context.judge, context.training_features, features))
+    by_classifier = tally(unseen, context.judge.names(features))
     return {
         "each": each,
-        "textures": found,
-        "by_classifier": judged,
-        "share_own": float(np.mean([f["own"] for f in found.values()]) / each),
-        "won_by_classifier": float(np.mean([f["won"] for f in judged.values()])),
+        "textures": by_distance,
+        "by_classifier": by_classifier,
+        "share_own": float(np.mean([f["own"] for f in by_distance.values()]) / each),
+        "won_by_classifier": float(np.mean([f["won"] for f in by_classifier.values()])),
         "checks": [
             check(
                 f"unseen textures ({len(unseen)}) nearest to themselves",
-                float(np.mean([f["won"] for f in found.values()])),
+                float(np.mean([f["won"] for f in by_distance.values()])),
                 at_least=TARGET,
             )
         ],

@@ -1,1 +1,1 @@
-"""Does it sample the conditional density, and better than labels? What `fgsd report` measures and shows."""
+"""`fgsd report`: does feature guidance sample the conditional density, and better than labels do?"""

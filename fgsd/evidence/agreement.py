@@ -1,28 +1,35 @@
-"""Does one distance between classes follow another?"""
+"""How well one distance between classes predicts another."""
 
 from __future__ import annotations
+
+from typing import TypedDict
 
 import numpy as np
 
 from fgsd.evaluation.checks import bootstrap_interval
 
-MIN_TEXTURES = 16  # classes that an interval is given for
+MIN_CLASSES = 16  # for a bootstrap interval over classes
+DRAWS = 500  # of the bootstrap
 
 
-def follows(distances: np.ndarray, divergences: np.ndarray) -> dict[str, float]:
-    """How well squared distances tell divergences, over pairs of classes.
+class Agreement(TypedDict):
+    """How well squared distances d^2 predict divergences."""
+
+    pearson: float  # correlation of logarithms
+    spearman: float  # rank correlation
+    slope: float  # of the least-squares line through the logarithms; 1 if the two are proportional
+    low: float  # the best constant c in c d^2 <= divergence
+    high: float  # the best constant C in divergence <= C d^2
+    ratio: float  # C / c
+    ratio_95: float  # C / c without the 2.5 % of pairs at either end
+
+
+def agreement(distances: np.ndarray, divergences: np.ndarray) -> Agreement:
+    """How well squared distances predict divergences, over pairs of classes.
 
     Parameters
     ----------
     distances, divergences : arrays of shape (P,), positive, P at least 3
-
-    Returns
-    -------
-    dict
-        `pearson`: correlation of logarithms; `spearman`: of ranks; `slope`: of the least-squares line in
-        logarithms, 1 for proportional ones; `low`, `high`: the best constants c and C in
-        c d^2 <= divergence <= C d^2; `ratio`: C / c; `ratio_95`: the same without the 2.5 % of pairs at
-        either end.
     """
     x, y = np.log(distances), np.log(divergences)
     constants = np.sort(divergences / distances)
@@ -38,11 +45,13 @@ def follows(distances: np.ndarray, divergences: np.ndarray) -> dict[str, float]:
     }
 
 
-def intervals(distances: np.ndarray, divergences: np.ndarray, *, seed: int = 0) -> dict:
-    """95 % intervals of `pearson` and `spearman` of `follows`, when classes are drawn anew.
+def correlation_intervals(
+    distances: np.ndarray, divergences: np.ndarray, *, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of `pearson` and `spearman` of `agreement`, by resampling classes.
 
-    Pairs that share a class are alike, so classes are what varies; a class drawn twice makes no pair with
-    itself.
+    Pairs that share a class are not independent, so the bootstrap draws classes. A class that is drawn twice
+    makes no pair with itself.
 
     Parameters
     ----------
@@ -50,41 +59,43 @@ def intervals(distances: np.ndarray, divergences: np.ndarray, *, seed: int = 0) 
 
     Returns
     -------
-    dict of (low, high); empty if there are fewer than 16 classes
+    dict of (low, high); empty if there are fewer than `MIN_CLASSES` classes
     """
-    if len(distances) < MIN_TEXTURES:
+    count = len(distances)
+    if count < MIN_CLASSES:
         return {}
-    upper = np.triu_indices(len(distances), 1)
+    first, second = np.triu_indices(count, 1)
 
-    def drawn(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        one, other = rows[upper[0]], rows[upper[1]]
+    def resampled(classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        one, other = classes[first], classes[second]
         differ = one != other
         return distances[one, other][differ], divergences[one, other][differ]
 
-    def of_logs(rows: np.ndarray) -> float:
-        return correlation(*(np.log(values) for values in drawn(rows)))
+    def pearson(classes: np.ndarray) -> float:
+        x, y = resampled(classes)
+        return correlation(np.log(x), np.log(y))
 
-    def of_ranks(rows: np.ndarray) -> float:
-        return correlation(*(ranks(values) for values in drawn(rows)))
+    def spearman(classes: np.ndarray) -> float:
+        x, y = resampled(classes)
+        return correlation(ranks(x), ranks(y))
 
-    options = {"seed": seed, "draws": 500}
     return {
-        "pearson": bootstrap_interval(of_logs, len(distances), **options),
-        "spearman": bootstrap_interval(of_ranks, len(distances), **options),
+        "pearson": bootstrap_interval(pearson, count, seed=seed, draws=DRAWS),
+        "spearman": bootstrap_interval(spearman, count, seed=seed, draws=DRAWS),
     }
 
 
-def nearest_agree(distances: np.ndarray, divergences: np.ndarray, *, among: int = 3) -> float:
-    """Share of classes whose nearest other class by distance is among the nearest few by divergence.
+def nearest_agreement(distances: np.ndarray, divergences: np.ndarray, *, among: int = 3) -> float:
+    """Share of classes whose nearest class by distance is one of the `among` nearest by divergence.
 
     Parameters
     ----------
     distances, divergences : symmetric arrays of shape (C, C)
     """
-    away = np.diag(np.full(len(distances), np.inf))
-    nearest = (distances + away).argmin(axis=1)
-    few = (divergences + away).argsort(axis=1)[:, :among]
-    return float((few == nearest[:, None]).any(axis=1).mean())
+    exclude_self = np.diag(np.full(len(distances), np.inf))
+    nearest = (distances + exclude_self).argmin(axis=1)
+    candidates = (divergences + exclude_self).argsort(axis=1)[:, :among]
+    return float((candidates == nearest[:, None]).any(axis=1).mean())
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -95,7 +106,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's; 0 if one of the two does not vary."""
+    """Pearson's correlation; 0 if one of the two is constant."""
     if x.std() < 1e-12 or y.std() < 1e-12:
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])

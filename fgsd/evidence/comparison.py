@@ -1,7 +1,8 @@
-"""Methods of sampling textures, and the figures of their samples, seed by seed."""
+"""The methods of sampling textures that are compared, and the figures of their samples for each seed."""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,20 +13,21 @@ import torch
 
 from fgsd.data import TextureFolder
 from fgsd.evaluation.checks import check
-from fgsd.evidence.figures import over_seeds
+from fgsd.evidence.figures import mean_over_seeds
 from fgsd.evidence.methods import Trained
-from fgsd.evidence.reference_metrics import Yardstick
-from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.reference_metrics import ReferenceMetrics
+from fgsd.evidence.report_context import ReportContext
 
-SEEDS, EACH, STEPS, FEW_STEPS = 3, 4, 16, 8  # samples are EACH of every class, for each seed
-STRENGTHS = (1.25, 1.5)  # of matching beyond the centroid: our counterpart of a weight, at no cost
-SHIPPED_CROPS = 24  # of each class, that the shipped network is held against
+SEEDS, EACH, STEPS, FEW_STEPS = 3, 4, 16, 8  # EACH samples of every class, for each seed
+STRENGTHS = (1.25, 1.5)  # of feature matching beyond the centroid: like a CFG weight, at no extra evaluation
+SHIPPED_CROPS = 24  # reference crops of each class, for the shipped network
 HELD_OUT, TRAINING = "held-out crops", "other training crops"
-Runs = dict[str, list[dict[str, float]]]  # of each line, the figures of each seed
+Figures = dict[str, float]
+Runs = dict[str, list[Figures]]  # by row of the table, the figures of each seed
 
 
 @dataclass(frozen=True)
-class Line:
+class Contender:
     """A method with its number of steps: a row of the tables."""
 
     name: str
@@ -34,130 +36,139 @@ class Line:
 
     @property
     def evaluations(self) -> int:
+        """Network evaluations for each image."""
         return self.steps * self.method.evaluations
 
 
 @dataclass(frozen=True)
-class Lines:
-    """What is compared. The first of `ours` is the method as it is, the first of `labels` has weight 1."""
+class Contenders:
+    """All methods that are compared."""
 
-    ours: list[Line]  # by strength
-    labels: list[Line]  # by weight
-    few: list[Line]  # classifier-free guidance by weight, at our number of evaluations
-    unguided: Line
-    variants: list[Line]  # of ours, see `Workbench.variants`
+    ours: list[Contender]  # by strength; the first has strength 1
+    labels: list[Contender]  # by weight of classifier-free guidance; the first has weight 1
+    few_steps: list[Contender]  # classifier-free guidance by weight, with as many evaluations as ours
+    unguided: Contender
+    variants: list[Contender]  # of ours, see `ReportContext.variants`
 
     @classmethod
-    def of(cls, bench: Workbench) -> Lines:
-        features, *labels = bench.methods()
+    def of(cls, context: ReportContext) -> Contenders:
+        features, *labels = context.methods()
         stronger = [replace(features, name=f"features, strength {s:g}", strength=s) for s in STRENGTHS]
-        unguided = Trained("unguided", bench.checkpoint("unconditional"), unguided=True)
+        unguided = Trained("unguided", context.checkpoint("unconditional"), unguided=True)
         return cls(
-            [Line(m.name, m) for m in (features, *stronger)],
-            [Line(m.name, m) for m in labels],
-            [Line(f"{m.name}, {FEW_STEPS} steps", m, FEW_STEPS) for m in labels[1:]],
-            Line("unguided", unguided),
-            [Line(m.name, m) for m in bench.variants()],
+            [Contender(m.name, m) for m in (features, *stronger)],
+            [Contender(m.name, m) for m in labels],
+            [Contender(f"{m.name}, {FEW_STEPS} steps", m, FEW_STEPS) for m in labels[1:]],
+            Contender("unguided", unguided),
+            [Contender(m.name, m) for m in context.variants()],
         )
 
     @property
-    def guided(self) -> list[Line]:
-        return [*self.ours, *self.labels, *self.few]
+    def guided(self) -> list[Contender]:
+        """Those that compete for the best figures."""
+        return [*self.ours, *self.labels, *self.few_steps]
 
     @property
-    def all(self) -> list[Line]:
+    def all(self) -> list[Contender]:
         return [*self.guided, *self.variants, self.unguided]
 
 
-def first_seeds(first: int, images: int) -> list[int]:
-    """Of runs that share no image's seed."""
-    return [first + k * images for k in range(SEEDS)]
+def first_seeds(first: int, images: int) -> range:
+    """The first seed of each of `SEEDS` runs of `images` images, so that no two images share a seed."""
+    return range(first, first + SEEDS * images, images)
 
 
-def sample_runs(bench: Workbench, line: Line, *, part: str) -> list[dict[str, float]]:
-    """Figures of samples for each of `SEEDS` seeds; see `Yardstick.figures`."""
-    eye, each = torch.eye(len(bench.classes)), bench.some(EACH)
+def sample_runs(context: ReportContext, contender: Contender, *, part: str) -> list[Figures]:
+    """Figures of samples for each of `SEEDS` seeds; see `ReferenceMetrics.figures`."""
+    eye, each = torch.eye(len(context.classes)), context.scaled(EACH)
 
-    def measure(seed: int) -> dict[str, float]:
-        x = line.method.sample(eye, each, size=bench.yardstick.size, steps=line.steps, seed=seed)
-        return bench.yardstick.figures(x)
+    def measure(seed: int) -> Figures:
+        size = context.reference.size
+        x = contender.method.sample(eye, each, size=size, steps=contender.steps, seed=seed)
+        return context.reference.figures(x)
 
     return [
-        bench.units.get(f"{part}: {line.name}, {seed}", lambda seed=seed: measure(seed))
-        for seed in first_seeds(bench.seed, len(eye) * each)
+        context.cache.get(f"{part}: {contender.name}, {seed}", functools.partial(measure, seed))
+        for seed in first_seeds(context.seed, len(eye) * each)
     ]
 
 
-def real_runs(bench: Workbench, *, split: str, part: str) -> list[dict[str, float]]:
-    """The same of as many real crops: of "test", which no network saw, or of other ones of "train"."""
+def real_runs(context: ReportContext, *, split: str, part: str) -> list[Figures]:
+    """Figures of as many real crops: from "test", which no network saw, or other ones from "train"."""
 
-    def measure(seed: int) -> dict[str, float]:
-        return bench.yardstick.figures(bench.yardstick.real(bench.some(EACH), split=split, seed=seed))
+    def measure(seed: int) -> Figures:
+        crops = context.reference.real_crops(context.scaled(EACH), split=split, seed=seed)
+        return context.reference.figures(crops)
 
-    seeds = range(bench.seed + 1, bench.seed + 1 + SEEDS)  # not that of the yardstick's own crops
+    seeds = range(context.seed + 1, context.seed + 1 + SEEDS)  # not the seed of the reference crops
     return [
-        bench.units.get(f"{part}: real, {split}, {seed}", lambda seed=seed: measure(seed)) for seed in seeds
+        context.cache.get(f"{part}: real, {split}, {seed}", functools.partial(measure, seed))
+        for seed in seeds
     ]
 
 
-def shipped_runs(bench: Workbench) -> Runs:
-    """The same of the shipped network, by crops of its own size and a judge of these; of one seed."""
-    checkpoint = bench.shipped_checkpoint()
+def shipped_runs(context: ReportContext) -> Runs:
+    """Figures of the shipped network for one seed, against reference crops of its own size."""
+    checkpoint = context.shipped_checkpoint()
     if checkpoint is None:
         return {}
-    each, size = bench.some(EACH), checkpoint.info.patch_size
+    each, size = context.scaled(EACH), checkpoint.info.patch_size
 
-    def measure() -> dict[str, dict[str, float]]:
-        data = TextureFolder(bench.textures, checkpoint.info.data)
-        classes, crops = checkpoint.table.classes, bench.some(SHIPPED_CROPS, 8)
-        yardstick = Yardstick(data, classes, bench.features, crops=crops, seed=bench.seed)
-        x = Trained("", checkpoint).sample(
-            torch.eye(len(classes)), each, size=size, steps=STEPS, seed=bench.seed
+    def measure() -> dict[str, Figures]:
+        data = TextureFolder(context.textures, checkpoint.info.data)
+        classes, crops = checkpoint.table.classes, context.scaled(SHIPPED_CROPS, at_least=8)
+        reference = ReferenceMetrics(
+            data, classes, context.features, crops_per_class=crops, seed=context.seed
         )
-        real = yardstick.real(each, split="test", seed=bench.seed + 1)
-        return {"samples": yardstick.figures(x), "real": yardstick.figures(real)}
+        x = Trained("", checkpoint).sample(
+            torch.eye(len(classes)), each, size=size, steps=STEPS, seed=context.seed
+        )
+        real = reference.real_crops(each, split="test", seed=context.seed + 1)
+        return {"samples": reference.figures(x), "real": reference.figures(real)}
 
-    found = bench.units.get("textures: shipped network", measure)
+    figures = context.cache.get("textures: shipped network", measure)
     runs = {
-        f"shipped network, {size} px": [found["samples"]],
-        f"{HELD_OUT}, {size} px": [found["real"]],
+        f"shipped network, {size} px": [figures["samples"]],
+        f"{HELD_OUT}, {size} px": [figures["real"]],
     }
-    return related(runs, [found["real"]])
+    return relative_to_ceiling(runs, [figures["real"]])
 
 
-def related(runs: Runs, ceiling: Sequence[dict[str, float]]) -> Runs:
-    """With `of_ceiling` in every run, its accuracy over that of held-out crops."""
+def relative_to_ceiling(runs: Runs, ceiling: Sequence[Figures]) -> Runs:
+    """The runs with `of_ceiling` added: accuracy over the mean accuracy of held-out crops."""
     highest = max(float(np.mean([one["accuracy"] for one in ceiling])), 1e-9)
     return {
         name: [one | {"of_ceiling": one["accuracy"] / highest} for one in many] for name, many in runs.items()
     }
 
 
-def seconds_an_image(
-    lines: Sequence[Line], *, size: int, images: int, seed: int, rounds: int = 5
+def seconds_per_image(
+    contenders: Sequence[Contender], *, size: int, images: int, seed: int, rounds: int = 5
 ) -> dict[str, float]:
-    """Median over rounds, in each of which every line samples one batch, so that whatever else the machine
-    does meets all of them alike; one more round warms up."""
-    spent: dict[str, list[float]] = {line.name: [] for line in lines}
+    """Median time over `rounds`, after one round of warm-up.
+
+    In a round every method samples one batch, so that other load on the machine affects all methods alike.
+    """
+    times: dict[str, list[float]] = {one.name: [] for one in contenders}
     for _ in range(rounds + 1):
-        for line in lines:
-            classes = len(line.method.checkpoint.table.classes)
-            asked = torch.eye(classes)[torch.arange(images) % classes]
+        for one in contenders:
+            classes = len(one.method.checkpoint.table.classes)
+            mixtures = torch.eye(classes)[torch.arange(images) % classes]
             began = time.perf_counter()
-            line.method.sample(asked, 1, size=size, steps=line.steps, seed=seed)
-            spent[line.name].append((time.perf_counter() - began) / images)
-    return {name: float(np.median(times[1:])) for name, times in spent.items()}
+            one.method.sample(mixtures, 1, size=size, steps=one.steps, seed=seed)
+            times[one.name].append((time.perf_counter() - began) / images)
+    return {name: float(np.median(seconds[1:])) for name, seconds in times.items()}
 
 
 def best_on_curve(curve: Sequence[tuple[float, float]], accuracy: float) -> float:
-    """The largest value on a curve where its accuracy is at least the one given.
+    """The largest value on a curve among its points of at least the given accuracy.
 
     Parameters
     ----------
     curve : sequence of (accuracy, value)
         Joined by straight lines.
     accuracy : float
-        If the curve never reaches it, its most accurate point counts.
+        If the curve never reaches it, the value of its most accurate point is returned.
     """
     reached = [value for at, value in curve if at >= accuracy]
     if not reached:
@@ -168,12 +179,15 @@ def best_on_curve(curve: Sequence[tuple[float, float]], accuracy: float) -> floa
     return max(reached)
 
 
-def ratios(ours: Sequence[dict], theirs: Sequence[dict], key: str) -> list[float]:
-    """Of a figure, seed by seed."""
+def ratios(ours: Sequence[Figures], theirs: Sequence[Figures], key: str) -> list[float]:
+    """Our figure over theirs, for each seed."""
     return [one[key] / max(other[key], 1e-9) for one, other in zip(ours, theirs, strict=True)]
 
 
-def check_over_seeds(name: str, values: Sequence[float], **target: float) -> dict:
-    """A `check` of the mean of `values` with its interval; `target` is its `at_least` or `at_most`."""
-    value, *interval = over_seeds(values)
-    return check(name, value, interval=tuple(interval) or None, **target)
+def check_over_seeds(
+    name: str, values: Sequence[float], *, at_least: float | None = None, at_most: float | None = None
+) -> dict:
+    """A `check` of the mean of `values`, with its interval over seeds."""
+    value, *bounds = mean_over_seeds(values)
+    interval = (bounds[0], bounds[1]) if bounds else None
+    return check(name, value, at_least=at_least, at_most=at_most, interval=interval)

@@ -1,59 +1,64 @@
-"""A picture for the eye: samples of several methods side by side, class by class, beside real crops."""
+"""A picture of samples of several methods side by side, class by class, beside real crops."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from fgsd.data import to_images
+from fgsd.evidence.figures import Picture
 from fgsd.evidence.methods import Method
-from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.report_context import ReportContext
 from fgsd.sheets import image_grid
 
-CLASSES, EACH, SCALE = 8, 3, 2  # classes, images of each method and class, and how much they are enlarged
+CLASSES, EACH, SCALE = 8, 3, 2  # classes, images of each method and class, and factor of enlargement
 
 
-def texture_picture(bench: Workbench, methods: Sequence[Method], *, steps: int) -> dict:
+def texture_picture(context: ReportContext, methods: Sequence[Method], *, steps: int) -> Picture:
     """Classes evenly over the alphabet: real held-out crops, then samples of each method."""
-    count = min(CLASSES, len(bench.classes))
-    rows = [math.floor((k + 0.5) * len(bench.classes) / count) for k in range(count)]
-    size, asked = bench.yardstick.size, torch.eye(len(bench.classes))[rows]
-    columns = {"real, held out": bench.held_out(EACH)[rows]}
-    for method in bench.progress(methods, desc="samples side by side"):
-        columns[method.name] = method.sample(asked, EACH, size=size, steps=steps, seed=bench.seed)
-    pictures = {name: [to_images(images) for images in many] for name, many in columns.items()}
-    sheet = comparison_sheet([bench.classes[row] for row in rows], pictures)
+    count = min(CLASSES, len(context.classes))
+    rows = [math.floor((k + 0.5) * len(context.classes) / count) for k in range(count)]
+    size, mixtures = context.reference.size, torch.eye(len(context.classes))[rows]
+    columns = {"real, held out": context.real_crops(EACH, split="test")[rows]}
+    for method in context.progress(methods, desc="samples side by side"):
+        columns[method.name] = method.sample(mixtures, EACH, size=size, steps=steps, seed=context.seed)
+    images = {name: [to_images(of_class) for of_class in column] for name, column in columns.items()}
+    sheet = comparison_sheet([context.classes[row] for row in rows], images)
     return {
-        "file": bench.picture("textures-samples", sheet),
+        "file": context.save_picture("textures-samples", sheet),
         "title": "Samples side by side",
         "note": f"{size} x {size} pixels, enlarged {SCALE} times; {steps} steps, and twice as many "
-        "evaluations for classifier-free guidance. Neither chosen nor sorted: the seeds are the first ones, "
-        "the same for every method.",
+        "evaluations for classifier-free guidance. The samples are not selected or sorted: the seeds are the "
+        "first ones, the same for every method.",
     }
 
 
 def comparison_sheet(
-    classes: Sequence[str], columns: dict[str, Sequence[Sequence[Image.Image]]], *, gap: int = 2
+    classes: Sequence[str], columns: Mapping[str, Sequence[Sequence[Image.Image]]], *, gap: int = 2
 ) -> Image.Image:
-    """Classes from top to bottom; in each column, under its name, the images of a method, as many each.
+    """An image with a row for each class and a column for each method, with its name on top.
 
     Parameters
     ----------
     classes : C names
-    columns : dict of name to C sequences of images
-        All images of one size; they are enlarged by `SCALE`.
+    columns : mapping of name to C sequences of images
+        All of the same length, with images of the same size, which are enlarged by `SCALE`.
+
+    Raises
+    ------
+    ValueError
+        If there is no class or no column.
     """
     if not classes or not columns:
-        raise ValueError(
-            f"classes={list(classes)} and columns={list(columns)}: at least one of each is needed"
-        )
+        raise ValueError(f"classes={list(classes)} and columns={list(columns)}: give at least one of each")
     font = ImageFont.load_default(size=13)
     blocks = {
         name: [
-            image_grid([_larger(image) for image in images], columns=len(images), gap=gap) for images in rows
+            image_grid([_enlarged(image) for image in images], columns=len(images), gap=gap)
+            for images in rows
         ]
         for name, rows in columns.items()
     }
@@ -77,5 +82,5 @@ def comparison_sheet(
     return sheet
 
 
-def _larger(image: Image.Image) -> Image.Image:
+def _enlarged(image: Image.Image) -> Image.Image:
     return image.resize((SCALE * image.width, SCALE * image.height), Image.Resampling.BICUBIC)

@@ -1,6 +1,6 @@
-"""Plots of the report as SVG: colours that colour-blind readers can tell apart, and a mark for each series.
+"""Plots of the report as SVG, with colours for colour-blind readers and a different mark for each series.
 
-The same plot always gives the same text, so that a report measured again changes nothing that is the same.
+The same plot always gives the same text, so measuring again changes only the files whose figures change.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ import io
 import re
 from itertools import cycle
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 
-from fgsd.evidence.colour_plane import COLOURS
+from fgsd.evidence.figures import Plot, Series
 
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 INK, QUIET, RULE, PAPER = "#1d1c1a", "#6a6762", "#dedbd5", "#fffefc"
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", (0, (5, 1.5)), (0, (2, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+MARKS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[str | tuple, ...] = ("-", (0, (5, 1.5)), (0, (2, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 SIZE = (6.2, 4.3)  # inches
 STYLE = {
-    "svg.fonttype": "none",  # words stay words: to search, to read aloud, and a quarter of the size
+    "svg.fonttype": "none",  # text, not paths: it can be searched and read aloud, at a quarter of the size
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif"],
     "font.size": 10.5,
@@ -40,16 +42,16 @@ STYLE = {
 }
 
 
-def draw(plot: dict) -> str:
-    """A plot of `fgsd.evidence.figures.plot` as the text of an SVG file.
+def draw_plot(plot: Plot) -> str:
+    """The text of an SVG file.
 
-    Intervals are bands round lines and bars at points; a figure that is None leaves a gap.
+    Intervals are bands around lines and bars at points; a value of None leaves a gap.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    # the salt makes the names inside a file the same each time, and other ones in another plot
+    # the salt makes ids inside a file reproducible, and different from those of other plots on the page
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": plot["name"]}):
         figure = Figure(figsize=SIZE, facecolor=PAPER, layout="constrained")
         FigureCanvasSVG(figure)
@@ -58,29 +60,31 @@ def draw(plot: dict) -> str:
         looks = zip(cycle((*COLOURS, INK)), cycle(MARKS), cycle(DASHES), strict=False)
         for one, look in zip(plot["series"], looks, strict=False):
             _draw_series(axes, one, *look)
-        for x, y, words in plot["labels"]:
+        for x, y, text in plot["labels"]:
             if x is None or y is None:
                 continue
-            axes.annotate(words, (x, y), (4, 4), textcoords="offset points", fontsize=8, color=INK)
-        axes.set(xlabel=fill(plot["x"], 60), ylabel=fill(plot["y"], 44))  # in lines that fit the axes
-        for name in ("x", "y"):
-            if plot[f"log_{name}"]:
-                _logarithmic(axes, name)
+            axes.annotate(str(text), (x, y), (4, 4), textcoords="offset points", fontsize=8, color=INK)
+        axes.set(xlabel=fill(plot["x"], 60), ylabel=fill(plot["y"], 44))  # wrapped to the axes' lengths
+        for name, logarithmic in (("x", plot["log_x"]), ("y", plot["log_y"])):
+            if logarithmic:
+                _set_log_scale(axes, name)
         if len(plot["series"]) > 1:
             figure.legend(loc="outside lower center", ncols=_columns(plot["series"]), fontsize=9)
         buffer = io.StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=nothing)
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=no_metadata)
     return buffer.getvalue()
 
 
-def inline(svg: str, title: str) -> str:
-    """The drawing as part of a page, in whose colours it is; `title` is what it is read aloud as."""
+def inline_svg(svg: str, title: str) -> str:
+    """A drawing as an element of the page, with the page's colour variables; `title` is its label for screen
+    readers."""
     from html import escape
 
-    svg = svg[svg.index("<svg") :]  # no XML declaration inside a page
-    svg = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", svg, flags=re.DOTALL)  # a style would hold for all
-    # matplotlib numbers its groups anew in each drawing; nothing refers to them
+    svg = svg[svg.index("<svg") :]  # HTML allows no XML declaration
+    # a style element would apply to the whole page
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", svg, flags=re.DOTALL)
+    # matplotlib numbers its groups from 1 in each drawing, so ids would clash; nothing refers to them
     svg = re.sub(r'<g id="[\w.]+_\d+">', "<g>", svg)
     names = {INK: "ink", QUIET: "quiet", RULE: "line", PAPER: "raised", COLOURS[0].lower(): "blue"}
     for colour, variable in names.items():
@@ -88,9 +92,9 @@ def inline(svg: str, title: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title, quote=True)}" ', 1)
 
 
-def _draw_series(axes, one: dict, colour: str, mark: str, dashes) -> None:
-    x, y = _numbers(one["x"]), _numbers(one["y"])
-    if one["style"] == "dashes":  # something to compare with
+def _draw_series(axes: Any, one: Series, colour: str, mark: str, dashes: str | tuple) -> None:
+    x, y = _with_gaps(one["x"]), _with_gaps(one["y"])
+    if one["style"] == "dashes":  # a reference line
         axes.plot(x, y, color=QUIET, linestyle=(0, (3, 2)), linewidth=1.3, label=one["name"])
         return
     line = one["style"] == "line"
@@ -102,12 +106,12 @@ def _draw_series(axes, one: dict, colour: str, mark: str, dashes) -> None:
         linestyle=dashes if line else "none",
         linewidth=1.6,
         markersize=5,
-        alpha=1 if line or len(x) < 100 else 0.6,  # so many that they hide each other
+        alpha=1 if line or len(x) < 100 else 0.6,  # many points would hide each other
         label=one["name"],
     )
-    if "low" not in one:
+    if "low" not in one or "high" not in one:
         return
-    low, high = _numbers(one["low"]), _numbers(one["high"])
+    low, high = _with_gaps(one["low"]), _with_gaps(one["high"])
     if line:
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     else:
@@ -115,12 +119,12 @@ def _draw_series(axes, one: dict, colour: str, mark: str, dashes) -> None:
         axes.errorbar(x, y, yerr=bars, fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
 
 
-def _numbers(values: list) -> np.ndarray:
+def _with_gaps(values: list[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], dtype=float)
 
 
-def _logarithmic(axes, name: str) -> None:
-    """A logarithmic axis with plain numbers at its ticks, enough of them to read a value by."""
+def _set_log_scale(axes: Any, name: str) -> None:
+    """Make an axis logarithmic, with plain numbers at its ticks and enough of them to estimate values."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     getattr(axes, f"set_{name}scale")("log")
@@ -137,7 +141,7 @@ def _logarithmic(axes, name: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _columns(all_series: list[dict]) -> int:
-    """Of the legend: as many as the names leave room for."""
+def _columns(all_series: list[Series]) -> int:
+    """Number of columns of the legend that the longest name leaves room for."""
     longest = max(len(one["name"]) for one in all_series)
     return max(1, min(len(all_series), 4, 82 // (longest + 8)))

@@ -1,16 +1,100 @@
-"""What a part of the report hands on: tables, plots and pictures, as plain data for JSON.
+"""Tables, plots and pictures of the report as plain data for JSON.
 
-The page, the README and the plots are all drawn from this data alone.
+The page, the README and the SVG files are drawn from this data alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-Cell = str | int | float | Sequence[float] | None  # text, a number, (value, low, high), or nothing
+Cell = str | int | float | Sequence[float] | None  # text, a number, [value, low, high], or no value
+Values = Sequence[float] | np.ndarray
+
+
+class Table(TypedDict):
+    """See `table`."""
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    best: dict[str, str]
+    compared: list[int]
+
+
+class Series(TypedDict):
+    """See `series`. A coordinate that is not finite becomes None in JSON."""
+
+    name: str
+    style: str
+    x: list[float | None]
+    y: list[float | None]
+    low: NotRequired[list[float | None]]
+    high: NotRequired[list[float | None]]
+
+
+class Plot(TypedDict):
+    """See `plot`."""
+
+    name: str
+    title: str
+    note: str
+    x: str
+    y: str
+    log_x: bool
+    log_y: bool
+    series: list[Series]
+    labels: list[list[float | str | None]]  # x, y, text
+
+
+class Picture(TypedDict):
+    """An image file beside the report."""
+
+    file: str
+    title: str
+    note: str
+
+
+class PartFigures(TypedDict):
+    """What a part of the report measures and shows."""
+
+    title: str
+    question: str
+    answer: str  # one paragraph, made from the figures
+    checks: list[dict[str, Any]]  # see `fgsd.evaluation.checks.check`
+    tables: list[Table]
+    plots: list[Plot]
+    pictures: list[Picture]
+    figures: dict[str, Any]  # every number, for readers of the JSON
+
+
+class PartResults(PartFigures):
+    """A part as the report stores it."""
+
+    networks: list[str]
+    seconds: float  # of this run
+    resumed: bool  # whether an earlier, interrupted run had measured some of it
+    threads: int
+    load: float | None
+
+
+class ReportResults(TypedDict):
+    """The whole report, as in report.json."""
+
+    seed: int
+    size: float
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    textures: dict[str, str]
+    shipped: dict[str, Any] | None
+    networks: dict[str, dict[str, Any]]
+    parts: dict[str, PartResults]
+    skipped: dict[str, list[str]]  # by part, the networks that are missing
+    passed: bool
 
 
 def table(
@@ -20,8 +104,8 @@ def table(
     *,
     note: str = "",
     best: dict[str, str] | None = None,
-    compared: Sequence[int] | None = None,
-) -> dict:
+    compared: Iterable[int] | None = None,
+) -> Table:
     """A table; the first column names the rows.
 
     Parameters
@@ -29,13 +113,18 @@ def table(
     rows : sequence of rows
         A cell (value, low, high) is a figure with its 95 % interval.
     best : dict, optional
-        Of column name to "high" or "low": which figures of the column are the best.
-    compared : sequence of int, optional
+        By column name, "high" or "low": which figures of the column are the best.
+    compared : iterable of int, optional
         Numbers of the rows that compete for the best; by default all.
+
+    Raises
+    ------
+    ValueError
+        If a row does not have one cell for each column.
     """
     for row in rows:
         if len(row) != len(columns):
-            raise ValueError(f"row {list(row)} has {len(row)} cells, there are {len(columns)} columns")
+            raise ValueError(f"row {list(row)} has {len(row)} cells; there are {len(columns)} columns")
     cells = [[list(c) if isinstance(c, (tuple, list)) else c for c in row] for row in rows]
     return {
         "title": title,
@@ -49,24 +138,24 @@ def table(
 
 def series(
     name: str,
-    x: Sequence[float],
-    y: Sequence[float],
+    x: Values,
+    y: Values,
     *,
-    low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None,
+    low: Values | None = None,
+    high: Values | None = None,
     style: str = "line",
-) -> dict:
+) -> Series:
     """One series of a plot: "line" (with a mark at each point), "points" or "dashes"."""
-    found = {"name": name, "style": style, "x": [float(v) for v in x], "y": [float(v) for v in y]}
+    one: Series = {"name": name, "style": style, "x": [float(v) for v in x], "y": [float(v) for v in y]}
     if low is not None and high is not None:
-        found |= {"low": [float(v) for v in low], "high": [float(v) for v in high]}
-    return found
+        one |= {"low": [float(v) for v in low], "high": [float(v) for v in high]}
+    return one
 
 
 def plot(
     name: str,
     title: str,
-    all_series: Sequence[dict],
+    all_series: Sequence[Series],
     *,
     x: str,
     y: str,
@@ -74,8 +163,8 @@ def plot(
     log_y: bool = False,
     note: str = "",
     labels: Sequence[tuple[float, float, str]] = (),
-) -> dict:
-    """A plot of some `series`, drawn to `name`.svg; `labels` are words at places (x, y)."""
+) -> Plot:
+    """A plot of several `series`, drawn to `name`.svg; `labels` are texts at points (x, y)."""
     return {
         "name": name,
         "title": title,
@@ -89,16 +178,16 @@ def plot(
     }
 
 
-def over_seeds(values: Sequence[float]) -> list[float]:
+def mean_over_seeds(values: Sequence[float]) -> list[float]:
     """Mean and its 95 % interval over independent seeds, by Student's t: [value, low, high].
 
-    One value has no interval: it is given alone, as [value].
+    A single value has no interval: the result is [value].
     """
     from scipy.stats import t
 
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    if len(values) < 2:
+    array = np.asarray(values, dtype=float)
+    mean = float(array.mean())
+    if len(array) < 2:
         return [mean]
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+    half = float(t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / math.sqrt(len(array)))
     return [mean, mean - half, mean + half]

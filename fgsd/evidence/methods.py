@@ -1,9 +1,9 @@
-"""The ways of sampling a class that the report compares, behind one face."""
+"""The sampling methods that the report compares, behind one interface."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,64 +12,86 @@ from torch import Tensor
 from fgsd.centroids import Centroid
 from fgsd.checkpoint import Checkpoint
 from fgsd.data import to_images, to_tensor
-from fgsd.evaluation.material import silent
+from fgsd.evaluation.context import silent
 from fgsd.gaussians import GaussianClasses
-from fgsd.guidance import GuidedDenoiser
-from fgsd.model.conditioning import LabelGuidedDenoiser
+from fgsd.guidance import GuidedDenoiser, LabelGuidedDenoiser
 from fgsd.sampling import DenoiserFunction, ImageNoise, SamplingStep, dpm_solver_2m, karras_schedule
 
 PASS_PIXELS = 128 * 32 * 32  # in one pass of the network
 
 
+def to_8_bits(x: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [-1, 1], rounded to 8 bits as image files are."""
+    return torch.stack([to_tensor(image) for image in to_images(x)])
+
+
 class Method(ABC):
-    """A denoiser for every class, and where sampling begins.
+    """A denoiser for every class, and the range of noise levels of its sampling.
 
     Attributes
     ----------
     name : str
-        As tables and legends have it.
-    evaluations : int
-        Of the network, for each image and step.
-    sigma_min, sigma_max : float
-        Noise levels at which sampling ends and begins, in [-1, 1] units.
-    device : torch.device or str
+        Label in tables and legends.
     """
 
     name: str
-    evaluations: int = 1
-    sigma_min: float = 0.02
-    sigma_max: float = 20.0
-    device: torch.device | str = "cpu"
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations for each image and step."""
+        return 1
+
+    @property
+    def sigma_min(self) -> float:
+        """Noise level at which sampling ends, in [-1, 1] units."""
+        return 0.02
+
+    @property
+    def sigma_max(self) -> float:
+        """Noise level at which sampling begins, in [-1, 1] units."""
+        return 20.0
+
+    @property
+    def device(self) -> torch.device | str:
+        return "cpu"
 
     @abstractmethod
     def denoiser(self, mixtures: Tensor, *, tileable: bool = False) -> DenoiserFunction:
-        """`denoised, phi = denoiser(x, sigma)` for weights over classes (C,), (1, C) or (B, C).
+        """`denoised, phi = denoiser(x, sigma)` for class weights (C,), (1, C) or (B, C).
 
-        A row of the identity is a class. A mixture is one of centroids, or of label embeddings.
+        A row of the identity matrix selects one class. A mixture interpolates centroids or label embeddings.
         """
 
     @abstractmethod
-    def colours(self, mixtures: Tensor) -> Tensor:
-        """Mean colour (B, 3) of what is asked for, at which sampling begins (see `Centroid.colour`).
+    def mean_colours(self, mixtures: Tensor) -> Tensor:
+        """Mean colours (B, 3) at which sampling begins (see `Centroid.colour`), for class weights (B, C).
 
-        Every method begins there, so that none knows more than another.
+        Every method begins at the mean colour of the class, so that none has an advantage.
         """
 
     def steps(
-        self, mixtures: Tensor, seeds: list[int], *, size: int, steps: int, tileable: bool = False
+        self, mixtures: Tensor, seeds: Sequence[int], *, size: int, steps: int, tileable: bool = False
     ) -> Iterator[SamplingStep]:
         """Sample one image for each row of `mixtures` (B, C), by DPM-Solver++ (2M).
 
         Parameters
         ----------
-        seeds : list of B ints
+        seeds : B ints
         size : int
             Side of the images, in pixels.
         """
         sigmas = karras_schedule(steps, sigma_min=self.sigma_min, sigma_max=self.sigma_max)
         noise = ImageNoise(seeds, (3, size, size), self.device)
-        x = sigmas[0].item() * noise() + self.colours(mixtures)[:, :, None, None].to(self.device)
+        x = sigmas[0].item() * noise() + self.mean_colours(mixtures)[:, :, None, None].to(self.device)
         return dpm_solver_2m(self.denoiser(mixtures, tileable=tileable), x, sigmas, noise=noise)
+
+    def images(
+        self, mixtures: Tensor, seeds: Sequence[int], *, size: int, steps: int, tileable: bool = False
+    ) -> Tensor:
+        """The images (B, 3, size, size) after the last of `steps`, float32, on the CPU."""
+        for step in self.steps(mixtures, seeds, size=size, steps=steps, tileable=tileable):
+            last = step
+        return last.x.float().cpu()
 
     def sample(
         self,
@@ -89,7 +111,7 @@ class Method(ABC):
         Parameters
         ----------
         rounded : bool
-            To 8 bits and to [-1, 1], as images are.
+            Round to 8 bits and clip to [-1, 1], as image files are.
 
         Returns
         -------
@@ -97,20 +119,18 @@ class Method(ABC):
         """
         rows = mixtures.repeat_interleave(each, dim=0)
         batch = max(1, PASS_PIXELS // size**2)
-        images = []
+        parts = []
         for start in progress(range(0, len(rows), batch), desc=self.name):
             part = rows[start : start + batch]
             seeds = [seed + k for k in range(start, start + len(part))]
-            for step in self.steps(part, seeds, size=size, steps=steps, tileable=tileable):
-                last = step
-            x = last.x.float().cpu()
-            images.append(torch.stack([to_tensor(image) for image in to_images(x)]) if rounded else x)
-        return torch.cat(images).unflatten(0, (len(mixtures), each))
+            x = self.images(part, seeds, size=size, steps=steps, tileable=tileable)
+            parts.append(to_8_bits(x) if rounded else x)
+        return torch.cat(parts).unflatten(0, (len(mixtures), each))
 
 
 @dataclass(frozen=True)
 class Trained(Method):
-    """A network, and how it is told the class.
+    """A trained network with one kind of guidance.
 
     Parameters
     ----------
@@ -119,9 +139,9 @@ class Trained(Method):
     weight : float, optional
         Of classifier-free guidance, for a network with labels; 1 is the label alone.
     strength : float, optional
-        Of feature matching, for a network without; 1 moves features all the way to the centroid.
+        Of feature matching, for a network without labels; 1 moves features all the way to the centroid.
     unguided : bool
-        The network is told nothing, whatever is asked for.
+        Ignore the requested class.
     """
 
     name: str
@@ -159,7 +179,7 @@ class Trained(Method):
         target = centroids[0] if len(centroids) == 1 else centroids
         return GuidedDenoiser(network, target, strength=self.strength, tileable=tileable)
 
-    def colours(self, mixtures: Tensor) -> Tensor:
+    def mean_colours(self, mixtures: Tensor) -> Tensor:
         table = self.checkpoint.table
         if self.unguided:
             return table.colours.mean(dim=0).expand(len(mixtures), 3)
@@ -168,14 +188,15 @@ class Trained(Method):
 
 @dataclass(frozen=True)
 class Exact(Method):
-    """The closed form that a network can at best learn, with or without classifier-free guidance.
+    """The closed-form denoiser of Gaussian classes, with or without classifier-free guidance.
 
     Parameters
     ----------
     name : str
     gaussians : GaussianClasses
     weight : float
-        Of classifier-free guidance, `D_mixture + weight (D_class - D_mixture)`; 1 is the conditional one.
+        Of classifier-free guidance, `D_mixture + weight (D_class - D_mixture)`; 1 is the conditional
+        denoiser.
     """
 
     name: str
@@ -187,21 +208,31 @@ class Exact(Method):
         return 1 if self.weight == 1 else 2
 
     def denoiser(self, mixtures: Tensor, *, tileable: bool = True) -> DenoiserFunction:
+        """See `Method.denoiser`; there are no features, so phi has shape (B, 0).
+
+        Raises
+        ------
+        ValueError
+            If a row of `mixtures` is not a single class: a mixture of labels has no closed form.
+        """
         rows = mixtures.reshape(-1, len(self.gaussians.classes))
         if not bool((rows.amax(dim=1) == 1).all()) or not bool((rows.sum(dim=1) == 1).all()):
             raise ValueError("mixtures must name one class each: a mixture of labels has no closed form")
-        named = rows.argmax(dim=1)
+        class_rows = rows.argmax(dim=1)
 
-        def denoise(x: Tensor, sigma: float) -> tuple[Tensor, None]:
-            told, asked = torch.empty_like(x, dtype=torch.float64), named.expand(len(x))
-            for k in asked.unique().tolist():
-                told[asked == k] = self.gaussians.denoise(x[asked == k], sigma, self.gaussians.classes[k])
+        def denoise(x: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
+            level = float(sigma)
+            denoised, row_of = torch.empty_like(x, dtype=torch.float64), class_rows.expand(len(x))
+            for row in row_of.unique().tolist():
+                selected = row_of == row
+                name = self.gaussians.classes[row]
+                denoised[selected] = self.gaussians.denoise(x[selected], level, name)
             if self.weight != 1:
-                untold = self.gaussians.mixture_denoise(x, sigma)
-                told = untold + self.weight * (told - untold)
-            return told.to(x.dtype), None
+                unguided = self.gaussians.mixture_denoise(x, level)
+                denoised = unguided + self.weight * (denoised - unguided)
+            return denoised.to(x.dtype), x.new_zeros(len(x), 0)
 
         return denoise
 
-    def colours(self, mixtures: Tensor) -> Tensor:
+    def mean_colours(self, mixtures: Tensor) -> Tensor:
         return mixtures @ self.gaussians.means.float()

@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing else: plots and pictures are in it, scripts are not."""
+"""The report as one self-contained HTML page: plots and pictures are embedded, and there are no scripts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
-from fgsd.evidence.drawing import inline
-from fgsd.evidence.text import best_cells, cell_text, check_text, shown
+from fgsd.evidence.drawing import inline_svg
+from fgsd.evidence.figures import PartResults, Picture, Plot, ReportResults, Table
+from fgsd.evidence.text import best_cells, cell_text, check_text, format_number
 
-HERE = Path(__file__).parent
-WIDE = 700  # pixels: a picture beyond scrolls on a phone instead of becoming too small to see
+STYLE = Path(__file__).parent / "page.css"
+MAX_PICTURE_WIDTH = 700  # pixels: wider pictures scroll on a phone, since shrunk they would be unreadable
 
 DOCUMENT = """<!doctype html>
 <html lang="en">
@@ -32,52 +33,52 @@ DOCUMENT = """<!doctype html>
 """
 
 
-def report_page(results: dict, drawings: dict[str, str], picture: Callable[[str], bytes]) -> str:
-    """The page.
+def report_page(results: ReportResults, drawings: dict[str, str], picture: Callable[[str], bytes]) -> str:
+    """The text of the HTML page.
 
     Parameters
     ----------
-    results : dict
+    results : ReportResults
         From `fgsd.evidence.report.report`.
     drawings : dict
         SVG of every plot, by its name.
     picture : callable
-        Contents of a picture file, by its name.
+        Returns the contents of a picture file, by its name.
     """
     parts = results["parts"]
     body = [_head(results), _checks(parts)]
     body += [_part(name, part, drawings, picture) for name, part in parts.items()]
     body.append(_foot(results))
-    style = (HERE / "page.css").read_text(encoding="utf-8")
+    style = STYLE.read_text(encoding="utf-8")
     return DOCUMENT.format(style=style, body="\n".join(body))
 
 
-def _head(results: dict) -> str:
+def _head(results: ReportResults) -> str:
     items = []
     for name, part in results["parts"].items():
-        short, total = sum(not one["passed"] for one in part["checks"]), len(part["checks"])
+        total = len(part["checks"])
+        short = sum(not one["passed"] for one in part["checks"])
         verdict = f"{short} of {total} short" if short else f"{total} pass" if total else ""
         items.append(f'<li><a href="#{name}">{escape(part["title"])}</a> <small>{verdict}</small></li>')
-    for name, lacking in results["skipped"].items():
+    for name, missing in results["skipped"].items():
         if name not in results["parts"]:
             items.append(
-                f"<li>{escape(name)} <small>not measured: lacks {len(lacking)} networks</small></li>"
+                f"<li>{escape(name)} <small>not measured, networks missing: {len(missing)}</small></li>"
             )
-    size = (
-        ""
-        if results["size"] == 1
-        else (f"<p><b>A trial with {100 * results['size']:g} % of the samples of a full report.</b></p>")
-    )
+    trial = ""
+    if results["size"] != 1:
+        percent = 100 * results["size"]
+        trial = f"<p><b>A trial with {percent:g} % of the samples of a full report.</b></p>"
     return (
         "<header><h1>The evidence</h1>\n"
         "<p>Does feature guidance sample the conditional density, and how does it compare with a label and "
         "with classifier-free guidance (CFG)? Networks of the same size, trained on the same images for as "
-        f"long. Every figure comes from <code>fgsd report</code>, seed {results['seed']}.</p>\n{size}"
+        f"long. Every figure comes from <code>fgsd report</code>, seed {results['seed']}.</p>\n{trial}"
         f'<nav aria-label="Parts"><ul class="parts">{"".join(items)}</ul></nav></header>'
     )
 
 
-def _checks(parts: dict) -> str:
+def _checks(parts: dict[str, PartResults]) -> str:
     rows = []
     for part in parts.values():
         for one in part["checks"]:
@@ -91,24 +92,24 @@ def _checks(parts: dict) -> str:
     return f'<section id="targets"><h2>{title}</h2>{box}</section>'
 
 
-def _part(name: str, part: dict, drawings: dict[str, str], picture: Callable[[str], bytes]) -> str:
-    found = [
+def _part(name: str, part: PartResults, drawings: dict[str, str], picture: Callable[[str], bytes]) -> str:
+    blocks = [
         f'<section id="{name}"><h2>{escape(part["title"])}</h2>',
         f'<p class="question">{escape(part["question"])}</p>',
-        f'<p class="answer">{escape(part["answer"])}</p>',
+        f'<p class="finding">{escape(part["answer"])}</p>',
         *(_table(one) for one in part["tables"]),
     ]
     if part["plots"]:
         plots = (
-            f"<figure>{_caption(one)}<div>{inline(drawings[one['name']], one['title'])}</div></figure>"
+            f"<figure>{_caption(one)}<div>{inline_svg(drawings[one['name']], one['title'])}</div></figure>"
             for one in part["plots"]
         )
-        found.append(f'<div class="plots">{"".join(plots)}</div>')
-    found += [_picture(one, picture(one["file"])) for one in part["pictures"]]
-    return "\n".join([*found, "</section>"])
+        blocks.append(f'<div class="plots">{"".join(plots)}</div>')
+    blocks += [_picture(one, picture(one["file"])) for one in part["pictures"]]
+    return "\n".join([*blocks, "</section>"])
 
 
-def _table(table: dict) -> str:
+def _table(table: Table) -> str:
     best = best_cells(table)
     rows = []
     for r, (name, *cells) in enumerate(table["rows"]):
@@ -124,7 +125,7 @@ def _value(value: str, interval: str, *, best: bool = False) -> str:
 
 
 def _scroll(name: str, columns: Sequence[str], rows: list[str]) -> str:
-    """A table in a box that scrolls, by the keyboard too."""
+    """A table in a scrolling box, which takes the keyboard focus so that keys scroll it too."""
     heads = "".join(f'<th scope="col">{escape(one)}</th>' for one in columns)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name, quote=True)}"><table>'
@@ -132,16 +133,17 @@ def _scroll(name: str, columns: Sequence[str], rows: list[str]) -> str:
     )
 
 
-def _caption(one: dict) -> str:
+def _caption(one: Plot | Picture) -> str:
     return f"<figcaption><b>{escape(one['title'])}</b> {escape(one['note'])}</figcaption>"
 
 
-def _picture(one: dict, content: bytes) -> str:
+def _picture(one: Picture, content: bytes) -> str:
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:
-        width, height, kind = *image.size, Image.MIME[image.format]
-    wide = " wide" if width > WIDE else ""
+        width, height = image.size
+        kind = Image.MIME[image.format or ""]
+    wide = " wide" if width > MAX_PICTURE_WIDTH else ""
     source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     alt = escape(one["title"], quote=True)
     return (
@@ -150,15 +152,15 @@ def _picture(one: dict, content: bytes) -> str:
     )
 
 
-def _foot(results: dict) -> str:
+def _foot(results: ReportResults) -> str:
     machine = results["machine"]
-    libraries = ", ".join(f"{name} {found}" for name, found in results["versions"].items())
+    libraries = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     rows = []
     for name, facts in results["networks"].items():
         cells = (
             f"{facts['parameters'] / 1e6:.2f} M",
-            shown(facts["dimension"]),
-            shown(facts["images"]),
+            format_number(facts["dimension"]),
+            format_number(facts["images"]),
             f"{facts['hours']:g} h",
             facts["digest"],
         )
@@ -167,20 +169,20 @@ def _foot(results: dict) -> str:
     times = []
     for name, part in results["parts"].items():
         threads = f"{part['threads']} thread{'s' if part['threads'] > 1 else ''}"
-        resumed = ", not counting what was measured before it was cut off" if part["resumed"] else ""
+        resumed = ", without what was measured before an interruption" if part["resumed"] else ""
         times.append(f"{name} {part['seconds'] / 60:.1f} min on {threads}{resumed}")
     return (
         "<footer><h2>How to repeat it</h2>\n"
-        "<p>The first line trains the networks, the second measures them; both go on where they were "
-        "cut off. A part is measured alone with <code>--part</code>.</p>\n"
+        "<p>The first line trains the networks, the second measures them; both resume where they were "
+        "interrupted. <code>--part</code> measures one part alone.</p>\n"
         f"<pre>fgsd study\nfgsd report --seed {results['seed']}{_size_option(results)}</pre>\n"
         f"<p>{escape(machine['cpu'])}, {machine['cores']} cores, {escape(machine['device'])}, "
         f"{escape(machine['system'])}, Python {escape(machine['python'])}; {escape(libraries)}.</p>\n"
         f"<p>{escape('; '.join(times))}.</p>\n<h3>The networks</h3>{_scroll('The networks', names, rows)}"
-        '<p class="note">Every number, also those behind the plots, is in <code>report.json</code> beside '
-        "this page.</p></footer>"
+        '<p class="note">Every number, those behind the plots included, is in <code>report.json</code> '
+        "beside this page.</p></footer>"
     )
 
 
-def _size_option(results: dict) -> str:
+def _size_option(results: ReportResults) -> str:
     return "" if results["size"] == 1 else f" --size {results['size']:g}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fgsd.evidence.report_context import Workbench
+from fgsd.evidence.figures import PartFigures
+from fgsd.evidence.report_context import ReportContext
 
 
 @dataclass(frozen=True)
@@ -15,47 +16,51 @@ class Part:
     Parameters
     ----------
     measure : callable
-        Of a `Workbench`; gives "title", "question", "answer", "checks" (see `fgsd.evaluation.checks.check`),
-        "tables", "plots" (see `fgsd.evidence.figures`), "pictures" (file, title, note) and "figures".
+        Takes a `ReportContext` and returns `PartFigures`.
     networks : tuple of str
-        All that it needs, by their names in the study.
+        Names of the networks that it needs.
     optional : tuple of str
-        Those that it also measures if they are there, at least `least` of them.
+        Networks that it measures too if they are trained; at least `min_optional` of them must be.
     """
 
-    measure: Callable[[Workbench], dict]
+    measure: Callable[[ReportContext], PartFigures]
     networks: tuple[str, ...]
     optional: tuple[str, ...] = ()
-    least: int = 0
+    min_optional: int = 0
 
 
 def all_parts() -> dict[str, Part]:
-    """All parts by name, in the order in which they are read."""
-    from fgsd.evidence.dimension import LEAST, dimension
+    """All parts by name, in the order of the page.
+
+    The names are those of `fgsd report --part`, and keys in report.json.
+    """
+    from fgsd.evidence.dimension import MIN_NETWORKS, PREFIX, dimension
     from fgsd.evidence.embedding import embedding
-    from fgsd.evidence.interpolation import between
+    from fgsd.evidence.exact_densities import PART as EXACT_DENSITIES
+    from fgsd.evidence.exact_densities import exact_densities
+    from fgsd.evidence.interpolation import PART as INTERPOLATION
+    from fgsd.evidence.interpolation import interpolation
     from fgsd.evidence.study import studies
     from fgsd.evidence.textures import textures
-    from fgsd.evidence.truth import truth
 
-    dimensions = tuple(name for name in studies() if name.startswith("dimension-"))
+    dimensions = tuple(name for name in studies() if name.startswith(PREFIX))
     return {
-        "truth": Part(
-            truth,
+        EXACT_DENSITIES: Part(
+            exact_densities,
             ("gaussians-features", "gaussians-labels"),
             optional=("gaussians-five-layers", "gaussians-layerwise", "gaussians-plain"),
         ),
         "textures": Part(
-            textures, ("features", "labels", "unconditional"), optional=("two-layers", "layerwise", "plain")
+            textures, ("features", "labels", "unconditional"), optional=("two-layers", "layerwise")
         ),
         "embedding": Part(embedding, ("features", "labels", "gaussians-features", "gaussians-labels")),
-        "between": Part(between, ("features", "labels")),
-        "dimension": Part(dimension, ("features",), optional=dimensions, least=LEAST),
+        INTERPOLATION: Part(interpolation, ("features", "labels")),
+        "dimension": Part(dimension, ("features",), optional=dimensions, min_optional=MIN_NETWORKS),
     }
 
 
 def choose(names: Sequence[str] | None, parts: dict[str, Part]) -> dict[str, Part]:
-    """The parts of these names, or all, in the order of reading; `ValueError` for an unknown name."""
+    """The parts of these names, or all, in the order of the page; `ValueError` for an unknown name."""
     if names is None:
         return dict(parts)
     if unknown := [name for name in names if name not in parts]:

@@ -1,4 +1,4 @@
-"""Real crops of every class, and what images are measured by against them."""
+"""Metrics of images against real training crops of every class."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from torch import Tensor
 
 from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import Judge, class_accuracies
+from fgsd.evaluation.context import FeatureFunction, real_crops
 from fgsd.evaluation.diversity import pairwise_distance
-from fgsd.evaluation.material import FeatureFunction, real_crops
 from fgsd.evaluation.memorisation import nearest_distances
 from fgsd.evidence.quality import (
     TextureStatistics,
+    copy_ratios,
     frechet_distance,
     kernel_distance,
-    nearness,
     neighbourhoods,
     statistics_distance,
 )
 
-HELD_OUT = 16  # crops of a class, whose distances from training crops are the usual ones
+HELD_OUT = 16  # crops of a class, whose distances from training crops are the typical ones
 
 
-class Yardstick:
-    """Real training crops, and the figures of images against them.
+class ReferenceMetrics:
+    """Real training crops, and the metrics of images against them.
 
-    Training crops, because these are what networks saw: a method that samples their density perfectly is as
-    good as other training crops are. What it may not do is copy them, which has a figure of its own.
+    The reference is training crops because these are what the networks saw: a method that samples their
+    density perfectly scores as other training crops do. Copies of them are counted separately.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class Yardstick:
     classes : C names
     features : callable
         See `FeatureFunction`.
-    crops : int
-        Training crops of each class.
+    crops_per_class : int
+        Training crops in the reference.
     seed : int
     """
 
@@ -49,40 +49,42 @@ class Yardstick:
         classes: Sequence[str],
         features: FeatureFunction,
         *,
-        crops: int,
+        crops_per_class: int,
         seed: int = 0,
     ) -> None:
         self.data, self.classes, self.features = data, list(classes), features
-        self.crops, self.seed = crops, seed
+        self.crops_per_class, self.seed = crops_per_class, seed
 
     @property
     def size(self) -> int:
         """Side of crops and samples, in pixels."""
         return self.data.config.patch_size
 
-    def real(self, n: int, *, split: str, seed: int) -> Tensor:
-        """Real crops (C, n, 3, H, W); the yardstick itself is made of split "train" and `self.seed`."""
+    def real_crops(self, n: int, *, split: str, seed: int) -> Tensor:
+        """Real crops (C, n, 3, H, W); the reference itself has split "train" and `self.seed`."""
         return real_crops(self.data, self.classes, n, split=split, seed=seed)
 
-    def measured(self, images: Tensor) -> np.ndarray:
+    def features_of(self, images: Tensor) -> np.ndarray:
         """Features (C, n, F) of images (C, n, 3, H, W)."""
         return self.features(images.flatten(0, 1)).reshape(*images.shape[:2], -1)
 
     @cached_property
     def training(self) -> Tensor:
-        return self.real(self.crops, split="train", seed=self.seed)
+        """The reference crops (C, crops_per_class, 3, H, W)."""
+        return self.real_crops(self.crops_per_class, split="train", seed=self.seed)
 
     @cached_property
     def training_features(self) -> np.ndarray:
-        return self.measured(self.training)
+        return self.features_of(self.training)
 
     @cached_property
     def judge(self) -> Judge:
-        """A classifier of the training crops."""
+        """A classifier that was trained on the reference crops."""
         return Judge(self.classes, self.training_features)
 
     @cached_property
-    def _scaled(self) -> np.ndarray:
+    def scaled_features(self) -> np.ndarray:
+        """Features (C, crops_per_class, F) of the reference crops, standardised over all of them."""
         return self.judge.scaled(self.training_features)
 
     @cached_property
@@ -91,46 +93,51 @@ class Yardstick:
 
     @cached_property
     def _training_statistics(self) -> np.ndarray:
-        return self._of_classes(self.training)
+        return self._statistics_of(self.training)
 
-    def _of_classes(self, images: Tensor) -> np.ndarray:
-        """Texture statistics (C, n, S)."""
+    def _statistics_of(self, images: Tensor) -> np.ndarray:
+        """Texture statistics (C, n, S) of images (C, n, 3, H, W)."""
         return self._statistics(images.flatten(0, 1)).reshape(*images.shape[:2], -1)
 
-    def _nearest(self, images: Tensor) -> np.ndarray:
-        """Distances (C, n) to the nearest training crop."""
+    def _copy_distances(self, images: Tensor) -> np.ndarray:
+        """Pixel distances (C, n) to the nearest training crop."""
         pairs = zip(self.classes, images, strict=True)
         return torch.stack([nearest_distances(x, self.data.regions(c, "train")) for c, x in pairs]).numpy()
 
     @cached_property
-    def _usual(self) -> np.ndarray:
-        return np.median(self._nearest(self.real(HELD_OUT, split="test", seed=self.seed)), axis=1)
+    def _typical_copy_distances(self) -> np.ndarray:
+        """Median pixel distance (C,) of held-out crops to the nearest training crop."""
+        held_out = self.real_crops(HELD_OUT, split="test", seed=self.seed)
+        return np.median(self._copy_distances(held_out), axis=1)
 
     def figures(self, images: Tensor) -> dict[str, float]:
-        """Of images (C, n, 3, H, W) asked of each class; features are standardised over training crops.
+        """All metrics of images (C, n, 3, H, W) that should be of each class in turn.
+
+        Features are standardised over the training crops.
 
         Returns
         -------
         dict
-            `accuracy`: share that the judge gives the class asked for; `frechet`: distance from training
-            crops, all classes together; `kernel`: within each class; `statistics`: of texture statistics;
-            `precision`, `recall`, `density`, `coverage`: see `neighbourhoods`;
-            `diversity`: mean distance between two images of a class, over that of training crops; `nearest`,
-            `copies`: see `nearness`.
+            `accuracy`: share that the judge assigns to the requested class; `frechet`: Fréchet distance from
+            training crops, over all classes together; `kernel`: kernel distance within each class;
+            `statistics`: distance of texture statistics; `precision`, `recall`, `density`, `coverage`: see
+            `neighbourhoods`; `diversity`: mean distance between two images of a class, over that of training
+            crops; `nearest`, `copies`: see `copy_ratios`.
         """
-        features = self.measured(images)
-        scaled, real = self.judge.scaled(features), self._scaled
-        statistics = statistics_distance(self._training_statistics, self._of_classes(images))
+        features = self.features_of(images)
+        scaled, real = self.judge.scaled(features), self.scaled_features
+        statistics = statistics_distance(self._training_statistics, self._statistics_of(images))
         return {
             "accuracy": float(class_accuracies(self.judge, self.classes, features).mean()),
-            "frechet": frechet_distance(_flat(real), _flat(scaled)),
+            "frechet": frechet_distance(flattened(real), flattened(scaled)),
             "kernel": kernel_distance(real, scaled, seed=self.seed),
             "statistics": float(statistics.mean()),
             **neighbourhoods(real, scaled),
             "diversity": float(pairwise_distance(scaled).mean() / pairwise_distance(real).mean()),
-            **nearness(self._nearest(images), self._usual),
+            **copy_ratios(self._copy_distances(images), self._typical_copy_distances),
         }
 
 
-def _flat(features: np.ndarray) -> np.ndarray:
+def flattened(features: np.ndarray) -> np.ndarray:
+    """Features (..., F) as (N, F)."""
     return features.reshape(-1, features.shape[-1])

@@ -1,4 +1,4 @@
-"""Run the parts of the report, and put together what it says; parts that are not run now are kept."""
+"""Measure the parts of the report and combine them with those that were measured earlier."""
 
 from __future__ import annotations
 
@@ -7,28 +7,22 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import fgsd
 from fgsd.checkpoint import load_checkpoint
 from fgsd.device import best_device
-from fgsd.evaluation.material import FeatureFunction, silent
+from fgsd.evaluation.context import FeatureFunction, silent
 from fgsd.evaluation.run import checkpoint_facts, load, machine
+from fgsd.evidence.figures import PartResults, ReportResults
 from fgsd.evidence.parts import Part, all_parts, choose
-from fgsd.evidence.report_context import Workbench
-from fgsd.evidence.result_cache import Units
+from fgsd.evidence.report_context import ReportContext
+from fgsd.evidence.result_cache import ResultCache
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "plenoptic", "matplotlib")
-SETTINGS = (
-    "seed",
-    "size",
-    "machine",
-    "versions",
-    "textures",
-    "shipped",
-)  # which all parts of one report share
 
 
 def report(
@@ -41,12 +35,14 @@ def report(
     scratch: Path,
     seed: int = 0,
     size: float = 1.0,
-    previous: dict | None = None,
+    previous: ReportResults | None = None,
     features: FeatureFunction | None = None,
     progress: Callable | None = None,
     parts: dict[str, Part] | None = None,
-) -> Iterator[dict]:
-    """Measure parts in turn; yields the results so far after each. A part that lacks a network is skipped.
+) -> Iterator[ReportResults]:
+    """Measure parts in turn, and yield the results so far after each.
+
+    A part whose networks are not all trained is skipped.
 
     Parameters
     ----------
@@ -57,47 +53,40 @@ def report(
     textures : Path
         Folder of images that they were trained on.
     shipped : Path
-        Folder of the checkpoint that `fgsd app` shows; it need not be there.
+        Folder of the checkpoint that `fgsd app` shows; it may be missing.
     out : Path
-        Where pictures go.
+        Folder for pictures.
     scratch : Path
-        Where figures are kept while a part is measured, a file a part: what was cut off goes on from there.
+        Folder for intermediate results, a file for each part, from which an interrupted part resumes.
     seed : int
-        Of samples and crops; the same seed gives the same figures, but for timings.
+        Of samples and crops; the same seed gives the same figures, except for timings.
     size : float
-        Of the samples, as a share of a full report.
-    previous : dict, optional
-        Results whose other parts are kept; see `combine`.
+        Number of samples, as a share of that of a full report.
+    previous : ReportResults, optional
+        A report whose other parts are kept; see `combine`.
     features : callable, optional
         Images (N, 3, H, W) in [-1, 1] to features (N, F); by default `EfficientNetFeatures`.
     progress : callable, optional
-        Wraps what is iterated over, called as `tqdm` is: `progress(items, desc=...)`.
+        Wraps an iterable, called as `tqdm` is: `progress(items, desc=...)`.
     parts : dict, optional
         By default `all_parts()`.
-
-    Yields
-    ------
-    dict
-        For JSON: "seed", "size", "machine", "versions", "textures", "shipped", "networks" (facts by name),
-        "parts" (by name what the part gave, with "networks", "seconds" of this run, whether it "resumed" an
-        earlier one, "threads" and "load"), "skipped" (by part the networks that it lacks) and "passed".
 
     Raises
     ------
     ValueError
         If an argument is out of range.
     ImportError
-        If a library is not installed: said at once, not after hours.
+        If a library is not installed; it is raised before anything is measured.
     """
     parts = all_parts() if parts is None else parts
-    wanted = choose(chosen, parts)
+    selected = choose(chosen, parts)
     if seed < 0:
         raise ValueError(f"seed={seed} must not be negative")
     if not 0 < size < math.inf:
-        raise ValueError(f"size={size} must be positive")
+        raise ValueError(f"size={size} must be positive and finite")
     facts = machine(best_device())
     threads = facts.pop("threads")
-    results = {
+    results: ReportResults = {
         "seed": seed,
         "size": size,
         "machine": facts,
@@ -106,99 +95,126 @@ def report(
         "shipped": network_facts(shipped),
         "networks": {},
         "parts": {},
-        "skipped": lacking(wanted, networks),
+        "skipped": missing_networks(selected, networks),
+        "passed": False,
     }
-    bench = Workbench(
-        networks,
-        textures,
-        out,
-        units=None,  # each part has its own
+    context = ReportContext(
+        networks=networks,
+        textures=textures,
+        out=out,
         features=features or _efficient_net(),
         seed=seed,
         size=size,
         shipped=shipped,
         progress=progress or silent,
     )
-    for name, part in wanted.items():
+    for name, part in selected.items():
         if name in results["skipped"]:
             continue
-        there = [one for one in (*part.networks, *part.optional) if digest_of(networks / one) is not None]
-        known = {one: network_facts(networks / one) for one in there}
+        known = {
+            network: facts_of
+            for network in (*part.networks, *part.optional)
+            if (facts_of := network_facts(networks / network)) is not None
+        }
         results["networks"] |= known
-        settings = {key: results[key] for key in SETTINGS}
-        bench.units = Units(scratch / f"{name}.json", settings | {"networks": known})
-        resumed, began = len(bench.units) > 0, time.perf_counter()
-        figures = part.measure(bench) | {"networks": there}
-        seconds = round(time.perf_counter() - began, 2)
-        figures |= {"seconds": seconds, "resumed": resumed, "threads": threads, "load": load()}
-        results["parts"][name] = plain(figures)
+        context.cache = ResultCache(scratch / f"{name}.json", _conditions(results) | {"networks": known})
+        resumed, began = len(context.cache) > 0, time.perf_counter()
+        figures = part.measure(context)
+        measured: PartResults = {
+            **figures,
+            "networks": list(known),
+            "seconds": round(time.perf_counter() - began, 2),
+            "resumed": resumed,
+            "threads": threads,
+            "load": load(),
+        }
+        results["parts"][name] = to_json(measured)
         yield combine(previous, results, order=list(parts), networks=networks)
 
 
-def lacking(parts: dict[str, Part], networks: Path) -> dict[str, list[str]]:
-    """By part, the networks that it needs and that were not trained yet; only parts that lack some."""
-    found = {}
+def missing_networks(parts: dict[str, Part], networks: Path) -> dict[str, list[str]]:
+    """By part, the networks that it needs and that are not trained; parts that have all are left out."""
+    missing = {}
     for name, part in parts.items():
-        missing = [one for one in part.networks if digest_of(networks / one) is None]
-        optional = [one for one in part.optional if digest_of(networks / one) is None]
-        if len(part.optional) - len(optional) < part.least:
-            missing += optional
-        if missing:
-            found[name] = missing
-    return found
+        needed = [one for one in part.networks if checkpoint_digest(networks / one) is None]
+        optional = [one for one in part.optional if checkpoint_digest(networks / one) is None]
+        if len(part.optional) - len(optional) < part.min_optional:
+            needed += optional
+        if needed:
+            missing[name] = needed
+    return missing
 
 
-def combine(previous: dict | None, results: dict, *, order: Sequence[str], networks: Path) -> dict:
-    """Results with those parts of `previous` that were not measured now, in the order of `order`.
+def combine(
+    previous: ReportResults | None, results: ReportResults, *, order: Sequence[str], networks: Path
+) -> ReportResults:
+    """The results together with those parts of `previous` that were not measured now, in the given order.
 
-    Nothing is kept of a report with another seed or size, of other images, on another machine or by other
-    versions of the libraries; nor a part whose networks are others now. Networks that are not there any
-    more count as the same.
+    Nothing is kept of a report with another seed or size, of other images, with another shipped checkpoint,
+    on another machine or with other versions of the libraries; nor a part whose networks have changed.
+    A network that is no longer there counts as unchanged.
     """
-    results = plain(results)
-    parts, facts = {}, {}
-    if previous is not None and all(previous.get(key) == results[key] for key in SETTINGS):
-        for name, one in previous["parts"].items():
-            theirs = {network: previous["networks"][network] for network in one["networks"]}
-            if name in order and all(
-                digest_of(networks / n) in (None, found["digest"]) for n, found in theirs.items()
-            ):
-                parts[name] = one
-                facts |= theirs
+    results = to_json(results)
+    parts: dict[str, PartResults] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    if previous is not None and _conditions(previous) == _conditions(results):
+        for name, part in previous["parts"].items():
+            used = {network: previous["networks"][network] for network in part["networks"]}
+            unchanged = all(
+                checkpoint_digest(networks / network) in (None, one["digest"])
+                for network, one in used.items()
+            )
+            if name in order and unchanged:
+                parts[name] = part
+                facts |= used
     parts |= results["parts"]
-    combined = results | {
+    return {
+        **results,
         "networks": facts | results["networks"],
         "parts": {name: parts[name] for name in order if name in parts},
+        "passed": all(one["passed"] for part in parts.values() for one in part["checks"]),
     }
-    return combined | {"passed": all(one["passed"] for p in parts.values() for one in p["checks"])}
 
 
-def network_facts(folder: Path) -> dict | None:
-    """What a network is, or None if it was not trained yet; `CheckpointError` if it is damaged."""
-    if digest_of(folder) is None:
+def _conditions(results: Mapping[str, Any] | ReportResults) -> dict[str, Any]:
+    """What all parts of one report have in common.
+
+    Settings of the shipped network are left out: their names change between versions of fgsd, and its digest
+    identifies it.
+    """
+    shipped = {key: value for key, value in (results.get("shipped") or {}).items() if key != "network"}
+    return {
+        **{key: results.get(key) for key in ("seed", "size", "machine", "versions", "textures")},
+        "shipped": shipped,
+    }
+
+
+def network_facts(folder: Path) -> dict[str, Any] | None:
+    """Facts about a network, or None if it is not trained; `CheckpointError` if it is damaged."""
+    if (weights := checkpoint_digest(folder)) is None:
         return None
-    return plain(checkpoint_facts(load_checkpoint(folder)) | {"digest": digest_of(folder)})
+    return to_json(checkpoint_facts(load_checkpoint(folder)) | {"digest": weights})
 
 
-def digest_of(folder: Path) -> str | None:
-    """What tells the weights and centroids of a checkpoint from others; None if it is not complete."""
+def checkpoint_digest(folder: Path) -> str | None:
+    """A digest of the weights and centroids of a checkpoint; None if it is not complete."""
     files = [folder / "model.safetensors", folder / "centroids.safetensors"]
     return digest(*files) if all(file.exists() for file in files) else None
 
 
 def digest(*paths: Path) -> str:
-    """Of the names and contents of files, and of all files in folders: the start of their SHA-256."""
-    found = hashlib.sha256()
+    """The start of a SHA-256 over the names and contents of files, and of all files in folders."""
+    hashed = hashlib.sha256()
     for path in paths:
         top = path.parent if path.is_file() else path
         for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
-            found.update(f"{file.relative_to(top).as_posix()}\0{file.stat().st_size}\0".encode())
-            found.update(file.read_bytes())
-    return found.hexdigest()[:16]
+            hashed.update(f"{file.relative_to(top).as_posix()}\0{file.stat().st_size}\0".encode())
+            hashed.update(file.read_bytes())
+    return hashed.hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:
-    """Of the libraries that the figures come from; `ImportError` names one that is not installed."""
+    """Versions of the libraries that figures depend on; `ImportError` names one that is not installed."""
     found = {"fgsd": fgsd.__version__}
     for name in LIBRARIES:
         try:
@@ -208,20 +224,20 @@ def versions() -> dict[str, str]:
     return found
 
 
-def plain(value):
-    """As it comes back from JSON, which knows no infinity and nothing that is not a number: None for them."""
+def to_json(value: Any) -> Any:
+    """The value as it comes back from JSON: numbers that are not finite become None, tuples lists."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): to_json(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [to_json(one) for one in value]
     return json.loads(json.dumps(value))
 
 
 def _efficient_net() -> FeatureFunction:
-    """The features of the evaluation, loaded when first asked for: some parts need none."""
+    """The features of the evaluation, loaded on first use, since some parts need none."""
     from fgsd.evaluation.features import EfficientNetFeatures
 
-    made = functools.cache(EfficientNetFeatures)
-    return lambda images: made()(images)
+    loaded = functools.cache(EfficientNetFeatures)
+    return lambda images: loaded()(images)

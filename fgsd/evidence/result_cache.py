@@ -1,43 +1,51 @@
-"""Figures that were measured already, so that a report that was cut off goes on where it was."""
+"""Results that are measured already, so that an interrupted report resumes where it stopped."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from fgsd.atomic import write_atomically
 
+Result = TypeVar("Result")
 
-class Units:
-    """The smallest pieces of a report, each kept as soon as it is measured.
+
+class ResultCache:
+    """Intermediate results by key, each written to a file as soon as it is measured.
 
     Parameters
     ----------
-    path : Path
-        JSON file; what is in it of other `facts` is left out.
-    facts : dict
-        Whatever decides the figures: seeds, checkpoints, numbers of samples.
+    path : Path, optional
+        JSON file. Results in it that were measured under other `facts` are ignored. None keeps results in
+        memory only.
+    facts : dict, optional
+        Everything that determines the results: seeds, checkpoints, numbers of samples.
     """
 
-    def __init__(self, path: Path, facts: dict) -> None:
-        self._path, self._facts = path, json.loads(json.dumps(facts))
-        self._kept: dict[str, dict] = {}
-        if path.exists():
+    def __init__(self, path: Path | None = None, facts: dict[str, Any] | None = None) -> None:
+        self._path = path
+        self._facts = json.loads(json.dumps(facts or {}))
+        self._results: dict[str, Any] = {}
+        if path is not None and path.exists():
             try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-                self._kept = found["units"] if found["facts"] == self._facts else {}
+                stored = json.loads(path.read_text(encoding="utf-8"))
+                self._results = stored["results"] if stored["facts"] == self._facts else {}
             except (ValueError, KeyError, TypeError):
-                pass  # cut off or foreign: measure anew
+                pass  # the file is cut off or not ours: measure again
 
-    def get(self, key: str, measure: Callable[[], dict]) -> dict:
-        """What was kept under `key`, or else what `measure()` gives, which is then kept."""
-        if key not in self._kept:
-            self._kept[key] = json.loads(json.dumps(measure()))
-            text = json.dumps({"facts": self._facts, "units": self._kept})
-            write_atomically(self._path, lambda p: p.write_text(text, encoding="utf-8"))
-        return self._kept[key]
+    def get(self, key: str, measure: Callable[[], Result]) -> Result:
+        """The result under `key`; if there is none, call `measure()` and store what it returns.
+
+        The result comes back as from JSON, also the first time: tuples are lists.
+        """
+        if key not in self._results:
+            self._results[key] = json.loads(json.dumps(measure()))
+            if self._path is not None:
+                text = json.dumps({"facts": self._facts, "results": self._results})
+                write_atomically(self._path, lambda p: p.write_text(text, encoding="utf-8"))
+        return self._results[key]
 
     def __len__(self) -> int:
-        """How many are kept."""
-        return len(self._kept)
+        return len(self._results)

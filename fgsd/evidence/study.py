@@ -1,7 +1,7 @@
-"""The networks that the report compares: alike but for how they are told the class, and trained anew.
+"""The networks that the report compares: they differ in how they get the class, and are trained alike.
 
-All see the same number of crops of the same images, from the same seed. Crops are half as large as those
-of the shipped network, so that an evening on two cores is enough for all of them.
+All see the same number of crops of the same images, from the same seed. Crops are half as large as those of
+the shipped network, so that all networks train in an evening on two cores.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from fgsd.data import DataConfig, TextureFolder
 from fgsd.gaussians import GaussianSource, some_gaussians
 from fgsd.model.network import NetworkConfig
-from fgsd.training.loop import TrainingConfig, TrainingStep, train
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import TrainingStep, train
 from fgsd.training.running_centroids import LEVELS
 
 TEXTURES = TrainingConfig(
@@ -32,13 +33,10 @@ GAUSSIANS = TrainingConfig(
     crop_sizes=((0.0, 1.0),),
     tileable=True,
 )
-DIMENSION_IMAGES = 36_000  # a fifth of the budget each: there are seven of them
-SETTLE = 0.7  # of the budget: from then on centroids stand still
+DIMENSION_IMAGES = 36_000  # training crops for each of the seven networks by dimension: a fifth of the others
+FREEZE_AT = 0.7  # share of the training after which running centroids are frozen, where they are
 
-LAYERS = ("down0", "down1", "down2", "up1", "up0")  # that have gates
-
-# crops that are matched to each other: what training does without running centroids
-PAIRS: dict[str, Any] = dict(groups=18, group_size=2)
+LAYERS = ("down0", "down1", "down2", "up1", "up0")  # all layers that can have a gate
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Study:
     crops: int = 48  # averaged for each centroid of its checkpoint
 
     def data(self, folder: str | Path) -> TextureFolder | GaussianSource:
-        """What it is trained on."""
+        """The training data."""
         return GAUSSIAN_SOURCE if self.gaussian else TextureFolder(folder, self.config.data)
 
     def train(
@@ -64,40 +62,50 @@ class Study:
 def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]:
     """All networks of the report by name.
 
-    Ours and those with labels have gates in the same five layers, where the latter read their own channel
-    means. Ours is matched in all five on textures, which makes its samples more accurate: "two-layers" is
-    not, and its centroids never settle. On Gaussian classes matching near the pixels brings errors at the
-    finest waves, settled centroids or not, as in "gaussians-five-layers": there ours is matched in the
-    deepest layer alone. "layerwise" is ours without foresight: it hears of its target layer by layer, in four
-    layers, its gates are not lit, and its centroids never settle. So do those by dimension. Those called
-    "plain" have none of the remedies that the study brought: besides, crops are matched to a peer instead of
-    to a running centroid, and what a layer reads of its means is not in units of the classes' spread; with
-    textures, the last layer was shown the image's own mean colour in exchange. The unconditional one has no
-    class to light its gates by.
+    "features"
+        Ours, on textures: matched in all five layers, which makes its samples more accurate.
+    "labels"
+        Has gates in the same five layers, which read the image's own channel means, and gets a label.
+    "unconditional"
+        Has the same gates, but neither labels nor matching.
+    "two-layers"
+        Ours, matched in two layers; its centroids are never frozen.
+    "layerwise"
+        Ours without target embedding: it gets its target layer by layer, in four layers. Its gates are
+        not modulated by the context, and its centroids are never frozen.
+    "gaussians-features"
+        Ours, on Gaussian classes: matched in the deepest layer alone, because matching near the pixels
+        brings errors at the highest frequencies, with frozen centroids or without.
+    "gaussians-five-layers", "gaussians-labels", "gaussians-layerwise"
+        As "features", "labels" and "layerwise", on Gaussian classes.
+    "gaussians-plain"
+        As "gaussians-layerwise", but crops are matched to each other instead of to a running centroid, and
+        gates read channel means that are not normalised.
+    "dimension-..."
+        As "layerwise", with other matched layers or a share of their channels, and a shorter training.
 
     Parameters
     ----------
     classes : int
-        In the folder of textures: a network with labels has to know.
+        Number of classes in the folder of textures, which a network with labels needs to know.
     images : int, optional
-        Another budget, in training crops, for every one.
+        Training crops for every network, instead of the budgets above.
     """
     gaussians = len(GAUSSIAN_SOURCE.classes)
-    layerwise = _with(TEXTURES, standards=LEVELS)
-    alike = _matched(*LAYERS)
-    seen = _with(GAUSSIANS, standards=LEVELS, foresight=gaussians)
+    layerwise = _with(TEXTURES, normalization_levels=LEVELS)
+    five_layers = _matched(*LAYERS)
+    embedded = _with(GAUSSIANS, normalization_levels=LEVELS, target_embedding=gaussians)
     found = [
-        Study("features", replace(_with(layerwise, foresight=classes, **alike), settle=SETTLE)),
-        Study("two-layers", _with(layerwise, foresight=classes, **_matched("down1", "down2"))),
+        Study("features", _frozen(_with(layerwise, target_embedding=classes, **five_layers))),
+        Study("two-layers", _with(layerwise, target_embedding=classes, **_matched("down1", "down2"))),
         Study("layerwise", layerwise),
-        Study("plain", _with(TEXTURES, own_colour=True, **PAIRS)),
-        Study("labels", _with(TEXTURES, labels=classes, **alike)),
+        Study("labels", _with(TEXTURES, labels=classes, **five_layers)),
         Study("unconditional", replace(_with(TEXTURES, features=LAYERS), guided_share=0.0)),
-        Study("gaussians-features", _with(seen, **_matched("down2")), gaussian=True),
-        Study("gaussians-five-layers", replace(_with(seen, **alike), settle=SETTLE), gaussian=True),
-        Study("gaussians-layerwise", _with(GAUSSIANS, standards=LEVELS), gaussian=True),
-        Study("gaussians-plain", _with(GAUSSIANS, **PAIRS), gaussian=True),
-        Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **alike), gaussian=True),
+        Study("gaussians-features", _with(embedded, **_matched("down2")), gaussian=True),
+        Study("gaussians-five-layers", _frozen(_with(embedded, **five_layers)), gaussian=True),
+        Study("gaussians-layerwise", _with(GAUSSIANS, normalization_levels=LEVELS), gaussian=True),
+        Study("gaussians-plain", replace(GAUSSIANS, groups=18, group_size=2), gaussian=True),
+        Study("gaussians-labels", _with(GAUSSIANS, labels=gaussians, **five_layers), gaussian=True),
     ]
     shorter = replace(layerwise, images=DIMENSION_IMAGES)
     for name, features, share in (
@@ -117,11 +125,14 @@ def studies(*, classes: int = 64, images: int | None = None) -> dict[str, Study]
 
 
 def _matched(*names: str) -> dict[str, Any]:
-    """Settings of a network that is matched in these layers and has gates in all."""
-    return dict(features=names, gated=tuple(one for one in LAYERS if one not in names), lit=True)
+    """Settings of a network that is matched in these layers and has modulated gates in all."""
+    return dict(features=names, gated=tuple(one for one in LAYERS if one not in names), film=True)
 
 
-def _with(config: TrainingConfig, *, groups=None, group_size=None, **network) -> TrainingConfig:
-    """The configuration with other settings of the network, and perhaps of the batch."""
-    batch: dict[str, Any] = {} if groups is None else {"groups": groups, "group_size": group_size}
-    return replace(config, network=replace(config.network, **network), **batch)
+def _with(config: TrainingConfig, **network: Any) -> TrainingConfig:
+    """The configuration with other settings of the network."""
+    return replace(config, network=replace(config.network, **network))
+
+
+def _frozen(config: TrainingConfig) -> TrainingConfig:
+    return replace(config, freeze_centroids_at=FREEZE_AT)

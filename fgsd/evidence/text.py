@@ -1,20 +1,22 @@
-"""The report in words and figures: for a terminal, and for the README in Markdown."""
+"""The report as text: for a terminal, and for the README in Markdown."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 from fgsd.evaluation.report import check_lines
-from fgsd.evidence.figures import Cell
+from fgsd.evidence.figures import Cell, ReportResults, Table
 
-MAIN = "textures"  # the part whose first table and plot the README shows
-NOTHING = "–"
+MAIN_PART = "textures"  # the README shows its first table and plot
+NO_VALUE = "–"
 
 
-def shown(value: float | None) -> str:
-    """A number as tables show it: two or three digits that count."""
+def format_number(value: float | None) -> str:
+    """A number as tables show it, with two or three significant digits."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return NOTHING
+        return NO_VALUE
     if isinstance(value, int) or value == 0:
         return f"{int(value):,}"
     size = abs(value)
@@ -23,39 +25,46 @@ def shown(value: float | None) -> str:
 
 
 def cell_text(cell: Cell) -> tuple[str, str]:
-    """What a cell of a table shows: the figure or the words, and its interval or nothing."""
+    """The text of a table cell, and its interval or an empty string."""
     if isinstance(cell, str):
         return cell, ""
-    if not isinstance(cell, (list, tuple)):
-        return shown(cell), ""
-    interval = f"{shown(cell[1])} to {shown(cell[2])}" if len(cell) == 3 and cell[1] is not None else ""
-    return shown(cell[0]), interval
+    if cell is None or isinstance(cell, (int, float)):
+        return format_number(cell), ""
+    has_interval = len(cell) == 3 and cell[1] is not None
+    interval = f"{format_number(cell[1])} to {format_number(cell[2])}" if has_interval else ""
+    return format_number(cell[0]), interval
 
 
-def best_cells(table: dict) -> set[tuple[int, int]]:
-    """(row, column) of the best figures of a table, with those that look the same; none if all do."""
-    found = set()
+def best_cells(table: Table) -> set[tuple[int, int]]:
+    """(row, column) of the best figures of a table, ties as printed included.
+
+    A column in which all figures print alike has no best one.
+    """
+    found: set[tuple[int, int]] = set()
     for name, direction in table["best"].items():
         column = table["columns"].index(name)
-        cells = {row: table["rows"][row][column] for row in table["compared"]}
-        values = {row: c[0] if isinstance(c, list) else c for row, c in cells.items()}
-        values = {row: v for row, v in values.items() if isinstance(v, (int, float))}
-        if len({shown(value) for value in values.values()}) > 1:
-            best = (max if direction == "high" else min)(values.values())
-            found |= {(row, column) for row, value in values.items() if shown(value) == shown(best)}
+        values: dict[int, float] = {}
+        for row in table["compared"]:
+            cell = table["rows"][row][column]
+            value = cell[0] if isinstance(cell, list) else cell
+            if isinstance(value, (int, float)):
+                values[row] = value
+        if len({format_number(value) for value in values.values()}) > 1:
+            best = format_number((max if direction == "high" else min)(values.values()))
+            found |= {(row, column) for row, value in values.items() if format_number(value) == best}
     return found
 
 
-def check_text(one: dict) -> tuple[str, str, str, str]:
-    """Of a check: the figure, its interval, the target and the verdict."""
+def check_text(one: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Figure, interval, target and verdict of a check."""
     unit = f" {one['unit']}" if one["unit"] else ""
-    interval = "" if one["interval"] is None else "{} to {}".format(*map(shown, one["interval"]))
-    target = f"{one['relation']} {shown(one['target'])}{unit}"
-    value = NOTHING if one["value"] is None else shown(one["value"]) + unit
+    interval = "" if one["interval"] is None else "{} to {}".format(*map(format_number, one["interval"]))
+    target = f"{one['relation']} {format_number(one['target'])}{unit}"
+    value = NO_VALUE if one["value"] is None else format_number(one["value"]) + unit
     return value, interval, target, "pass" if one["passed"] else "short"
 
 
-def markdown_table(table: dict) -> str:
+def markdown_table(table: Table) -> str:
     """A table in Markdown: the best figures in bold, intervals in brackets."""
     best = best_cells(table)
     lines = [_row(table["columns"]), _row(["---", *("--:" for _ in table["columns"][1:])])]
@@ -69,41 +78,41 @@ def markdown_table(table: dict) -> str:
     return "\n".join(lines)
 
 
-def readme_section(results: dict, *, folder: str = "assets/evidence") -> str:
-    """What the README says of the report, all of it: answers, the main table, one plot, targets.
+def readme_section(results: ReportResults, *, folder: str = "assets/evidence") -> str:
+    """The README's section on the report: answers, the main table, one plot, and all checks.
 
     Parameters
     ----------
-    results : dict
-        Of the report, with at least one part.
+    results : ReportResults
+        With at least one part.
     folder : str
-        Where the report lies, as the README links to it.
+        Folder of the report, as the README links to it.
     """
     parts = results["parts"]
-    main = parts.get(MAIN) or next(iter(parts.values()))
-    blocks = [f"- **{one['question']}** {one['answer']}" for one in parts.values()]
-    found = ["\n".join(blocks)]
+    main = parts.get(MAIN_PART) or next(iter(parts.values()))
+    sections = ["\n".join(f"- **{one['question']}** {one['answer']}" for one in parts.values())]
     for table in main["tables"][:1]:
-        found += [f"**{table['title']}**", markdown_table(table)]
+        sections += [f"**{table['title']}**", markdown_table(table)]
         if table["note"]:
-            found.append(f"*{table['note']}*")
+            sections.append(f"*{table['note']}*")
     for plot in main["plots"][:1]:
-        found.append(f"![{plot['title']}]({folder}/{plot['name']}.svg)")
-        found.append(f"*{plot['title']}. {plot['note']}".rstrip() + "*")
+        sections.append(f"![{plot['title']}]({folder}/{plot['name']}.svg)")
+        sections.append(f"*{plot['title']}. {plot['note']}".rstrip() + "*")
     rows = [_row(["checked", "figure", "95 %", "target", ""]), _row(["---", "--:", "--:", "--:", "---"])]
     for one in (one for part in parts.values() for one in part["checks"]):
         rows.append(_row([one["name"], *check_text(one)]))
-    return "\n\n".join([*found, "\n".join(rows)]) + "\n"
+    return "\n\n".join([*sections, "\n".join(rows)]) + "\n"
 
 
-def report_text(results: dict) -> str:
+def report_text(results: ReportResults) -> str:
     """Answers, and every checked figure beside its target, for a terminal."""
-    machine, lines = results["machine"], []
-    lines.append(f"seed {results['seed']}, size {results['size']:g}, {machine['cpu']}, {machine['device']}")
+    machine = results["machine"]
+    lines = [f"seed {results['seed']}, size {results['size']:g}, {machine['cpu']}, {machine['device']}"]
     for one in results["parts"].values():
         lines += ["", f"{one['title']}. {one['question']}", f"  {one['answer']}"]
-    return "\n".join([*lines, "", *check_lines(results["parts"])]) + "\n"
+    checks = check_lines({name: {"checks": part["checks"]} for name, part in results["parts"].items()})
+    return "\n".join([*lines, "", *checks]) + "\n"
 
 
-def _row(cells) -> str:
-    return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

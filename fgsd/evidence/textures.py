@@ -1,8 +1,8 @@
-"""Textures: samples guided by features against those of labels, with and without classifier-free guidance."""
+"""Textures: samples guided by features against those guided by labels, with and without CFG."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,22 +15,23 @@ from fgsd.evidence.comparison import (
     STEPS,
     STRENGTHS,
     TRAINING,
-    Lines,
+    Contenders,
+    Figures,
     Runs,
     best_on_curve,
     check_over_seeds,
     ratios,
     real_runs,
-    related,
+    relative_to_ceiling,
     sample_runs,
-    seconds_an_image,
+    seconds_per_image,
     shipped_runs,
 )
 from fgsd.evidence.comparison_sheet import texture_picture
-from fgsd.evidence.figures import over_seeds, plot, series, table
-from fgsd.evidence.report_context import WEIGHTS, Workbench
+from fgsd.evidence.figures import Cell, PartFigures, Plot, Table, mean_over_seeds, plot, series, table
+from fgsd.evidence.report_context import CFG_WEIGHTS, ReportContext
 
-LIKENESS = {  # column, and which figures are the best
+LIKENESS = {  # by figure, the title of its column, and which values are the best
     "accuracy": ("class accuracy", "high"),
     "of_ceiling": ("of that of held-out crops", "high"),
     "frechet": ("Fréchet distance", "low"),
@@ -43,33 +44,36 @@ WITHIN = {
     "density": ("density", ""),
     "coverage": ("coverage", "high"),
     "diversity": ("distance within a class / of real crops", ""),
-    "nearest": ("distance to nearest training crop / usual", ""),
+    "nearest": ("distance to nearest training crop / of held-out crops", ""),
     "copies": ("copies", ""),
 }
 
 
-def textures(bench: Workbench) -> dict:
-    """What the report says of textures."""
-    lines = Lines.of(bench)
+def textures(context: ReportContext) -> PartFigures:
+    """The part of the report on textures."""
+    contenders = Contenders.of(context)
     runs: Runs = {}
-    for line in bench.progress(lines.all, desc="samples of textures"):
-        runs[line.name] = sample_runs(bench, line, part="textures")
+    for one in context.progress(contenders.all, desc="samples of textures"):
+        runs[one.name] = sample_runs(context, one, part="textures")
     for name, split in ((HELD_OUT, "test"), (TRAINING, "train")):
-        runs[name] = real_runs(bench, split=split, part="textures")
-    runs = related(runs, runs[HELD_OUT])
-    seconds = bench.units.get(
+        runs[name] = real_runs(context, split=split, part="textures")
+    runs = relative_to_ceiling(runs, runs[HELD_OUT])
+    seconds = context.cache.get(
         "textures: seconds",
-        lambda: seconds_an_image(lines.all, size=bench.yardstick.size, images=bench.some(8), seed=bench.seed),
+        lambda: seconds_per_image(
+            contenders.all, size=context.reference.size, images=context.scaled(8), seed=context.seed
+        ),
     )
-    shipped = shipped_runs(bench)
-    ours, label = runs[lines.ours[0].name], runs[lines.labels[0].name]
-    rival = {key: at_equal_accuracy(runs, lines, key) for key in ("coverage", "diversity")}
-    shown = [line.method for line in (lines.ours[0], lines.ours[-1], *lines.labels, lines.unguided)]
-    picture = texture_picture(bench, shown, steps=STEPS)
+    shipped = shipped_runs(context)
+    ours, label = runs[contenders.ours[0].name], runs[contenders.labels[0].name]
+    cfg = {key: at_equal_accuracy(runs, contenders, key) for key in ("coverage", "diversity")}
+    in_picture = (contenders.ours[0], contenders.ours[-1], *contenders.labels, contenders.unguided)
+    picture = texture_picture(context, [one.method for one in in_picture], steps=STEPS)
+    note = context.conditioning_note()
     return {
         "title": "Textures: features against labels",
         "question": "Are samples of their class, like real crops, varied and new? How do labels compare?",
-        "answer": _answer(runs, lines, rival, seconds),
+        "answer": _summary(runs, contenders, cfg, seconds),
         "checks": [
             check_over_seeds(
                 "accuracy guided by features / by a label", ratios(ours, label, "accuracy"), at_least=1
@@ -80,7 +84,7 @@ def textures(bench: Workbench) -> dict:
             *(
                 check_over_seeds(
                     f"{name} by features less that of CFG at no less accuracy",
-                    [one[key] - other for one, other in zip(ours, rival[key], strict=True)],
+                    [one[key] - other for one, other in zip(ours, cfg[key], strict=True)],
                     at_least=0,
                 )
                 for key, name in (("coverage", "coverage"), ("diversity", "distance within a class"))
@@ -96,49 +100,52 @@ def textures(bench: Workbench) -> dict:
                 at_least=memorisation.TARGET,
             ),
         ],
-        "tables": [_likeness(runs, lines, seconds, shipped, bench.telling()), _within(runs, lines, shipped)],
+        "tables": [_likeness(runs, contenders, seconds, shipped, note), _within(runs, contenders, shipped)],
         "plots": [
-            _against_accuracy(runs, lines, "coverage", "Coverage of a class against accuracy"),
-            _against_accuracy(runs, lines, "diversity", "Distance within a class against accuracy"),
-            _against_accuracy(runs, lines, "frechet", "Fréchet distance against accuracy"),
+            _against_accuracy(runs, contenders, "coverage", "Coverage of a class against accuracy"),
+            _against_accuracy(runs, contenders, "diversity", "Distance within a class against accuracy"),
+            _against_accuracy(runs, contenders, "frechet", "Fréchet distance against accuracy"),
         ],
         "pictures": [picture],
-        "figures": {"runs": runs, "seconds": seconds, "cfg_at_equal_accuracy": rival, "shipped": shipped},
+        "figures": {"runs": runs, "seconds": seconds, "cfg_at_equal_accuracy": cfg, "shipped": shipped},
     }
 
 
-def at_equal_accuracy(runs: Runs, lines: Lines, key: str) -> list[float]:
-    """For each seed, a figure that classifier-free guidance has at our accuracy; see `best_on_curve`."""
-    found = []
-    for k, ours in enumerate(runs[lines.ours[0].name]):
-        curve = [(runs[line.name][k]["accuracy"], runs[line.name][k][key]) for line in lines.labels]
-        found.append(best_on_curve(curve, ours["accuracy"]))
-    return found
+def at_equal_accuracy(runs: Runs, contenders: Contenders, key: str) -> list[float]:
+    """For each seed, a figure of classifier-free guidance at our accuracy; see `best_on_curve`."""
+    values = []
+    for k, ours in enumerate(runs[contenders.ours[0].name]):
+        curve = [(runs[one.name][k]["accuracy"], runs[one.name][k][key]) for one in contenders.labels]
+        values.append(best_on_curve(curve, ours["accuracy"]))
+    return values
 
 
-def _mean(runs: Sequence[dict], key: str) -> float:
+def _mean(runs: Sequence[Figures], key: str) -> float:
     return float(np.mean([one[key] for one in runs]))
 
 
-def _answer(runs: Runs, lines: Lines, rival: dict[str, list[float]], seconds: dict[str, float]) -> str:
+def _summary(
+    runs: Runs, contenders: Contenders, cfg: dict[str, list[float]], seconds: dict[str, float]
+) -> str:
     mean = {name: {key: _mean(many, key) for key in many[0]} for name, many in runs.items()}
-    first, label, cfg = lines.ours[0].name, lines.labels[0].name, lines.labels[1].name
+    first, label, weighted = contenders.ours[0].name, contenders.labels[0].name, contenders.labels[1].name
     ours, theirs = mean[first], mean[label]
-    ratio, *interval = over_seeds(ratios(runs[first], runs[label], "accuracy"))
+    ratio, *interval = mean_over_seeds(ratios(runs[first], runs[label], "accuracy"))
     level = interval and interval[0] <= 1 <= interval[1]
-    word = "level with" if level else "more than" if ratio > 1 else "fewer than"
-    reached = max(mean[line.name]["accuracy"] for line in lines.labels) >= ours["accuracy"]
+    relation = "level with" if level else "more than" if ratio > 1 else "fewer than"
+    reached = max(mean[one.name]["accuracy"] for one in contenders.labels) >= ours["accuracy"]
+    cfg_coverage, cfg_diversity = (float(np.mean(cfg[key])) for key in ("coverage", "diversity"))
     return (
         f"A judge of real crops gives {_percent(ours['accuracy'])} of the samples guided by features their "
-        f"class, {word} the {_percent(theirs['accuracy'])} by a label alone (held-out crops: "
+        f"class, {relation} the {_percent(theirs['accuracy'])} by a label alone (held-out crops: "
         f"{_percent(mean[HELD_OUT]['accuracy'])}), at a Fréchet distance of {ours['frechet']:.0f} against "
         f"{theirs['frechet']:.0f}. "
         + ("At no less accuracy than ours" if reached else "Less accurate than ours at any weight")
         + ", labels with the best weight of classifier-free guidance cover "
-        f"{_percent(np.mean(rival['coverage']), 1)} of the real crops of a class and differ by "
-        f"{_percent(np.mean(rival['diversity']))} of what these do; we cover {_percent(ours['coverage'], 1)} "
-        f"and differ by {_percent(ours['diversity'])}. Such guidance takes "
-        f"{seconds[cfg] / seconds[first]:.1f} times as long."
+        f"{_percent(cfg_coverage, 1)} of the real crops of a class, and their samples are "
+        f"{_percent(cfg_diversity)} as far apart as real crops; ours cover {_percent(ours['coverage'], 1)} "
+        f"and are {_percent(ours['diversity'])} as far apart. Classifier-free guidance takes "
+        f"{seconds[weighted] / seconds[first]:.1f} times as long."
     )
 
 
@@ -146,55 +153,57 @@ def _percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def _cells(runs: Sequence[dict], columns: Sequence[str]) -> list[list[float]]:
-    return [over_seeds([one[key] for one in runs]) for key in columns]
+def _cells(runs: Sequence[Figures], columns: Iterable[str]) -> list[list[float]]:
+    return [mean_over_seeds([one[key] for one in runs]) for key in columns]
 
 
-def _likeness(runs: Runs, lines: Lines, seconds: dict[str, float], shipped: Runs, telling: str) -> dict:
-    known = {line.name: line.evaluations for line in lines.all}
-    rows = [
-        [name, known.get(name), *_cells(many, LIKENESS), seconds.get(name)]
+def _likeness(
+    runs: Runs, contenders: Contenders, seconds: dict[str, float], shipped: Runs, note: str
+) -> Table:
+    evaluations = {one.name: one.evaluations for one in contenders.all}
+    rows: list[list[Cell]] = [
+        [name, evaluations.get(name), *_cells(many, LIKENESS), seconds.get(name)]
         for name, many in (runs | shipped).items()
     ]
-    few, ours = lines.few[0].name, lines.ours[0].name
+    few, ours = contenders.few_steps[0].name, contenders.ours[0].name
     return table(
         "Of their class, and like real crops",
         ["method", "evaluations", *(name for name, _ in LIKENESS.values()), "seconds an image"],
         rows,
         best={name: best for name, best in LIKENESS.values() if best},
-        compared=range(len(lines.guided)),
+        compared=range(len(contenders.guided)),
         note="DPM-Solver++ (2M). "
-        + _intervals()
-        + f"Rows of {FEW_STEPS} steps give classifier-free guidance our number of evaluations; by the clock "
-        f"they take {seconds[few] / seconds[ours]:.2f} of our time. Times are medians of rounds in which all "
-        "methods take turns. The Fréchet distance is biased by the number of images, which is the same in "
-        "all rows: the rows of real crops show how near one can come." + telling + _of_shipped(shipped),
+        + _interval_note()
+        + f"Rows of {FEW_STEPS} steps give classifier-free guidance as many evaluations as ours; they take "
+        f"{seconds[few] / seconds[ours]:.2f} of our time. Times are medians of rounds in which all methods "
+        "take turns. The Fréchet distance is biased by the number of images, which is the same in all rows: "
+        "the rows of real crops show the lowest values that one can expect." + note + _shipped_note(shipped),
     )
 
 
-def _within(runs: Runs, lines: Lines, shipped: Runs) -> dict:
-    rows = [
+def _within(runs: Runs, contenders: Contenders, shipped: Runs) -> Table:
+    rows: list[list[Cell]] = [
         [name, *_cells(many, WITHIN)]
         for name, many in (runs | shipped).items()
-        if name != lines.unguided.name  # it draws from all classes, and is within none
+        if name != contenders.unguided.name  # its samples have no requested class
     ]
     return table(
         "Within each class: as varied as real crops, and no copies",
         ["method", *(name for name, _ in WITHIN.values())],
         rows,
         best={name: best for name, best in WITHIN.values() if best},
-        compared=range(len(lines.guided)),
-        note=_intervals() + "Each class by itself, among its real training crops. Precision and density "
-        "reward samples in the middle of a class, recall and coverage samples all over it. Copies: share of "
-        "samples that are nearer to a training crop than a quarter of what is usual.",
+        compared=range(len(contenders.guided)),
+        note=_interval_note() + "Each class is compared with its own real training crops. Precision and "
+        "density reward samples in the middle of a class, recall and coverage samples all over it. Copies: "
+        "share of samples whose distance to a training crop is below a quarter of that of held-out crops.",
     )
 
 
-def _intervals() -> str:
+def _interval_note() -> str:
     return f"95 % intervals are over {SEEDS} seeds of sampling, not over trainings. "
 
 
-def _of_shipped(shipped: Runs) -> str:
+def _shipped_note(shipped: Runs) -> str:
     if not shipped:
         return " The shipped network was not there to be measured."
     return (
@@ -203,21 +212,22 @@ def _of_shipped(shipped: Runs) -> str:
     )
 
 
-def _against_accuracy(runs: Runs, lines: Lines, key: str, title: str) -> dict:
-    curves, labels = [], []
-    for name, part, words in (
-        ("features (ours), by strength", lines.ours, [f"{s:g}" for s in (1, *STRENGTHS)]),
-        ("label, by weight of CFG", lines.labels, [f"{w:g}" for w in (1, *WEIGHTS)]),
-        (f"the same in {FEW_STEPS} steps", lines.few, [f"{w:g}" for w in WEIGHTS]),
+def _against_accuracy(runs: Runs, contenders: Contenders, key: str, title: str) -> Plot:
+    curves = []
+    labels: list[tuple[float, float, str]] = []
+    for name, part, texts in (
+        ("features (ours), by strength", contenders.ours, [f"{s:g}" for s in (1, *STRENGTHS)]),
+        ("label, by weight of CFG", contenders.labels, [f"{w:g}" for w in (1, *CFG_WEIGHTS)]),
+        (f"the same in {FEW_STEPS} steps", contenders.few_steps, [f"{w:g}" for w in CFG_WEIGHTS]),
     ):
-        x, y = ([_mean(runs[line.name], one) for line in part] for one in ("accuracy", key))
+        x, y = ([_mean(runs[one.name], figure) for one in part] for figure in ("accuracy", key))
         curves.append(series(name, x, y))
-        labels += zip(x, y, words, strict=True)
+        labels += zip(x, y, texts, strict=True)
     for name in (HELD_OUT, TRAINING):
         curves.append(series(name, [_mean(runs[name], "accuracy")], [_mean(runs[name], key)], style="points"))
     good = {
         "coverage": "Further right and up",
-        "diversity": "Further right and nearer to 1",
+        "diversity": "Further right and closer to 1",
         "frechet": "Further right and down",
     }[key]
     return plot(
@@ -227,6 +237,6 @@ def _against_accuracy(runs: Runs, lines: Lines, key: str, title: str) -> dict:
         x="class accuracy",
         y=(LIKENESS | WITHIN)[key][0],
         labels=labels,
-        note=f"Every sample takes {STEPS} steps but for those of {FEW_STEPS}, which cost as many evaluations "
+        note=f"All samples take {STEPS} steps, except those of {FEW_STEPS}, which cost as many evaluations "
         f"as ours. {good} is better; numbers are strengths and weights. Intervals are in the tables.",
     )

@@ -1,1 +1,1 @@
-"""The denoiser, how its features are matched to a target, and what tells it the target."""
+"""The denoising network, feature matching, and the conditioning on a target."""

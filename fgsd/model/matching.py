@@ -1,12 +1,13 @@
-"""Feature matching: how a class reaches the network, by its centroid and nothing else.
+"""Feature matching: the channel means of selected layers are moved to those of a target.
 
-In each selected layer k, with activation `a_k` and feature vector `phi_k` = spatial mean of `a_k`, the
-means are moved to a target, at full strength: `a_k <- a_k + (target_k - phi_k)`. Kadkhodaie, Mallat and
-Simoncelli (2024) project the score onto a class in this way; they learn a gain per channel, we do not: a
-learned gain shrinks in training until the guidance is lost.
+In each selected layer k, with activation `a_k` and feature vector `phi_k` = spatial mean of `a_k`, the means
+are moved all the way to the target: `a_k <- a_k + (target_k - phi_k)`. Kadkhodaie, Mallat and Simoncelli
+(2024) project the score onto a class in this way. They learn a gain per channel; we do not, because a learned
+gain shrinks in training until guidance is lost.
 
-What the target is depends on who asks: nobody (`None`, the identity), the other images of a batch
-(`PeerMatching`, in training), or a centroid (`CentroidMatching`, in sampling).
+The target is a class centroid (`CentroidMatching`, in sampling and in training) or the mean of other images
+of the batch (`PeerMatching`, in training). None stands for an unguided batch. In a batch that is guided in
+part, the mask `guided` marks the images that are.
 """
 
 from __future__ import annotations
@@ -16,70 +17,87 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+MAX_NORMALIZED = 3.0  # soft limit of normalised features, in standard deviations over the classes
+MIN_SPREAD = 1e-3  # lower bound of that standard deviation, for features that are the same in all classes
+
 
 def spatial_mean(activation: Tensor) -> Tensor:
-    """phi_k (B, C) of an activation (B, C, H, W), summed in float32 at least."""
+    """Return phi_k (B, C) of an activation (B, C, H, W), summed in float32 or wider."""
     dtype = torch.promote_types(activation.dtype, torch.float32)
     return activation.mean(dim=(2, 3), dtype=dtype)
 
 
 @dataclass(frozen=True)
 class PeerMatching:
-    """Targets from the batch itself: `target = weights @ phi`.
+    """Match each image to a weighted mean of the batch: `target = weights @ phi`.
 
     Parameters
     ----------
     weights : Tensor of shape (B, B)
-        Each row sums to 1. A row of the identity leaves its image unguided; a row that averages the
-        *other* images of a class is the leave-one-out centroid of training.
-    read : Tensor of shape (B, C) or (1, C), optional
-        What a network with foresight reads of the target up front; without, nothing.
+        Each row sums to 1. A row that averages the *other* images of a class gives the leave-one-out
+        centroid of training.
+    coordinates : Tensor of shape (B, C) or (1, C), optional
+        Coordinates of the target among the class centroids, for a network with a `TargetEmbedding`.
+    guided : Tensor of bool, shape (B,), optional
+        Images to match; the others stay unguided. By default all are matched.
     """
 
     weights: Tensor
-    read: Tensor | None = None
+    coordinates: Tensor | None = None
+    guided: Tensor | None = None
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
-        with torch.autocast(phi.device.type, enabled=False):  # means keep their float32
-            return self.weights.to(phi.dtype) @ phi
+        """Return the target means (B, M) of a layer whose own means are `phi` (B, M)."""
+        with torch.autocast(phi.device.type, enabled=False):  # means stay in float32
+            target = self.weights.to(phi.dtype) @ phi
+        return _where_guided(self.guided, target, phi)
 
 
 @dataclass(frozen=True)
 class CentroidMatching:
-    """Targets from a centroid: `target = phi + strength * (centroid - phi)`.
+    """Match images to a centroid: `target = phi + strength * (centroid - phi)`.
 
     Parameters
     ----------
     centroid : Tensor of shape (F,) or (B, F)
         Feature vector at the noise level of the input, all selected layers concatenated.
     strength : float or Tensor of shape (B, 1)
-        0 leaves the image unguided, 1 moves it all the way to the centroid.
-    read : Tensor of shape (C,) or (B, C), optional
-        What a network with foresight reads of the centroid up front; as much of it as the strength says.
+        Fraction of the way to the centroid: 1 is all the way, and towards 0 guidance vanishes.
+    coordinates : Tensor of shape (C,) or (B, C), optional
+        Coordinates of the centroid among the class centroids, for a network with a `TargetEmbedding`, which
+        multiplies them by the strength.
+    guided : Tensor of bool, shape (B,), optional
+        Images to match; the others stay unguided. By default all are matched.
     """
 
     centroid: Tensor
     strength: float | Tensor = 1.0
-    read: Tensor | None = None
+    coordinates: Tensor | None = None
+    guided: Tensor | None = None
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
+        """Return the target means (B, M) of the layer at `features`, whose own means are `phi` (B, M)."""
         centroid = self.centroid[..., features].to(phi)
-        return phi + self.strength * (centroid - phi)
+        return _where_guided(self.guided, phi + self.strength * (centroid - phi), phi)
 
 
 Matching = PeerMatching | CentroidMatching | None
 
-FARTHEST = 3.0  # spreads of the classes beyond which all is as far, in what a standardised layer reads
-MIN_SPREAD = 1e-3  # of a feature that no class differs in
+
+def _where_guided(guided: Tensor | None, target: Tensor, phi: Tensor) -> Tensor:
+    """Return the target for guided images, and the image's own means for the others."""
+    return target if guided is None else torch.where(guided[:, None], target, phi)
 
 
-def leave_one_out(groups: int, size: int, guided: Tensor) -> Tensor:
-    """Weights of `PeerMatching` for a batch of `groups` groups of `size` images, one after the other.
+def leave_one_out(groups: int, size: int) -> Tensor:
+    """Return weights of `PeerMatching` that match each image to the mean of the others of its group.
 
     Parameters
     ----------
-    guided : Tensor of bool, shape (groups,)
-        Groups that are matched to the mean of their other members; the rest are left as they are.
+    groups : int
+        Number of groups in the batch, one after the other.
+    size : int
+        Images in a group, at least 2.
 
     Returns
     -------
@@ -88,40 +106,45 @@ def leave_one_out(groups: int, size: int, guided: Tensor) -> Tensor:
     if size < 2:
         raise ValueError(f"size={size}: a group needs at least 2 images to match one to the others")
     others = (1 - torch.eye(size)) / (size - 1)
-    blocks = [others if g else torch.eye(size) for g in guided.tolist()]
-    return torch.block_diag(*blocks)
+    return torch.block_diag(*[others] * groups)
 
 
 class MatchedLayer(nn.Module):
-    """Matches the channel means of one layer, then lets the network read them.
+    """Match the channel means of one layer, then modulate the network by the matched means.
 
-    The gate (squeeze-and-excitation, Hu et al. 2018) takes the matched means, less an offset that is a
-    learned function of the context, to a gain and a bias per channel; and it adds what it read to the
-    context, which modulates every block that follows. It starts as the identity. Without the gate guidance
-    takes hold several times later in training; without the context it colours but hardly shapes. Gains stay
-    between 0 and 2: those of one layer multiply the means that the next one reads, and unbounded ones were
-    seen to blow up. Without a target, nothing is moved and the gate reads the image's own means: all that is
-    left of a layer that `NetworkConfig.gated` names.
+    A gate (squeeze-and-excitation, Hu et al. 2018) maps the matched means, less an offset that depends on the
+    context, to a gain and a bias per channel, and to a vector that is added to the context. The context
+    modulates all later blocks. The gate starts as the identity. Without the gate, guidance takes effect
+    several times later in training; without the context, it changes colours but hardly shapes. Gains stay
+    between 0 and 2: the gains of one layer multiply the means of the next, and unbounded ones diverged.
+
+    Without a target nothing is moved, and the gate reads the image's own means. Layers in
+    `NetworkConfig.gated` are always used in this way.
 
     Parameters
     ----------
     channels : int
     embedding : int
-        Width of the context, which begins as the noise-level embedding.
+        Width E of the context, which starts as the noise-level embedding.
     features : slice
-        Where this layer's means stand in the concatenated feature vector; if they are fewer than the
-        channels, the first channels are matched.
+        Position of this layer's M means in the concatenated feature vector. If M is below `channels`, the
+        first M channels are matched.
     hidden : int
         Width of the gate's hidden layer.
-    tells : bool
-        Whether blocks follow that read the context; without them nothing is added to it.
-    lit : bool
-        What the gate reads is scaled and shifted by the context first: what means say depends on the noise
-        level, and for a network with foresight or labels on the class.
-    standardised : bool
-        The gate reads the matched means in the units of `Standards` instead, in which classes are far apart
-        from the first step of training on, and beside them how far the image's own means were from them:
-        what matching takes from the image is then not lost. Values are softly limited to `FARTHEST`.
+    updates_context : bool
+        Add to the context; False for the last layer, after which no block reads it.
+    film : bool
+        Scale and shift the gate's hidden layer by the context (FiLM, Perez et al. 2018): what means say
+        depends on the noise level and, with labels or a target embedding, on the class.
+    normalized : bool
+        The gate reads the matched means as `FeatureNormalization` normalises them: then classes are far apart
+        from the first training step on. It also reads the normalised difference of the image's own means from
+        them, which matching removes from the image. Both are softly limited to `MAX_NORMALIZED`.
+
+    Notes
+    -----
+    The layers `read` and `tell` keep the names of their tensors in published checkpoints: the fingerprint of
+    a checkpoint, which recipe files hold, covers names.
     """
 
     def __init__(
@@ -131,100 +154,119 @@ class MatchedLayer(nn.Module):
         features: slice,
         hidden: int,
         *,
-        tells: bool = True,
-        lit: bool = False,
-        standardised: bool = False,
+        updates_context: bool = True,
+        film: bool = False,
+        normalized: bool = False,
     ) -> None:
         super().__init__()
         self.features, matched = features, features.stop - features.start
-        self.offset = None if standardised else nn.Linear(embedding, matched)
+        self.offset = None if normalized else nn.Linear(embedding, matched)
         self.read = nn.Linear(matched, hidden)
-        self.own = nn.Linear(matched, hidden, bias=False) if standardised else None
+        self.deviation = nn.Linear(matched, hidden, bias=False) if normalized else None
         self.gate = nn.Linear(hidden, 2 * channels)
-        self.tell = nn.Linear(hidden, embedding) if tells else None
-        self.light = nn.Linear(embedding, 2 * hidden) if lit else None
-        for layer in filter(None, (self.gate, self.tell, self.own, self.light)):
+        self.tell = nn.Linear(hidden, embedding) if updates_context else None
+        self.film = nn.Linear(embedding, 2 * hidden) if film else None
+        for layer in filter(None, (self.gate, self.tell, self.deviation, self.film)):
             for p in layer.parameters():
                 nn.init.zeros_(p)
 
     def forward(
-        self, a: Tensor, context: Tensor, matching: Matching, standard: tuple[Tensor, Tensor] | None = None
+        self, a: Tensor, context: Tensor, matching: Matching, stats: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Match an activation (B, C, H, W), in the light of a context (B, E); a layer that is standardised
-        needs mean and spread (B, F) of the concatenated feature vector.
+        """Match an activation (B, C, H, W), given the context (B, E).
+
+        A layer with `normalized` needs `stats`: mean and spread (B, F) from `FeatureNormalization`.
 
         Returns
         -------
-        The matched activation (B, C, H, W), the context with what was read (B, E), and the activation's
-        own phi_k (B, M) before it was matched.
+        The matched activation (B, C, H, W), the updated context (B, E), and phi_k (B, M), the means of the
+        activation before it was matched.
         """
         phi = spatial_mean(a[:, : self.features.stop - self.features.start])
         target = phi if matching is None else matching.target(phi, self.features)
-        hidden = self._read(phi, target, context, standard, a.dtype)
-        if self.light is not None:
-            gain, bias = self.light(context).chunk(2, dim=1)
+        hidden = self._hidden(phi, target, context, stats, a.dtype)
+        if self.film is not None:
+            gain, bias = self.film(context).chunk(2, dim=1)
             hidden = hidden * (1 + gain) + bias
         hidden = nn.functional.silu(hidden)
         gain, bias = self.gate(hidden).chunk(2, dim=1)
         gain = 1 + gain.tanh()
-        # matched activation a + (target - phi), then gain and bias, in one pass over the pixels
+        # the matched activation a + (target - phi), then gain and bias, in one pass over the pixels
         step = nn.functional.pad((target - phi).to(a.dtype), (0, a.shape[1] - phi.shape[1]))
         shift = step * gain + bias
         if self.tell is not None:
             context = context + self.tell(hidden)
         return a * gain[..., None, None] + shift[..., None, None], context, phi
 
-    def _read(self, phi, target, context, standard, dtype) -> Tensor:
+    def _hidden(
+        self,
+        phi: Tensor,
+        target: Tensor,
+        context: Tensor,
+        stats: tuple[Tensor, Tensor] | None,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        """Return the gate's hidden layer (B, hidden) before its nonlinearity."""
         if self.offset is not None:
             return self.read(target.to(dtype) - self.offset(context))
-        assert self.own is not None and standard is not None
-        mean, spread = (values[:, self.features].to(phi) for values in standard)
-        where, own = (
-            (FARTHEST * torch.tanh(z / spread / FARTHEST)).to(dtype) for z in (target - mean, phi - target)
+        assert self.deviation is not None and stats is not None
+        mean, spread = (values[:, self.features].to(phi) for values in stats)
+        matched, deviation = (
+            (MAX_NORMALIZED * torch.tanh(difference / spread / MAX_NORMALIZED)).to(dtype)
+            for difference in (target - mean, phi - target)
         )
-        return self.read(where) + self.own(own)
+        return self.read(matched) + self.deviation(deviation)
 
 
-class Standards(nn.Module):
-    """Mean and spread of the classes' centroids by noise level, in which a layer reads its means.
+class FeatureNormalization(nn.Module):
+    """Mean and spread of the class centroids by noise level, which normalise what gates read.
 
-    They are no parameters: training copies them from its running centroids, and they stay as they are then.
+    The spread is the standard deviation over classes. Both are buffers, not parameters: training copies them
+    from its running centroids.
 
     Parameters
     ----------
     features : int
-        Length of the feature vector.
+        Length F of the feature vector.
     levels : int
-        Noise levels, evenly spaced in log(sigma).
+        Number S of noise levels, evenly spaced in log(sigma).
     """
 
-    logs: Tensor
+    log_sigmas: Tensor
     mean: Tensor
     spread: Tensor
 
     def __init__(self, features: int, levels: int) -> None:
         super().__init__()
-        self.register_buffer("logs", torch.arange(float(levels)))
+        self.register_buffer("log_sigmas", torch.arange(float(levels)))
         self.register_buffer("mean", torch.zeros(levels, features))
         self.register_buffer("spread", torch.ones(levels, features))
 
-    @torch.no_grad()
-    def follow(self, sigmas: Tensor, mean: Tensor, spread: Tensor, enough: Tensor) -> None:
-        """Take over mean and spread (S, F) at the levels (S,) where there is `enough` (S,) to tell them."""
-        self.logs.copy_(sigmas.log())
-        self.mean.copy_(torch.where(enough[:, None], mean, self.mean))
-        self.spread.copy_(torch.where(enough[:, None], spread.clamp(min=MIN_SPREAD), self.spread))
+    @property
+    def sigmas(self) -> Tensor:
+        """The noise levels (S,), in [-1, 1] units."""
+        return self.log_sigmas.exp()
 
-    def units(self, values: Tensor) -> Tensor:
-        """Feature vectors (..., S, F) at the levels, in units of the spread from the mean."""
+    @torch.no_grad()
+    def set_stats(self, sigmas: Tensor, mean: Tensor, spread: Tensor, known: Tensor) -> None:
+        """Copy noise levels (S,), mean and spread (S, F); levels where `known` (S,) is False keep theirs."""
+        self.log_sigmas.copy_(sigmas.log())
+        self.mean.copy_(torch.where(known[:, None], mean, self.mean))
+        self.spread.copy_(torch.where(known[:, None], spread.clamp(min=MIN_SPREAD), self.spread))
+
+    def normalized(self, values: Tensor) -> Tensor:
+        """Return feature vectors (..., S, F) at these levels, less the mean and divided by the spread."""
         return (values.to(self.mean) - self.mean) / self.spread
 
     def forward(self, log_sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """Both at noise levels (B,), each (B, F): linear in log(sigma), constant beyond the ends."""
-        last = len(self.logs) - 1
-        place = (log_sigma.to(self.logs) - self.logs[0]) / (self.logs[1] - self.logs[0])
-        place = place.clamp(0, last)
-        lower = place.floor().clamp(max=last - 1).long()
-        share = (place - lower)[:, None]
-        mean, spread = (torch.lerp(v[lower], v[lower + 1], share) for v in (self.mean, self.spread))
+        """Return mean and spread (B, F) at noise levels (B,): linear in log(sigma), constant beyond the
+        ends."""
+        last = len(self.log_sigmas) - 1
+        position = (log_sigma.to(self.log_sigmas) - self.log_sigmas[0]) / (
+            self.log_sigmas[1] - self.log_sigmas[0]
+        )
+        position = position.clamp(0, last)
+        lower = position.floor().clamp(max=last - 1).long()
+        fraction = (position - lower)[:, None]
+        mean, spread = (torch.lerp(v[lower], v[lower + 1], fraction) for v in (self.mean, self.spread))
         return mean, spread

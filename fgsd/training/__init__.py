@@ -1,1 +1,1 @@
-"""Training: the loop, running centroids, the optimizer, validation, the run folder and the export."""
+"""Training: configuration, batches, the loop, running centroids, optimizers, validation, runs, export."""

@@ -1,14 +1,15 @@
-"""Turn a training run into a checkpoint: averaged weights, the centroids of all classes, a model card."""
+"""Export a training run as a checkpoint: averaged weights, the centroids of all classes, a model card."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fgsd.card import model_card
-from fgsd.centroids import CentroidTable, compute_table, measure_standards
+from fgsd.centroids import CentroidTable, compute_table, measure_normalization
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.device import best_device
@@ -16,7 +17,8 @@ from fgsd.feature_map import fit_map
 from fgsd.gaussians import GaussianSource
 from fgsd.levels import noise_levels
 from fgsd.model.network import Denoiser
-from fgsd.training.loop import TrainingConfig, running_centroids
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import new_running_centroids
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import RunningCentroids
 
@@ -33,33 +35,43 @@ def export(
     attribution: str = "",
     license: str = "other",
     begun_from: CheckpointInfo | None = None,
-    progress=None,
+    progress: Callable[..., Any] | None = None,
 ) -> Checkpoint:
     """Write the checkpoint of the last saved state of a run.
 
     Parameters
     ----------
+    run : str or Path
+    data : TextureFolder or GaussianSource
+        What the run was trained on.
+    config : TrainingConfig
+        The configuration of the run.
+    out : str or Path
+        Folder of the checkpoint.
     noise_level_count : int
-        Noise levels in the table of centroids; a network with foresight has those of its standards.
+        Noise levels in the table of centroids; a network with target embedding has those of its
+        normalisation instead.
     crops : int
         Training crops averaged for each centroid.
     map_crops : int
-        Training crops of each class on the map of features; with 0 none is made, nor of a `GaussianSource`.
+        Training crops of each class on the map of features; 0 makes no map, nor does a `GaussianSource`.
     attribution, license : str
-        Of the training images, for the model card; the license as the hub names it ("cc-by-sa-3.0").
+        For the model card; the license as the Hugging Face hub names it ("cc-by-sa-3.0").
     begun_from : CheckpointInfo, optional
-        Of the checkpoint whose weights the run began with: its training counts too.
+        Of the checkpoint whose weights the run began with; its crops and hours are added.
     progress : callable, optional
-        Wraps what is iterated over, called as `tqdm` is: `progress(items, desc=...)`.
+        Wraps an iterable, called as `tqdm` is: `progress(items, desc=...)`.
 
     Raises
     ------
     FileNotFoundError
-        If the run has saved no state yet.
+        If the run has no saved state.
+    ValueError
+        If the run was begun with another configuration or other classes.
     """
-    place = RunFolder(run, config, data.classes)
+    run_folder = RunFolder(run, config, data.classes)
     network = Denoiser(config.network)
-    step, seconds, more = place.load_average(network)
+    step, seconds, extra = run_folder.load_average(network)
     network.eval().requires_grad_(False).to(best_device())
     info = CheckpointInfo(
         patch_size=config.data.patch_size,
@@ -67,42 +79,47 @@ def export(
         test_share=config.data.test_share,
         sigma_min=max(0.02, config.sigma_min),
         sigma_max=config.sigma_max,
-        images=place.images_at(step) + (begun_from.images if begun_from else 0),
+        images=run_folder.images_at(step) + (begun_from.images if begun_from else 0),
         hours=round(seconds / 3600 + (begun_from.hours if begun_from else 0.0), 2),
         attribution=attribution,
         license=license,
     )
-    levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
     bar = partial(progress, desc="centroids") if progress else None
-    same: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
-    if network.foresight is None:
-        measure_standards(network, data, **same)
-        table = compute_table(network, data, levels, crops=crops, **same)
+    options: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
+    if network.target_embedding is None:
+        measure_normalization(network, data, **options)
+        levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
+        table = compute_table(network, data, levels, crops=crops, **options)
     else:
-        running = running_centroids(config, len(data.classes))
-        running.restore(more)
-        table = _table_as_trained(network, data, running, crops=crops, **same)
-    found = None
+        running = new_running_centroids(config, len(data.classes))
+        running.restore(extra)
+        table = _table_of_training(network, data, running, crops=crops, **options)
+    feature_map = None
     if map_crops and isinstance(data, TextureFolder):
-        found = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)
-    checkpoint = Checkpoint(network, table, info, found)
+        feature_map = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)
+    checkpoint = Checkpoint(network, table, info, feature_map)
     save_checkpoint(checkpoint, out, card=model_card(checkpoint))
     return checkpoint
 
 
-def _table_as_trained(
-    network: Denoiser, data, running: RunningCentroids, *, crops: int, **same: Any
+def _table_of_training(
+    network: Denoiser,
+    data: TextureFolder | GaussianSource,
+    running: RunningCentroids,
+    *,
+    crops: int,
+    **options: Any,
 ) -> CentroidTable:
-    """The centroids and units that a network with foresight was guided to in training.
+    """Return the running centroids of a network with target embedding, and set its statistics to theirs.
 
-    Measured anew they differ by a little, of which a network that reads all differences makes much: the error
-    of a small one rose by a tenth.
+    Centroids that are measured anew differ a little from those of training. Such a network amplifies the
+    difference: the error of a small one rose by a tenth.
     """
-    assert network.standards is not None and network.foresight is not None
-    values, device = running.known(), network.standards.mean.device
-    known = (part.to(device) for part in (running.sigmas, *running.standards()))
-    network.standards.follow(*known)
-    network.foresight.follow(network.standards, values.to(device))
-    read = network.reading(running.sigmas, values)
-    table = compute_table(network, data, running.sigmas, crops=crops, read=read, **same)
-    return replace(table, values=values)
+    assert network.normalization is not None and network.target_embedding is not None
+    centroids, device = running.known(), network.normalization.mean.device
+    stats = (part.to(device) for part in (running.sigmas, *running.statistics()))
+    network.normalization.set_stats(*stats)
+    network.target_embedding.set_centroids(network.normalization, centroids.to(device))
+    coordinates = network.target_coordinates(running.sigmas, centroids)
+    table = compute_table(network, data, running.sigmas, crops=crops, coordinates=coordinates, **options)
+    return replace(table, values=centroids)

@@ -1,4 +1,4 @@
-"""Muon for the convolution kernels, Adam for everything else, one cosine schedule for both."""
+"""Optimizers: Muon for convolution kernels, Adam for all other parameters; one cosine schedule for both."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose updates are orthogonalised (Jordan et al. 2024), for kernels of any shape.
+    """Momentum with orthogonalised updates (Muon, Jordan et al. 2024), for kernels of any shape.
 
     `torch.optim.Muon` takes matrices only, and always iterates in bfloat16, which a CPU without bfloat16
     instructions runs at a third of its float32 speed. This one flattens a kernel (out, in, h, w) to a
-    matrix (out, in * h * w) and iterates in the dtype of the gradient; with the same dtype both agree.
+    matrix (out, in * h * w) and iterates in the dtype of the gradient. With the same dtype both agree.
 
     Parameters
     ----------
     lr : float
-        Size of an update, whose singular values are all near 1, times sqrt(max(1, rows / columns)).
+        Factor on updates, whose singular values are all near 1, besides sqrt(max(1, rows / columns)).
     momentum : float
         Nesterov momentum.
     steps : int
-        Newton-Schulz iterations.
+        Newton-Schulz iterations for each update.
     """
 
     COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -33,29 +33,29 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list] = {}  # kernels of one shape go through it together
+            by_shape: dict[torch.Size, list] = {}  # kernels of one shape are orthogonalised together
             for p in group["params"]:
                 if p.grad is not None:
                     by_shape.setdefault(p.shape, []).append(p)
             for shape, params in by_shape.items():
-                along = []
+                directions = []
                 for p in params:
                     if not self.state[p]:
                         self.state[p]["momentum"] = torch.zeros_like(p)
                     momentum = self.state[p]["momentum"]
                     momentum.lerp_(p.grad, 1 - group["momentum"])
-                    along.append(p.grad.lerp(momentum, group["momentum"]).flatten(1))
-                updates = orthogonalised(torch.stack(along), group["steps"])
+                    directions.append(p.grad.lerp(momentum, group["momentum"]).flatten(1))
+                updates = orthogonalised(torch.stack(directions), group["steps"])
                 scale = math.sqrt(max(1, updates.shape[1] / updates.shape[2]))
                 for p, update in zip(params, updates, strict=True):
                     p.add_(update.view(shape), alpha=-group["lr"] * scale)
 
 
 def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Matrices (..., R, C) with the same singular vectors and singular values near 1, by Newton-Schulz.
+    """Return matrices (..., R, C) with the same singular vectors and singular values near 1.
 
-    Each iteration multiplies by a polynomial of the Gram matrix X X^T. These commute, so they are gathered
-    on the small square Gram matrix first, and the wide X is multiplied once.
+    Newton-Schulz: each iteration multiplies by a polynomial of the Gram matrix X X^T. The polynomials
+    commute, so their product is computed on the small square Gram matrix, and the wide X is multiplied once.
     """
     a, b, c = Muon.COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
@@ -73,7 +73,7 @@ def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 def build_optimizers(model: nn.Module, *, muon_lr: float, adam_lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for inner kernels; Adam for the first and last layer, the gates, the embedding, the biases."""
+    """Return Muon for inner kernels, and Adam for the first and last kernel, linear layers and biases."""
     kernels: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, p in model.named_parameters():
@@ -83,5 +83,5 @@ def build_optimizers(model: nn.Module, *, muon_lr: float, adam_lr: float) -> lis
 
 
 def cosine(progress: float) -> float:
-    """Factor on the learning rates: 1 at the start of the budget, 0 at its end."""
+    """Return the factor on the learning rates: 1 at the start of the budget, 0 at its end."""
     return 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))

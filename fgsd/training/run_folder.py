@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -13,28 +14,41 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fgsd.atomic import write_atomically
+from fgsd.checkpoint import current_fields, current_tensor_name
+
+SETTINGS_BEFORE = {"settle": "freeze_centroids_at"}  # names of settings in older runs; see `current_fields`
+TENSORS_BEFORE = {"more/read": "more/coordinates"}  # names of tensors besides those of the network
 
 
 class RunFolder:
     """`config.json`, `log.jsonl` and `state.safetensors` of one run.
 
+    Parameters
+    ----------
+    folder : str or Path
+    config : dataclass
+    classes : list of str
+
     Raises
     ------
     ValueError
-        If the folder holds a run with another configuration or other classes; names what differs.
+        If the folder holds a run with another configuration or other classes; the message names the
+        difference.
     """
 
-    def __init__(self, folder: str | Path, config, classes: list[str]) -> None:
+    def __init__(self, folder: str | Path, config: Any, classes: list[str]) -> None:
         self.folder = Path(folder)
         self.description = json.loads(json.dumps({"config": asdict(config), "classes": classes}))
         self._refuse_another_run()
 
     @property
     def state_path(self) -> Path:
+        """The file of the last saved state."""
         return self.folder / "state.safetensors"
 
     @property
     def log_path(self) -> Path:
+        """The file of the log, a line of JSON for each step."""
         return self.folder / "log.jsonl"
 
     def _refuse_another_run(self) -> None:
@@ -42,26 +56,28 @@ class RunFolder:
         if not path.exists():
             return
         try:
-            begun = json.loads(path.read_text())
+            stored = _current_description(json.loads(path.read_text()))
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} is damaged ({error}); name another run folder") from None
-        mine, theirs = flatten(self.description), flatten(begun)
-        differing = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
+        except ValueError as error:
+            raise ValueError(f"{str(self.folder)!r} cannot be resumed: {error}") from None
+        ours, theirs = flatten(self.description), flatten(stored)
+        differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
         if differing:
             key = differing[0]
             raise ValueError(
-                f"{str(self.folder)!r} was begun with {key}={theirs.get(key)!r}, not {mine.get(key)!r}; "
+                f"{str(self.folder)!r} was begun with {key}={theirs.get(key)!r}, not {ours.get(key)!r}; "
                 "resume with the same settings and images, or name another run folder"
             )
 
     def begin(self, step: int) -> None:
-        """Write the configuration, and drop log lines of steps that will be done again."""
+        """Write the configuration, and drop the log lines of steps that will be repeated."""
         if not (self.folder / "config.json").exists():
             text = json.dumps(self.description, indent=2)
             write_atomically(self.folder / "config.json", lambda p: p.write_text(text))
-        # by a process that was killed while it wrote: ours end in .tmp, those of safetensors begin so
-        for left in (*self.folder.glob(".*.tmp"), *self.folder.glob(".tmp*")):
-            left.unlink(missing_ok=True)
+        # files of a process that was killed while writing: ours end in .tmp, those of safetensors begin so
+        for leftover in (*self.folder.glob(".*.tmp"), *self.folder.glob(".tmp*")):
+            leftover.unlink(missing_ok=True)
         if self.log_path.exists():
             kept = []
             for line in self.log_path.read_text(errors="replace").splitlines():
@@ -69,11 +85,11 @@ class RunFolder:
                     if json.loads(line)["step"] <= step:
                         kept.append(line)
                 except (ValueError, KeyError, TypeError):
-                    continue  # the line that a kill cut off
+                    continue  # a line that was cut off when the process was killed
             write_atomically(self.log_path, lambda p: p.write_text("".join(f"{k}\n" for k in kept)))
 
-    def log(self, record) -> None:
-        """Append a record to the log as one line of JSON."""
+    def log(self, record: Any) -> None:
+        """Append a record (a dataclass) to the log as one line of JSON, without the fields that are None."""
         fields = {k: v for k, v in asdict(record).items() if v is not None}
         with self.log_path.open("a") as file:
             file.write(json.dumps(fields) + "\n")
@@ -85,16 +101,16 @@ class RunFolder:
         optimizers: list[torch.optim.Optimizer],
         step: int,
         seconds: float,
-        more: Mapping[str, Tensor] | None = None,
+        extra: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Write the whole state as one file, atomically; `more` are tensors that a run needs besides."""
-        tensors: dict[str, Tensor] = {f"more/{k}": v for k, v in (more or {}).items()}
+        """Write the whole state as one file, atomically; `extra` are further tensors of the run."""
+        tensors: dict[str, Tensor] = {f"more/{k}": v for k, v in (extra or {}).items()}
         for prefix, module in (("model", model), ("average", average)):
             tensors |= {f"{prefix}/{k}": v for k, v in module.state_dict().items()}
         for index, optimizer in enumerate(optimizers):
             for key, entries in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer/{index}/{key}/{name}": v for name, v in entries.items()}
-        # always laid out in rows: what the memory format was is no business of the file
+        # contiguous: the file must not depend on the memory format
         tensors = {
             k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()
         }
@@ -104,53 +120,84 @@ class RunFolder:
     def load(
         self, model: nn.Module, average: nn.Module, optimizers: list[torch.optim.Optimizer]
     ) -> tuple[int, float, dict[str, Tensor]]:
-        """Restore the last saved state, if there is one; returns (steps done, seconds of training, what was
-        saved besides)."""
+        """Restore the last saved state, if there is one.
+
+        Returns
+        -------
+        Steps so far, seconds of training, and the `extra` tensors.
+        """
         if not self.state_path.exists():
             return 0, 0.0, {}
-        tensors, step, seconds = self._read()
+        tensors, step, seconds = self._load_tensors()
         for prefix, module in (("model", model), ("average", average)):
-            module.load_state_dict(_below(tensors, prefix))
+            module.load_state_dict(_with_prefix(tensors, f"{prefix}/"))
         for index, optimizer in enumerate(optimizers):
             state: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, f"optimizer/{index}").items():
+            for key, value in _with_prefix(tensors, f"optimizer/{index}/").items():
                 parameter, name = key.split("/")
                 state.setdefault(int(parameter), {})[name] = value
             optimizer.load_state_dict(
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
-        return step, seconds, _below(tensors, "more")
+        return step, seconds, _with_prefix(tensors, "more/")
 
     def load_average(self, denoiser: nn.Module) -> tuple[int, float, dict[str, Tensor]]:
-        """Put the averaged weights into a network; returns (steps done, seconds of training, what was kept
-        besides)."""
+        """Load the averaged weights into a network.
+
+        Returns
+        -------
+        Steps so far, seconds of training, and the `extra` tensors.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the run has no saved state.
+        """
         if not self.state_path.exists():
             raise FileNotFoundError(f"run {str(self.folder)!r} has no saved state; train first")
-        tensors, step, seconds = self._read()
-        denoiser.load_state_dict(_below(tensors, "average/module", separator="."))
-        return step, seconds, _below(tensors, "more")
+        tensors, step, seconds = self._load_tensors()
+        denoiser.load_state_dict(_with_prefix(tensors, "average/module."))
+        return step, seconds, _with_prefix(tensors, "more/")
 
     def images_at(self, step: int) -> int:
-        """Training crops seen, over all processes, when a step was done; 0 if the log does not tell."""
+        """Return the number of training crops, over all processes, up to a step; 0 if the log lacks it."""
         if not self.log_path.exists():
             return 0
         records = [json.loads(line) for line in self.log_path.read_text().splitlines()]
         return max((record["images"] for record in records if record["step"] <= step), default=0)
 
-    def _read(self) -> tuple[dict[str, Tensor], int, float]:
+    def _load_tensors(self) -> tuple[dict[str, Tensor], int, float]:
         with safe_open(self.state_path, framework="pt") as file:
             metadata = file.metadata()
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {_current_name(key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
         return tensors, int(metadata["step"]), float(metadata["seconds"])
 
 
-def _below(tensors: Mapping[str, Tensor], prefix: str, separator: str = "/") -> dict[str, Tensor]:
-    prefix += separator
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def flatten(tree, prefix: str = "") -> dict[str, object]:
-    """Nested dicts as one dict with dotted keys."""
+def _current_description(description: Any) -> Any:
+    """Rename the settings of a run that was begun under older names; see `current_fields`."""
+    if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
+        return description
+    config = {SETTINGS_BEFORE.get(key, key): value for key, value in description["config"].items()}
+    if "network" in config:
+        config["network"] = current_fields(config["network"])
+    return description | {"config": config}
+
+
+def _current_name(key: str) -> str:
+    """Return today's name of a tensor of a state that was saved under an older name."""
+    for prefix in ("model/", "average/module."):
+        if key.startswith(prefix):
+            return prefix + current_tensor_name(key.removeprefix(prefix))
+    return TENSORS_BEFORE.get(key, key)
+
+
+def flatten(tree: object, prefix: str = "") -> dict[str, object]:
+    """Return nested dicts and dataclasses as one dict with dotted keys."""
     if is_dataclass(tree) and not isinstance(tree, type):
         tree = asdict(tree)
     if not isinstance(tree, Mapping):

@@ -1,4 +1,4 @@
-"""The API, as programs meet it: `gradio_client`, plain HTTP and an MCP client, against a served page."""
+"""The API of a served page, called by `gradio_client`, over plain HTTP and by an MCP client."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pixels(image) -> np.ndarray:
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of a few kB whose head says that it has so many pixels."""
+    """A PNG of a few kB whose header claims a side of that many pixels."""
     content = bytearray(encoded(picture()))
     content[16:24] = side.to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -64,17 +64,17 @@ def client(server, tmp_path_factory) -> Client:
 
 
 def called(web: httpx.Client, name: str, values) -> tuple[str, object]:
-    """The last event of a call, and what it brings; values in their order, or by name."""
+    """The last event of a call, and its data; values are positional (a list) or by name (a dict)."""
     version = "v2/" if isinstance(values, dict) else ""
-    body = json.dumps(values if version else {"data": values})  # with NaN, which httpx would not write
+    body = json.dumps(values if version else {"data": values})  # with NaN, which httpx refuses to encode
     begun = web.post(
         f"{API}/call/{version}{name}", content=body, headers={"content-type": "application/json"}
     )
     if begun.status_code != 200:
         return str(begun.status_code), begun.json()["error"]
-    told = web.get(f"{API}/call/{name}/{begun.json()['event_id']}").text
-    assert "Traceback" not in told
-    event, data = re.findall(r"event: (\w+)\ndata: (.*)", told)[-1]
+    text = web.get(f"{API}/call/{name}/{begun.json()['event_id']}").text
+    assert "Traceback" not in text
+    event, data = re.findall(r"event: (\w+)\ndata: (.*)", text)[-1]
     return event, json.loads(data)
 
 
@@ -91,7 +91,7 @@ def test_there_are_four_endpoints_and_no_others(web):
 
 
 class TestSample:
-    def test_the_same_call_gives_the_same_bits_which_are_those_of_the_library(self, client, pipe):
+    def test_the_same_call_gives_the_same_bits_as_the_library(self, client, pipe):
         options = {"n": 3, "size": 32, "steps": 4, "seed": 7, "strength": 1.5, "tileable": True}
         mixture = {"moss": 0.25, "slate": 0.75}
         first, link = client.predict(mixture, **options, api_name="/sample")
@@ -103,12 +103,12 @@ class TestSample:
             assert np.array_equal(pixels(Image.open(other)), pixels(image))
         assert link.startswith("?mix=moss:0.25,slate:0.75&images=3&size=32&seed=7")
 
-    def test_over_http_what_is_left_out_takes_its_default(self, web, pipe):
+    def test_over_http_missing_arguments_take_their_defaults(self, web, pipe):
         event, (files, _) = called(web, "sample", ["moss"])
         assert event == "complete"
         assert np.array_equal(fetched(web, files[0]), pixels(pipe.sample("moss")[0]))
 
-    def test_over_http_arguments_may_have_their_names(self, web, pipe):
+    def test_over_http_arguments_may_be_named(self, web, pipe):
         event, (files, _) = called(web, "sample", {"target": "brick", "seed": 3, **SMALL})
         assert event == "complete"
         assert np.array_equal(fetched(web, files[0]), pixels(pipe.sample("brick", seed=3, **SMALL)[0]))
@@ -127,18 +127,18 @@ class TestInterpolate:
 class TestEmbed:
     def test_an_uploaded_file_lies_at_its_class(self, client, pipe, texture_folder):
         path = texture_folder / "slate.png"
-        answer = client.predict(handle_file(path), api_name="/embed")
+        result = client.predict(handle_file(path), api_name="/embed")
         centroid = pipe.centroid_of(path, crops=CROPS)
-        assert [near["class"] for near in answer["nearest"]] == [n for n, _ in pipe.nearest(centroid, 3)]
-        assert answer["nearest"][0]["class"] == "slate"
-        assert answer["nearest"][0]["distance"] == pytest.approx(pipe.nearest(centroid, 1)[0][1], abs=1e-3)
+        assert [near["class"] for near in result["nearest"]] == [n for n, _ in pipe.nearest(centroid, 3)]
+        assert result["nearest"][0]["class"] == "slate"
+        assert result["nearest"][0]["distance"] == pytest.approx(pipe.nearest(centroid, 1)[0][1], abs=1e-3)
         level = pipe.map.start_level
-        place = pipe.map.place_centroid("pca", centroid)[level]
-        assert answer["place"]["pca"] == pytest.approx(place, abs=1e-3)
-        assert answer["sigma"] == pytest.approx(float(pipe.map.sigmas[level]), abs=1e-3)
+        place = pipe.map.project_centroid("pca", centroid)[level]
+        assert result["place"]["pca"] == pytest.approx(place, abs=1e-3)
+        assert result["sigma"] == pytest.approx(float(pipe.map.sigmas[level]), abs=1e-3)
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-    def test_a_data_uri_is_the_image_whatever_it_says_of_its_kind(self, web, client, tmp_path, kind):
+    def test_the_format_of_a_data_uri_is_detected_from_its_content(self, web, client, tmp_path, kind):
         picture().save(tmp_path / "same.png")
         same = client.predict(handle_file(tmp_path / "same.png"), api_name="/embed")
         content = encoded(picture(), kind, **({"lossless": True} if kind == "WEBP" else {}))
@@ -209,7 +209,7 @@ BAD = [
     ("embed", [{"path": "/etc/passwd"}], "image must be a file that was uploaded"),
     ("embed", [{"path": "\0"}], "image must be a file that was uploaded"),
     ("embed", [{"path": "a" * 9_000}], "image must be a file that was uploaded"),
-    ("embed", [{**FOREIGN, "path": "http://127.0.0.1:1/a.png"}], "This server fetches no addresses"),
+    ("embed", [{**FOREIGN, "path": "http://127.0.0.1:1/a.png"}], "This server downloads no addresses"),
     ("embed", [uri(encoded(picture())[:900])], "cannot be read; is the file complete?"),
     ("embed", ["data:image/svg+xml;base64,PHN2Zy8+"], "What came is no image"),
     ("embed", [uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>")], "cannot be read"),
@@ -223,28 +223,28 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "values", "words"), BAD)
-def test_a_bad_call_is_answered_in_a_sentence(web, name, values, words):
-    event, told = called(web, name, values)
-    sentence = told["error"] if event == "error" else told
+def test_a_bad_call_gets_a_sentence(web, name, values, words):
+    event, text = called(web, name, values)
+    sentence = text["error"] if event == "error" else text
     assert event in ("error", "400", "404")
     assert words in sentence
     assert len(sentence) < 200 and "\n" not in sentence
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
-def test_programs_share_the_places_of_visitors_and_leave_nothing_behind(pipe):
+def test_programs_share_the_queues_of_visitors_and_leave_nothing_behind(pipe):
     from gradio.state_holder import SessionState
 
     from fgsd.app.page import build_page
 
     page = build_page(pipe, None)
-    places = {}
+    queues: dict[str, set[str]] = {}
     for function in page.fns.values():
-        places.setdefault(function.concurrency_id, set()).add(function.name)
+        queues.setdefault(function.concurrency_id, set()).add(function.name)
         if function.concurrency_id == "sampling":
-            assert function.concurrency_limit is None  # the scheduler has all of them to choose from
-    assert places["sampling"] == {"run", "sample", "interpolate"}
-    assert "embed" in places["own"] and len(places["own"]) > 1
+            assert function.concurrency_limit is None  # the scheduler chooses among all requests
+    assert queues["sampling"] == {"run", "sample", "interpolate"}
+    assert "embed" in queues["images"] and len(queues["images"]) > 1
 
     embed = next(function for function in page.fns.values() if function.api_name == "embed")
     state = SessionState(page)
@@ -252,7 +252,7 @@ def test_programs_share_the_places_of_visitors_and_leave_nothing_behind(pipe):
     assert asyncio.run(page.preprocess_data(embed, [long], state)) == [long]
     assert long not in [config["props"].get("value") for config in state.components]
     del page
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
 def test_an_uploaded_file_that_is_no_image_is_refused(client, tmp_path):
@@ -262,8 +262,8 @@ def test_an_uploaded_file_that_is_no_image_is_refused(client, tmp_path):
 
 
 def test_the_events_of_the_page_are_not_for_programs(web):
-    event, told = called(web, "run", [])
-    assert event == "error" and told["error"].startswith("What came cannot be read")
+    event, text = called(web, "run", [])
+    assert event == "error" and text["error"].startswith("This input cannot be read")
 
 
 def test_agents_find_the_tools_and_see_the_pictures(server, pipe):

@@ -1,4 +1,4 @@
-"""Whatever comes as a value is refused in a sentence, or is within its range: properties, by Hypothesis."""
+"""Any value is refused with a sentence, or within its range: properties, checked with Hypothesis."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fgsd.app.api.arguments import image_call, sample_call, strip_call
-from fgsd.app.panels.save import python_lines
-from fgsd.app.render.map_data import MapData
-from fgsd.app.render.recipe import FORMAT, from_recipe
-from fgsd.app.render.user_textures import LONGEST_NAME, MAX_IMAGE_SIDE, clean_name, read_image
-from fgsd.app.requests.link import from_link, to_link
-from fgsd.app.requests.request import (
+from fgsd.app.limits import (
     MAX_CLASSES,
     MAX_IMAGES,
     MAX_MOVE,
-    MAX_PLACES,
+    MAX_NAME_CHARACTERS,
+    MAX_POINTS,
     MAX_SEED,
     MAX_SIDE,
     MAX_STEPS,
     MAX_STRENGTH,
     MAX_SWITCH,
-    MIN_PLACES,
+    MAX_UPLOAD_SIDE,
+    MIN_POINTS,
     MIN_SWITCH,
+)
+from fgsd.app.panels.save import python_lines
+from fgsd.app.render.map_data import MapData
+from fgsd.app.render.recipe import FORMAT, from_recipe
+from fgsd.app.render.user_textures import clean_name, read_image
+from fgsd.app.requests.link import from_link, to_link
+from fgsd.app.requests.request import (
     MODES,
     PAGE_SAMPLERS,
     SETTINGS,
@@ -56,7 +60,7 @@ settings.register_profile(
 )
 bad = settings.get_profile("bad")
 
-texts = st.text(st.characters(exclude_categories=()), max_size=60)  # halves of characters too
+texts = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
 plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts)
 anything = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=8
@@ -130,7 +134,7 @@ requests = st.builds(
         {
             "mode": st.sampled_from(list(MODES.values())),
             "switch": st.floats(MIN_SWITCH, MAX_SWITCH),
-            "places": st.integers(MIN_PLACES, MAX_PLACES),
+            "places": st.integers(MIN_POINTS, MAX_POINTS),
         }
     ),
 )
@@ -139,7 +143,7 @@ requests = st.builds(
 def check_sentence(error: RequestError) -> None:
     sentence = str(error)
     assert 10 < len(sentence) < 240 and "\n" not in sentence
-    sentence.encode()  # no half of a character in it
+    sentence.encode()  # without lone surrogates
 
 
 def check_ranges(request: SampleRequest) -> None:
@@ -157,7 +161,7 @@ def check_ranges(request: SampleRequest) -> None:
     assert request.sampler in PAGE_SAMPLERS.values() and request.view in VIEWS.values()
     assert type(request.tileable) is bool and request.mode in MODES.values()
     assert MIN_SWITCH <= request.switch <= MAX_SWITCH
-    assert MIN_PLACES <= request.places <= MAX_PLACES
+    assert MIN_POINTS <= request.points <= MAX_POINTS
 
 
 @bad
@@ -177,12 +181,12 @@ def test_a_request_comes_back_from_its_link(request):
     check_ranges(request)
     target, options = from_link(to_link(request))
     again = parse(target, options)
-    if request.mode not in ("strip", "coarse-fine"):  # a link holds what its mode needs
-        assert again == type(again)(**{**vars_of(request), "places": again.places, "switch": again.switch})
+    if request.mode not in ("strip", "coarse-fine"):  # a link holds the parameter of its mode only
+        assert again == type(again)(**{**vars_of(request), "points": again.points, "switch": again.switch})
     elif request.mode == "strip":
         assert again == type(again)(**{**vars_of(request), "switch": again.switch})
     else:
-        assert again == type(again)(**{**vars_of(request), "places": again.places})
+        assert again == type(again)(**{**vars_of(request), "points": again.points})
 
 
 def vars_of(request: SampleRequest) -> dict:
@@ -272,14 +276,14 @@ def test_an_image_is_refused_or_small_and_rgb(content, kind):
     except RequestError as error:
         check_sentence(error)
     else:
-        assert image.mode == "RGB" and max(image.size) <= MAX_IMAGE_SIDE
+        assert image.mode == "RGB" and max(image.size) <= MAX_UPLOAD_SIDE
 
 
 @bad
 @given(anything, st.lists(texts, max_size=3))
 def test_a_name_is_short_and_new(file_name, taken):
     name = clean_name(file_name, taken)
-    assert 0 < len(name) <= LONGEST_NAME + 3
+    assert 0 < len(name) <= MAX_NAME_CHARACTERS + 3
     assert name.casefold() not in {other.casefold() for other in taken}
     assert all(letter.isalnum() or letter == " " for letter in name)
     name.encode()
@@ -313,7 +317,7 @@ def test_a_recipe_is_refused_or_holds_a_request_to_check(pipe, text):
         check_sentence(error)
 
 
-asked = st.fixed_dictionaries(
+queries = st.fixed_dictionaries(
     {},
     optional={
         "target": targets,
@@ -327,22 +331,20 @@ asked = st.fixed_dictionaries(
 
 
 @bad
-@given(anything | asked)
-def test_what_the_page_calls_directly_answers_with_plain_values(pipe, data, asked):
-    def frame(pipe, request, own):
-        return {"label": request.label}
-
+@given(anything | queries)
+def test_functions_that_the_page_calls_return_plain_values(pipe, data, query):
     functions = [
         *MapData(pipe, data).server_functions(),
         preview_function(
             Admission(Scheduler(pipe)),
             multiple=MULTIPLE,
-            make=lambda pipe, request, own: {"label": request.label},
+            make=lambda pipe, request, user_centroids: {"label": request.label},
+            nearest=True,
         ),
         python_lines(pipe, "name"),
     ]
     for function in functions:
-        answer = function(asked)
-        assert isinstance(answer, dict)
-        json.dumps(answer).encode()
-        assert not any(isinstance(v, float) and not math.isfinite(v) for v in answer.values())
+        result = function(query)
+        assert isinstance(result, dict)
+        json.dumps(result).encode()
+        assert not any(isinstance(v, float) and not math.isfinite(v) for v in result.values())

@@ -14,40 +14,40 @@ def check(outcome: Outcome, inputs: int, growth: float) -> None:
     assert outcome.inputs == inputs
     assert outcome.fetched == 0
     assert outcome.growth < growth
-    # it would be no assault if all of it were refused at the door
+    # forged requests must reach Gradio, and not all be refused by the middleware
     routes = {route for route, status in outcome.counts if status.startswith("200")}
     assert {"queue/join", "run", "call", "component_server", "upload"} <= routes
 
 
-def test_bad_visitors_get_sentences_and_leave_nothing_behind(server, pipe):
-    check(assault(server, inputs=300, seed=1, fill=False), 300, growth=0.2)  # Python's own caches still fill
+def test_forged_requests_get_sentences_and_leave_nothing_behind(server, pipe):
+    check(assault(server, inputs=300, seed=1, fill=False), 300, growth=0.2)  # caches of Python still fill
     with httpx.Client(base_url=server.url, timeout=30) as web:
         library = np.asarray(pipe.sample(pipe.classes[0], steps=4)[0])
         assert np.array_equal(good_picture(web, pipe.classes[0])[..., :3], library)
 
 
 @pytest.mark.parametrize("path", CLOSED)
-def test_what_the_page_does_not_need_is_closed(server, path):
+def test_routes_that_the_page_does_not_need_are_closed(server, path):
     assert httpx.get(server.url.rstrip("/") + path).status_code == 404
 
 
 @pytest.mark.parametrize("path", CLOSED_POSTS)
-def test_nor_does_it_take_anything(server, path):
+def test_so_are_those_that_take_a_body(server, path):
     assert httpx.post(server.url.rstrip("/") + path, json={}).status_code == 404
 
 
-def test_a_refused_call_past_the_queue_has_words_and_no_status_500(server):
-    answer = httpx.post(f"{server.url.rstrip('/')}{API}/run/classes", json={"data": [1]})
-    assert answer.status_code == 400
-    assert answer.json()["error"] == "/classes takes at most 0 values; 1 came."
+def test_a_refused_call_outside_of_the_queue_has_a_sentence_and_status_400(server):
+    response = httpx.post(f"{server.url.rstrip('/')}{API}/run/classes", json={"data": [1]})
+    assert response.status_code == 400
+    assert response.json()["error"] == "/classes takes at most 0 values; 1 came."
 
 
-def test_an_event_for_the_browser_alone_says_so(server):
+def test_an_event_of_the_browser_is_refused(server):
     url = server.url.rstrip("/") + API
     config = httpx.get(f"{server.url}config").json()
     number = next(d["id"] for d in config["dependencies"] if not d["backend_fn"] and d["api_name"] != "")
-    answer = httpx.post(f"{url}/run/x", json={"data": [], "fn_index": number, "session_hash": "a"})
-    assert (answer.status_code, answer.json()["error"]) == (400, "This event is for the browser alone.")
+    response = httpx.post(f"{url}/run/x", json={"data": [], "fn_index": number, "session_hash": "a"})
+    assert (response.status_code, response.json()["error"]) == (400, "This event is for the browser alone.")
 
 
 def test_a_request_without_a_host_from_another_page_is_answered(server):
@@ -62,8 +62,8 @@ def test_a_value_that_is_no_choice_is_not_repeated_in_full(server):
     dependencies = httpx.get(f"{server.url}config").json()["dependencies"]
     event = next(d for d in dependencies if d["api_name"] == "run")
     data = [[], "x" * 10_000, *[None] * (len(event["inputs"]) - 2)]
-    answer = httpx.post(f"{url}/run/run", json={"data": data, "session_hash": "long"})
-    assert answer.status_code == 400 and len(answer.json()["error"]) <= 200
+    response = httpx.post(f"{url}/run/run", json={"data": data, "session_hash": "long"})
+    assert response.status_code == 400 and len(response.json()["error"]) <= 200
 
 
 def test_values_that_gradio_would_keep_are_bounded(server):
@@ -75,8 +75,8 @@ def test_values_that_gradio_would_keep_are_bounded(server):
         f"{url}/queue/join", json={"data": long, "fn_index": number, "session_hash": "bounded"}
     )
     assert joined.status_code == 200
-    told = httpx.get(f"{url}/queue/data?session_hash=bounded", timeout=30).text
-    assert "may take 20,000 characters at most" in told
+    text = httpx.get(f"{url}/queue/data?session_hash=bounded", timeout=30).text
+    assert "may take 20,000 characters at most" in text
 
 
 @pytest.mark.slow

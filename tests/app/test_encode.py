@@ -1,4 +1,4 @@
-"""Files made in memory."""
+"""Files in memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import io
 import av
 import numpy as np
 import pytest
+from page_help import opened
 from PIL import Image
 
-from fgsd.app.render.encode import GIF, file_uri, gif_bytes, mp4_bytes, png_bytes
+from fgsd.app.render.encode import GIF, data_uri, file_uri, gif_bytes, mp4_bytes, png_bytes
+from fgsd.sheets import image_grid
 
 
 def colours(count: int, size: tuple[int, int] = (64, 48)) -> list[Image.Image]:
@@ -47,7 +49,7 @@ def test_mp4_shows_the_pictures_at_their_pace():
         assert np.abs(frame.astype(int) - np.asarray(image)).mean() < 4
 
 
-def test_browsers_know_its_kind_of_video():
+def test_browsers_can_play_the_video():
     with av.open(io.BytesIO(mp4_bytes(colours(3), seconds=0.1))) as film:
         context = film.streams.video[0].codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
@@ -59,8 +61,8 @@ def test_odd_sides_lose_their_last_pixel():
 
 
 @pytest.mark.parametrize("encode", [gif_bytes, mp4_bytes])
-def test_what_cannot_be_an_animation_is_named(encode):
-    with pytest.raises(ValueError, match="pictures is empty"):
+def test_wrong_arguments_are_named(encode):
+    with pytest.raises(ValueError, match="images is empty"):
         encode([], seconds=0.1)
     with pytest.raises(ValueError, match="64 x 48 pixels"):
         encode([*colours(1), *colours(1, (8, 8))], seconds=0.1)
@@ -68,6 +70,15 @@ def test_what_cannot_be_an_animation_is_named(encode):
         encode(colours(1), seconds=0)
 
 
-def test_a_file_as_an_address():
+def test_a_lossless_data_uri_keeps_every_pixel_of_a_grid():
+    rng = np.random.default_rng(1)
+    images = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(5)]
+    sheet = image_grid(images, gap=0, background="black")
+    assert sheet.size == (3 * 8, 2 * 8) and sheet.getpixel((23, 15)) == (0, 0, 0)
+    assert np.array_equal(np.asarray(opened(data_uri(sheet, lossless=True))), np.asarray(sheet))
+    assert np.array_equal(np.asarray(sheet.crop((8, 8, 16, 16))), np.asarray(images[4]))
+
+
+def test_a_file_as_a_data_uri():
     head, _, body = file_uri(b"GIF89a", GIF).partition(",")
     assert head == "data:image/gif;base64" and base64.b64decode(body) == b"GIF89a"

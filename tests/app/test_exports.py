@@ -1,4 +1,4 @@
-"""Files of the steps of a run, opened again; the lines of Python that make the same pixels."""
+"""Files of the steps of a run, read again; Python code that makes the same pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from fgsd.app.panels.save import python_lines
 from fgsd.app.render.encode import gif_bytes, mp4_bytes
-from fgsd.app.render.exports import GAP, HOLD, KINDS, LABEL, contact_sheet, exported
+from fgsd.app.render.exports import FORMATS, GAP, HOLD, LABEL, contact_sheet, export
 from fgsd.app.render.frames import frames
 from fgsd.app.requests.python_code import to_python
 from fgsd.centroids import Centroid
@@ -22,7 +22,7 @@ MIXED = [{"name": "brick", "weight": 1}, {"name": "moss", "weight": 2}]
 
 
 def made(pipe, request, kind):
-    *shares, file = exported(pipe, request, kind)
+    *shares, file = export(pipe, request, kind)
     assert shares == [(k + 1) / request.steps for k in range(request.steps)]
     return file
 
@@ -54,7 +54,7 @@ class TestFiles:
             cut = sheet.crop((left + 32, top, left + 64, top + 32))
             assert np.array_equal(np.asarray(cut), np.asarray(step.images[1]))
             words = np.asarray(sheet.crop((left, top + 64, left + 64, top + 64 + LABEL)))
-            assert words.min() < 100  # something is written there
+            assert words.min() < 100  # there is text
 
     def test_the_gif_has_a_frame_for_each_step(self, pipe):
         request = parse(n=1, size=32, steps=5)
@@ -68,7 +68,7 @@ class TestFiles:
         gif.seek(0)
         assert difference(gif.convert("RGB"), sample) > 30
 
-    def test_the_film_has_a_frame_for_each_step_and_holds_the_last(self, pipe):
+    def test_the_mp4_has_a_frame_for_each_step_and_holds_the_last(self, pipe):
         request = parse(n=1, size=32, steps=5)
         file = made(pipe, request, "mp4")
         assert file.data[4:8] == b"ftyp"
@@ -79,7 +79,7 @@ class TestFiles:
         assert difference(film[0], sample) > 30
 
     @pytest.mark.parametrize(("view", "wide"), [("noise", 1), ("estimate", 1), ("both", 2)])
-    def test_what_is_watched_is_what_is_saved(self, pipe, view, wide):
+    def test_the_file_shows_the_view_of_the_page(self, pipe, view, wide):
         sheet = Image.open(io.BytesIO(made(pipe, parse(n=1, size=64, steps=2, view=view), "sheet").data))
         width = wide * 64 + (wide - 1) * GAP
         assert sheet.size == (2 * width + GAP, 64 + LABEL)
@@ -87,13 +87,13 @@ class TestFiles:
         expected = first.images[0] if view == "noise" else first.denoised[0]
         assert np.array_equal(np.asarray(sheet.crop((width - 64, 0, width, 64))), np.asarray(expected))
 
-    def test_what_would_be_too_large_is_scaled_down(self, pipe, monkeypatch):
-        kind = KINDS["sheet"]
-        monkeypatch.setitem(KINDS, "sheet", type(kind)(kind.suffix, kind.media_type, 2 * 16 * 16, False))
+    def test_steps_that_are_too_large_are_scaled_down(self, pipe, monkeypatch):
+        kind = FORMATS["sheet"]
+        monkeypatch.setitem(FORMATS, "sheet", type(kind)(kind.suffix, kind.media_type, 2 * 16 * 16, False))
         sheet = Image.open(io.BytesIO(made(pipe, parse(n=1, size=32, steps=2), "sheet").data))
         assert sheet.size == (2 * 16 + GAP, 16 + LABEL)
 
-    def test_a_file_that_is_no_longer_wanted_is_not_made(self, pipe, monkeypatch):
+    def test_a_cancelled_file_is_not_made(self, pipe, monkeypatch):
         steps, stream = [], pipe.stream
 
         def counted(*args, **options):
@@ -103,7 +103,7 @@ class TestFiles:
 
         monkeypatch.setattr(pipe, "stream", counted)
         request = parse(n=1, size=16, steps=9)
-        assert list(exported(pipe, request, "gif", wanted=lambda: len(steps) < 3)) == [1 / 9, 2 / 9]
+        assert list(export(pipe, request, "gif", is_cancelled=lambda: len(steps) >= 3)) == [1 / 9, 2 / 9]
         assert steps == [1, 2, 3]
 
     def test_nothing_is_written_to_the_disk(self, monkeypatch, tmp_path):
@@ -124,18 +124,18 @@ class TestPython:
             (MIXED, {"n": 1, "size": 32, "steps": 3, "sampler": "ancestral", "tileable": True}),
         ],
     )
-    def test_the_lines_make_the_same_pixels_to_the_bit(
+    def test_the_code_makes_the_same_pixels_to_the_bit(
         self, pipe, checkpoint_folder, tmp_path, monkeypatch, target, options
     ):
         monkeypatch.chdir(tmp_path)
         request = parse(target, **options)
-        known: dict = {}
-        exec(to_python(request, str(checkpoint_folder)), known)
+        names: dict = {}
+        exec(to_python(request, str(checkpoint_folder)), names)
         *_, batch = frames(pipe, request)
         sheet, side = opened(batch[-1]["src"]), request.size
         columns = batch[-1]["columns"]
-        assert len(known["images"]) == request.n
-        for k, image in enumerate(known["images"]):
+        assert len(names["images"]) == request.n
+        for k, image in enumerate(names["images"]):
             left, top = k % columns * side, k // columns * side
             cut = np.asarray(sheet.crop((left, top, left + side, top + side)))
             assert np.array_equal(cut, np.asarray(image))
@@ -148,24 +148,24 @@ class TestPython:
             return Centroid(centroid.sigmas, centroid.values + dx - 2 * dy, centroid.colour)
 
         monkeypatch.setattr(type(pipe), "map", SimpleNamespace(moved=moved), raising=False)
-        monkeypatch.setattr("fgsd.app.render.frames._places", lambda pipe, step: {})
+        monkeypatch.setattr("fgsd.app.render.frames._map_positions", lambda pipe, step: {})
         target = [{"name": "moss", "weight": 1, "move": [0.25, -0.5]}, {"name": "brick", "weight": 1}]
         request = parse(target, n=1, size=16, steps=3)
-        known: dict = {}
-        exec(to_python(request, str(checkpoint_folder)), known)
+        names: dict = {}
+        exec(to_python(request, str(checkpoint_folder)), names)
         shown = [frame for batch in frames(pipe, request) for frame in batch][-1]
         unmoved = [{**entry, "move": None} for entry in target]
         plain = [f for batch in frames(pipe, parse(unmoved, n=1, size=16, steps=3)) for f in batch][-1]
-        assert np.array_equal(np.asarray(opened(shown["src"])), np.asarray(known["images"][0]))
+        assert np.array_equal(np.asarray(opened(shown["src"])), np.asarray(names["images"][0]))
         assert shown["src"] != plain["src"]
 
-    def test_a_texture_of_the_visitors_own_is_in_no_lines(self, pipe, checkpoint_folder):
+    def test_code_cannot_have_a_texture_of_the_visitor(self, pipe, checkpoint_folder):
         lines = python_lines(pipe, str(checkpoint_folder))
         assert "save the File" in lines("?mix=my%2520photo:1.0")["error"]
         assert "pipe.table.of('moss')" in lines("?mix=moss:1.0")["lines"]
         assert lines(3) == {"error": "There is no picture to save yet."}
 
-    def test_a_name_is_a_string_whatever_it_holds(self):
+    def test_any_name_is_a_string_in_the_code(self):
         nasty = "'); import os; ('"
         lines = to_python(parse().__class__({nasty: 1.0}), "owner/name")
         assert f"target = pipe.table.of({nasty!r})" in lines

@@ -1,4 +1,4 @@
-"""What a page shows of each step, and the budgets of its small pictures."""
+"""Frames of a run, and the budgets of the images of its steps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from page_help import opened, parse
 from PIL import Image
 
-from fgsd.app.render.frames import KEPT, frames, last_frame, to_send
-from fgsd.app.render.step_images import MAX_CHARACTERS, SIDES, Previews, whole_picture
+from fgsd.app.limits import MAX_KEPT_FRAMES, MAX_PREVIEW_CHARACTERS
+from fgsd.app.render.frames import frames, frames_to_send, last_frame
+from fgsd.app.render.step_images import WIDTHS, StepImages, lossless_picture
 from fgsd.app.requests.link import from_link
 
 
@@ -44,7 +45,7 @@ class TestFrames:
             cut = sheet.crop((left, top, left + 32, top + 32))
             assert np.array_equal(np.asarray(cut), np.asarray(image))
 
-    def test_read_outs(self, pipe):
+    def test_the_measurements(self, pipe):
         shown = flat(frames(pipe, parse(n=1, size=16, steps=6)))
         assert [frame["index"] for frame in shown] == [1, 2, 3, 4, 5, 6]
         assert {frame["steps"] for frame in shown} == {6}
@@ -69,9 +70,9 @@ class TestFrames:
                 cut = shown.crop((32, 0, 64, 32))
                 if frame["last"]:
                     assert difference(cut, images[1]) == 0
-                # previews lose colour from pixel to pixel, of which white noise has most
-                own, other = (difference(cut.convert("L"), image.convert("L")) for image in images[::-1])
-                assert own < 10 and own < 0.6 * other
+                # lossy images lose fine colour, and white noise has most of it
+                right, wrong = (difference(cut.convert("L"), image.convert("L")) for image in images[::-1])
+                assert right < 10 and right < 0.6 * wrong
         assert [frame["estimate"] is None for frame in flat(frames(pipe, request))] == [False] * 4 + [True]
 
     def test_unguided_ignores_the_target(self, pipe):
@@ -84,14 +85,14 @@ class TestFrames:
         target, settings = from_link(flat(frames(pipe, request))[0]["query"])
         assert parse(target, **settings) == request
 
-    def test_places_on_the_map_come_with_each_step(self, pipe, monkeypatch):
+    def test_each_frame_has_positions_on_the_map(self, pipe, monkeypatch):
         asked = []
 
-        def place(projection, phi, sigma):
+        def project(projection, phi, sigma):
             asked.append((projection, tuple(phi.shape), sigma))
             return np.array([[0.25, len(asked)]] * len(phi), dtype=np.float32)
 
-        feature_map = SimpleNamespace(projections=("pca", "umap"), place=place)
+        feature_map = SimpleNamespace(projections=("pca", "umap"), project=project)
         monkeypatch.setattr(pipe, "map", feature_map, raising=False)
         shown = flat(frames(pipe, parse(n=2, size=16, steps=3)))
         assert [frame["path"]["pca"] for frame in shown] == [[[0.25, k]] * 2 for k in (1.0, 3.0, 5.0)]
@@ -121,7 +122,7 @@ class TestFrames:
         running.close()
         assert ended
 
-    def test_a_run_that_is_no_longer_wanted_makes_no_further_step(self, pipe, monkeypatch):
+    def test_a_cancelled_run_makes_no_further_step(self, pipe, monkeypatch):
         made, stream = [], pipe.stream
 
         def counted(*args, **options):
@@ -130,37 +131,39 @@ class TestFrames:
                 yield step
 
         monkeypatch.setattr(pipe, "stream", counted)
-        shown = flat(frames(pipe, parse(n=1, size=16, steps=50), interval=0, wanted=lambda: len(made) < 3))
+        shown = flat(
+            frames(pipe, parse(n=1, size=16, steps=50), interval=0, is_cancelled=lambda: len(made) >= 3)
+        )
         assert made == [1, 2, 3]
         assert not any(frame["last"] for frame in shown)
 
 
 def test_the_newest_frames_stay_in_the_value_and_all_come_at_the_end():
-    made = {k: {"index": k} for k in range(1, KEPT + 9)}
-    assert list(to_send(made, last=False)) == list(range(9, KEPT + 9))
-    assert to_send(made, last=True) == made
+    made = {k: {"index": k} for k in range(1, MAX_KEPT_FRAMES + 9)}
+    assert list(frames_to_send(made, last=False)) == list(range(9, MAX_KEPT_FRAMES + 9))
+    assert frames_to_send(made, last=True) == made
 
 
-class TestPreviews:
+class TestStepImages:
     def test_large_pictures_are_scaled_down(self):
-        uris, columns, side = Previews(10).encode([noise_images(16, 256)], seconds=1)
-        assert (columns, side) == (4, SIDES[0] // 4)
-        assert opened(uris[0]).size == (SIDES[0], SIDES[0])
+        uris, columns, side = StepImages(10).encode([noise_images(16, 256)], seconds=1)
+        assert (columns, side) == (4, WIDTHS[0] // 4)
+        assert opened(uris[0]).size == (WIDTHS[0], WIDTHS[0])
         assert len(uris[0]) < 400_000  # even of white noise
 
     def test_small_pictures_keep_their_size(self):
-        uris, columns, side = Previews(10).encode([noise_images(3, 16)] * 2, seconds=1)
+        uris, columns, side = StepImages(10).encode([noise_images(3, 16)] * 2, seconds=1)
         assert (columns, side) == (2, 16)
         assert [opened(uri).size for uri in uris] == [(32, 32)] * 2
 
-    def test_all_of_a_run_stay_within_the_budget_without_leaving_any_out(self):
-        previews, images = Previews(100), noise_images(4, 256)
+    def test_all_images_of_a_run_stay_within_the_budget(self):
+        previews, images = StepImages(100), noise_images(4, 256)
         sides, spent = [], 0
         for _ in range(100):
             uris, _, side = previews.encode([images, images], seconds=1)
             sides.append(side)
             spent += sum(map(len, uris))
-        assert spent < 1.5 * MAX_CHARACTERS
+        assert spent < 1.5 * MAX_PREVIEW_CHARACTERS
         assert sides[0] == 256 > max(sides[1:]) >= min(sides) >= 48
 
     def test_encoding_takes_no_longer_than_the_network(self, monkeypatch):
@@ -172,18 +175,18 @@ class TestPreviews:
 
         monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
         monkeypatch.setattr("fgsd.app.render.step_images.data_uri", encode)
-        previews, images = Previews(20), [Image.new("RGB", (512, 512))]
+        previews, images = StepImages(20), [Image.new("RGB", (512, 512))]
         took = []
         for _ in range(20):
             before = clock.now
             previews.encode([images, images], seconds=0.05)
             took.append(clock.now - before)
-        assert took[0] > 0.5  # what it costs is not known yet
+        assert took[0] > 0.5  # the first step is encoded before its cost is known
         assert all(0.02 < one <= 0.05 for one in took[1:])
 
-    def test_a_whole_picture_keeps_every_bit(self):
+    def test_a_lossless_picture_keeps_every_bit(self):
         images = noise_images(16, 64)
-        whole, columns, side = whole_picture(images)
+        whole, columns, side = lossless_picture(images)
         assert (columns, side) == (4, 64)
         assert np.array_equal(np.asarray(opened(whole))[64:128, :64], np.asarray(images[4]))
 

@@ -1,4 +1,4 @@
-"""What lies between textures, without a browser."""
+"""Interpolations between textures, without a browser."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PIL import Image
 
 from fgsd.app.render import interpolations
 from fgsd.app.render.interpolations import (
-    filled,
     interpolation_frames,
-    missing,
-    strip_places,
+    missing_textures,
+    mixtures,
+    strip_points,
     switch_frame,
-    weights_of,
+    textures_to_add,
 )
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, SampleRequest, parse_request
@@ -41,7 +41,7 @@ def opened(uri: str) -> Image.Image:
 
 
 def pictures(frame: dict) -> dict[int, np.ndarray]:
-    """Every picture of a frame, by its place."""
+    """Every image of a frame, by its index."""
     found = {}
     for sheet in frame["sheets"]:
         whole, side = opened(sheet["src"]).convert("RGB"), sheet["side"]
@@ -83,21 +83,21 @@ class TestRequest:
             (["strip"], "must name a mode"),
         ],
     )
-    def test_what_is_forged_is_refused_in_one_sentence(self, interpolation, words):
+    def test_a_forged_interpolation_is_refused_with_a_sentence(self, interpolation, words):
         with pytest.raises(RequestError, match=words) as caught:
             parse_request(
                 [{"name": "moss", "weight": 1}], classes=CLASSES, multiple=4, interpolation=interpolation
             )
         assert len(str(caught.value)) < 160
 
-    def test_what_is_missing_takes_its_default(self):
+    def test_missing_values_take_their_defaults(self):
         for interpolation in (None, {}, {"mode": "sample", "switch": None}):
             request = parse_request(
                 [{"name": "moss", "weight": 1}], classes=CLASSES, multiple=4, interpolation=interpolation
             )
-            assert (request.mode, request.switch, request.places) == ("sample", 0.5, 7)
+            assert (request.mode, request.switch, request.points) == ("sample", 0.5, 7)
 
-    def test_textures_without_weight_are_ends_too_in_the_order_of_choice(self):
+    def test_textures_of_weight_0_are_ends_too_in_the_order_of_choice(self):
         target = [{"name": "slate", "weight": 0}, {"name": "brick", "weight": 2}]
         request = parse_request(target, classes=CLASSES, multiple=4)
         assert request.ends == ("slate", "brick")
@@ -132,31 +132,33 @@ class TestRequest:
 class TestMissing:
     @pytest.mark.parametrize("mode", ["strip", "loop", "coarse-fine"])
     def test_one_texture_is_too_few_and_the_most_different_is_offered(self, pipe, mode):
-        need = missing(parse(["brick"], mode=mode), CLASSES)
+        need = missing_textures(parse(["brick"], mode=mode), CLASSES)
         assert "second" in need.sentence and need.button == "Add the most different texture"
         order = [name for name, _ in pipe.nearest("brick", n=3)]
-        assert filled(pipe, parse(["brick"], mode=mode)) == order[-1:]
-        assert missing(parse(["brick", "moss"], mode=mode), CLASSES) is None
-        assert filled(pipe, parse(["brick", "moss"], mode=mode)) == []
+        assert textures_to_add(pipe, parse(["brick"], mode=mode)) == order[-1:]
+        assert missing_textures(parse(["brick", "moss"], mode=mode), CLASSES) is None
+        assert textures_to_add(pipe, parse(["brick", "moss"], mode=mode)) == []
 
     def test_a_grid_wants_four_and_offers_the_nearest(self, pipe):
-        need = missing(parse(["brick"], mode="grid"), [*CLASSES, "mine"])
+        need = missing_textures(parse(["brick"], mode="grid"), [*CLASSES, "mine"])
         assert "3 more textures" in need.sentence and need.button == "Add the 3 nearest textures"
-        need = missing(parse(["brick", "moss", "slate"], mode="grid"), [*CLASSES, "mine"])
+        need = missing_textures(parse(["brick", "moss", "slate"], mode="grid"), [*CLASSES, "mine"])
         assert "one more texture" in need.sentence
 
     def test_the_corners_are_filled_with_the_nearest_classes(self, pipe, monkeypatch):
         monkeypatch.setitem(interpolations.MIN_TEXTURES, "grid", 2)  # there are only three classes here
         nearest = [name for name, _ in pipe.nearest("brick", n=3)]
-        assert filled(pipe, parse(["brick"], mode="grid")) == [n for n in nearest if n != "brick"][:1]
+        assert (
+            textures_to_add(pipe, parse(["brick"], mode="grid")) == [n for n in nearest if n != "brick"][:1]
+        )
 
     def test_a_checkpoint_of_too_few_classes_offers_nothing(self, pipe):
-        need = missing(parse(mode="grid"), CLASSES)
+        need = missing_textures(parse(mode="grid"), CLASSES)
         assert need.sentence == "This takes 4 textures, and there are only 3." and not need.button
-        assert filled(pipe, parse(mode="grid")) == []
+        assert textures_to_add(pipe, parse(mode="grid")) == []
 
     def test_a_sample_needs_nothing(self):
-        assert missing(parse(["brick"], mode="sample"), CLASSES) is None
+        assert missing_textures(parse(["brick"], mode="sample"), CLASSES) is None
 
 
 class TestStrip:
@@ -167,10 +169,10 @@ class TestStrip:
         assert close(shown[4], sampled(pipe, "moss", request))
         assert close(shown[1], sampled(pipe, {"brick": 0.75, "moss": 0.25}, request))
 
-    def test_every_texture_has_a_place_of_its_own(self, pipe):
+    def test_every_texture_is_a_point_of_the_strip(self, pipe):
         request = parse(["moss", "brick", "slate"], places=8)
         frame = last(pipe, request)
-        assert frame["count"] == strip_places(request) == 7
+        assert frame["count"] == strip_points(request) == 7
         assert frame["fitting"] == [5, 7, 9, 11]
         shown = pictures(frame)
         for place, name in ((0, "moss"), (3, "brick"), (6, "slate")):
@@ -210,32 +212,32 @@ class TestStrip:
             top += 64 + 6 + 16
         assert top - 16 - 6 == sheet.shape[0]
 
-    def test_every_step_comes_and_a_slow_reader_gets_fewer(self, pipe):
+    def test_frames_come_at_a_bounded_rate_and_the_last_one_always(self, pipe):
         indices = [frame["index"] for frame in interpolation_frames(pipe, parse(steps=6), interval=0)]
         assert indices == sorted(set(indices)) and indices[-1] == 6
         frames = list(interpolation_frames(pipe, parse(steps=6), interval=3600))
         assert [frame["index"] for frame in frames] == [1, 6]
         assert ["files" in frame for frame in frames] == [False, True]
 
-    def test_large_ones_are_made_smaller(self, pipe):
+    def test_a_large_size_is_reduced(self, pipe):
         frame = last(pipe, parse(places=5, size=256, steps=1))
         assert frame["size"] == 128 and pictures(frame)[0].shape == (128, 128, 3)
 
-    def test_a_texture_of_the_visitors_own(self, pipe):
-        own = {"mine": pipe.centroid({"moss": 0.5, "slate": 0.5})}
+    def test_a_texture_of_the_visitor_may_be_an_end(self, pipe):
+        textures = {"mine": pipe.centroid({"moss": 0.5, "slate": 0.5})}
         target = [{"name": "brick", "weight": 1}, {"name": "mine", "weight": 1}]
         request = parse_request(
             target, classes=[*CLASSES, "mine"], multiple=4, size=16, steps=4, interpolation={"mode": "strip"}
         )
-        shown = pictures(last(pipe, request, own=own))
-        assert close(shown[6], sampled(pipe, own["mine"], request))
+        shown = pictures(last(pipe, request, user_centroids=textures))
+        assert close(shown[6], sampled(pipe, textures["mine"], request))
 
 
 class TestGrid:
     @pytest.fixture
     def four(self, pipe) -> tuple[SampleRequest, dict[str, Centroid]]:
         """A request of four corners, one of which the test brings along."""
-        own = {"mine": pipe.centroid({"moss": 0.5, "slate": 0.5})}
+        textures = {"mine": pipe.centroid({"moss": 0.5, "slate": 0.5})}
         target = [{"name": name, "weight": 1} for name in (*CLASSES, "mine")]
         interpolation = {"mode": "grid"}
         request = parse_request(
@@ -247,14 +249,14 @@ class TestGrid:
             seed=2,
             interpolation=interpolation,
         )
-        return request, own
+        return request, textures
 
     def test_the_corners_are_the_textures_and_the_middle_their_mean(self, pipe, four):
-        request, own = four
-        frame = last(pipe, request, own=own)
+        request, textures = four
+        frame = last(pipe, request, user_centroids=textures)
         shown = pictures(frame)
         assert frame["count"] == len(shown) == 25
-        targets = {0: "brick", 4: "moss", 20: "slate", 24: own["mine"]}
+        targets = {0: "brick", 4: "moss", 20: "slate", 24: textures["mine"]}
         targets[12] = {"brick": 0.25, "moss": 0.375, "slate": 0.375}
         for place, target in targets.items():
             assert close(shown[place], sampled(pipe, target, request))
@@ -277,7 +279,7 @@ class TestLoop:
         names = [f"t{k}" for k in range(8)]
         target = [{"name": name, "weight": 1} for name in names]
         request = parse_request(target, classes=names, multiple=4, interpolation={"mode": "loop"})
-        assert len(weights_of(request)) == 64
+        assert len(mixtures(request)) == 64
 
     def test_with_two_textures_the_way_back_is_not_computed_again(self, pipe, monkeypatch):
         made, stream = [], pipe.stream
@@ -291,7 +293,7 @@ class TestLoop:
         assert sum(made) == 13
         assert np.array_equal(shown[5], shown[19])
 
-    def test_it_grows_from_the_textures_to_what_is_between(self, pipe):
+    def test_it_grows_from_the_textures_to_the_mixtures(self, pipe):
         seen = []
         for frame in interpolation_frames(pipe, parse(CLASSES, mode="loop", steps=2, size=64), interval=0):
             seen.append(sorted(pictures(frame)) if frame["sheets"] else [])
@@ -316,7 +318,7 @@ class TestLoop:
         for k in (0, 12):
             assert np.abs(decoded[k].mean(axis=(0, 1)) - shown[k].mean(axis=(0, 1))).max() < 6
 
-    def test_once_it_is_no_longer_wanted_nothing_follows(self, pipe, monkeypatch):
+    def test_a_cancelled_run_makes_no_further_step(self, pipe, monkeypatch):
         made, stream = [], pipe.stream
 
         def counted(*args, **options):
@@ -326,7 +328,7 @@ class TestLoop:
 
         monkeypatch.setattr(pipe, "stream", counted)
         request = parse(mode="loop", steps=9, size=64)
-        shown = list(interpolation_frames(pipe, request, interval=0, wanted=lambda: len(made) < 12))
+        shown = list(interpolation_frames(pipe, request, interval=0, is_cancelled=lambda: len(made) >= 12))
         assert len(made) == 12
         assert not any(frame["last"] for frame in shown)
 
@@ -348,8 +350,8 @@ class TestCoarseFine:
             request = parse(["moss", "slate"], mode="coarse-fine", switch=switch)
             assert np.array_equal(pictures(last(pipe, request))[0], sampled(pipe, name, request))
 
-    def test_what_follows_the_slider_is_small_and_has_no_files(self, pipe):
-        follow = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
+    def test_the_preview_of_the_switch_is_small_and_has_no_files(self, pipe):
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]
         settings = [9, 128, 3, 50, 1.0, "heun", "noise", False]
         asked = {
@@ -357,7 +359,7 @@ class TestCoarseFine:
             "settings": settings,
             "interpolation": {"mode": "coarse-fine", "switch": 0.4},
         }
-        frame = follow(asked)["frame"]
+        frame = preview(asked)["frame"]
         assert (frame["size"], frame["steps"], frame["last"]) == (64, 5, True)
         assert "files" not in frame
         weights = coarse_fine({"moss": 1}, {"slate": 1}, 0.4)
@@ -374,8 +376,8 @@ class TestCoarseFine:
             {"target": None},
         ],
     )
-    def test_what_is_forged_is_answered_with_a_sentence(self, pipe, changes):
-        follow = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
+    def test_a_forged_query_gets_a_sentence(self, pipe, changes):
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]
         asked = {"target": target, "interpolation": {"mode": "coarse-fine"}} | changes
-        assert list(follow(asked)) == ["error"]
+        assert list(preview(asked)) == ["error"]

@@ -1,4 +1,4 @@
-"""What the C library keeps of freed memory goes back to the system."""
+"""Freed memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ last = blocks.pop()
 full = held()
 del blocks
 if sys.argv[1] == "return":
-    start_malloc_trim(every=0.1)
+    start_malloc_trim(interval=0.1)
 time.sleep(1)
 print(full - held())
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps such memory")
-def test_freed_memory_goes_back_although_something_lies_behind_it():
+def test_freed_memory_below_a_used_block_is_returned():
     freed = {}
     for what in ("keep", "return"):
         ran = subprocess.run(

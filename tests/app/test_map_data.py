@@ -1,4 +1,4 @@
-"""What the map sends to the page, without a browser."""
+"""The data of the map for the page, without a browser."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def unpacked(text: str, columns: int = 2) -> np.ndarray:
     return (LOW + whole / 65535 * (HIGH - LOW)).reshape(-1, columns)
 
 
-def test_places_survive_packing_and_far_ones_stay_at_the_edge():
-    places = np.array([[0, 1], [0.123456, -0.2], [5, -5]])
-    assert unpacked(packed(places)) == pytest.approx(places.clip(LOW, HIGH), abs=2e-5)
+def test_positions_survive_packing_and_distant_ones_are_clipped():
+    positions = np.array([[0, 1], [0.123456, -0.2], [5, -5]])
+    assert unpacked(packed(positions)) == pytest.approx(positions.clip(LOW, HIGH), abs=2e-5)
 
 
 def test_crops_and_classes_are_those_of_the_map(map_data, mapped):
     for projection in ("pca", "umap"):
         for level in (0, 5):
             found = map_data.points({"projection": projection, "level": level})["points"]
-            places = mapped.map.crops(projection, level).clip(LOW, HIGH)
-            assert unpacked(found) == pytest.approx(places, abs=2e-5)
+            positions = mapped.map.crops(projection, level).clip(LOW, HIGH)
+            assert unpacked(found) == pytest.approx(positions, abs=2e-5)
         classes = unpacked(map_data.thumbnails(projection), 4).reshape(6, 3, 4)
         assert classes[2, :, 2:] == pytest.approx(mapped.map.classes(projection, 2), abs=2e-5)
     labels = np.frombuffer(base64.b64decode(map_data.labels()["labels"]), dtype="<u2")
@@ -57,7 +57,7 @@ def test_points_take_two_bytes_an_axis(map_data):
     assert len(map_data.points({"projection": "pca", "level": 0})["points"]) == COUNT * 4 * 4 / 3
 
 
-def test_a_feature_is_sent_in_bytes_between_its_ends(map_data, mapped):
+def test_a_feature_is_sent_as_bytes_of_its_range(map_data, mapped):
     found = map_data.feature({"index": 3, "level": 1})
     values = np.frombuffer(base64.b64decode(found["values"]), dtype=np.uint8)
     expected = mapped.map.feature(3, 1).clip(found["low"], found["high"])
@@ -83,14 +83,17 @@ def test_without_images_crops_have_no_picture(mapped):
     assert MapData(mapped, None).crop({"crop": 0, "level": 0})["src"] is None
 
 
-def test_the_true_distance_is_that_of_the_target_as_it_was_moved(map_data, mapped):
+def test_the_true_distance_is_that_of_the_moved_target(map_data, mapped):
     target = [{"name": "moss", "weight": 20, "move": [0.2, 0.1]}]
     [(name, distance)] = mapped.table.nearest(mapped.map.moved(mapped.table.of("moss"), 0.2, 0.1), 1)
-    assert map_data.true_distance({"target": target}) == {"name": name, "distance": pytest.approx(distance, abs=6e-4)}
+    assert map_data.true_distance({"target": target}) == {
+        "name": name,
+        "distance": pytest.approx(distance, abs=6e-4),
+    }
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "words"),
+    ("name", "query", "words"),
     [
         ("map_points", None, "The projection must be pca or umap"),
         ("map_points", {"projection": ["pca"], "level": 0}, "The projection"),
@@ -106,13 +109,13 @@ def test_the_true_distance_is_that_of_the_target_as_it_was_moved(map_data, mappe
         ("map_true_distance", 7, "Choose at least one texture"),
     ],
 )
-def test_what_is_forged_is_answered_with_a_sentence(map_data, name, asked, words):
+def test_a_forged_query_gets_a_sentence(map_data, name, query, words):
     [function] = [f for f in map_data.server_functions() if f.__name__ == name]
-    answer = function(asked)
-    assert set(answer) == {"error"} and words in answer["error"]
+    result = function(query)
+    assert set(result) == {"error"} and words in result["error"]
 
 
-def test_a_map_without_crops_or_umap_shows_what_there_is(pipe):
+def test_a_map_without_crops_and_umap_has_class_positions_only(pipe):
     data = MapData(pipe, None)
     assert data.count == 0 and data.projections == ("pca",)
     assert data.points({"projection": "pca", "level": 0}) == {"points": ""}
@@ -141,10 +144,10 @@ class TestSpread:
         assert (centres >= side / 2).all()
         assert (centres <= np.array([1, 1 / ASPECT]) - side / 2).all()
 
-    def test_more_squares_than_fit_stay_on_their_points(self):
+    def test_squares_that_do_not_fit_stay_on_their_points(self):
         points = np.random.default_rng(0).random((30, 2))
         assert np.array_equal(layout_labels(points, 0.3, 1.0), points)
 
-    def test_squares_that_are_apart_stay_where_they_are(self):
+    def test_squares_that_do_not_overlap_stay_on_their_points(self):
         points = np.array([[0.2, 0.2], [0.8, 0.3], [0.5, 0.8]])
         assert layout_labels(points, 0.1, 1.0) == pytest.approx(points, abs=1e-3)

@@ -1,4 +1,4 @@
-"""The door of the page: which addresses are open, and what goes on to Gradio."""
+"""The HTTP middleware: which addresses are open, and which requests go on to Gradio."""
 
 from __future__ import annotations
 
@@ -11,36 +11,29 @@ import httpx
 import pytest
 from starlette.exceptions import HTTPException
 
-from fgsd.app.http import middleware as door
-from fgsd.app.http.middleware import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_UPLOADED,
-    OPEN,
-    PageMiddleware,
-    Refusal,
-    Uploads,
-)
+from fgsd.app.http import middleware
+from fgsd.app.http.middleware import OPEN_ROUTES, PageMiddleware, Refusal, UploadQuota
+from fgsd.app.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH, MAX_STORED_BYTES
 
 JSON = {"content-type": "application/json"}
 JOIN = "/gradio_api/queue/join"
 
 
 async def echo(scope, receive, send) -> None:
-    """Answers with what came to it."""
+    """Respond with the path, the query and the length of the body."""
     message = await receive() if scope["method"] == "POST" else {"body": b""}
     body = json.dumps([scope["path"], scope["query_string"].decode(), len(message["body"])]).encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body})
 
 
-def asked(app, method: str, path: str, **options) -> httpx.Response:
-    async def ask() -> httpx.Response:
+def requested(app, method: str, path: str, **options) -> httpx.Response:
+    async def send() -> httpx.Response:
         transport = httpx.ASGITransport(PageMiddleware(app))
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as web:
             return await web.request(method, path, **options)
 
-    return asyncio.run(ask())
+    return asyncio.run(send())
 
 
 def failing(error: Exception, *, after: bool = False):
@@ -54,7 +47,7 @@ def failing(error: Exception, *, after: bool = False):
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
-def test_of_all_that_gradio_serves_only_this_is_open(pipe):
+def test_of_all_routes_of_gradio_only_these_are_open(pipe):
     from gradio.routes import App
 
     from fgsd.app.page import build_page
@@ -72,9 +65,9 @@ def test_of_all_that_gradio_serves_only_this_is_open(pipe):
 
     page = build_page(pipe, None)
     app = App.create_app(page, mcp_server=False)
-    known = {re.sub(r"\{[^}]*\}", "x", path) for path in paths(app.routes)}
-    assert len(known) > 40
-    assert {path for path in known if OPEN.fullmatch(path)} == {
+    served = {re.sub(r"\{[^}]*\}", "x", path) for path in paths(app.routes)}
+    assert len(served) > 40
+    assert {path for path in served if OPEN_ROUTES.fullmatch(path)} == {
         "/",
         "/config",
         "/theme.css",
@@ -108,7 +101,7 @@ def test_of_all_that_gradio_serves_only_this_is_open(pipe):
     }
     del page, app
     asyncio.set_event_loop(None)  # Gradio has set one
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
 @pytest.mark.parametrize(
@@ -117,9 +110,9 @@ def test_of_all_that_gradio_serves_only_this_is_open(pipe):
      "/gradio_api/deep_link?session_hash=a", "/monitoring/summary", "/gradio_api/vibe-code", "/nothing"],
 )  # fmt: skip
 def test_other_addresses_are_closed(path):
-    answer = asked(echo, "GET", path)
-    assert answer.status_code == 404
-    assert answer.json()["error"] == "There is nothing at this address."
+    response = requested(echo, "GET", path)
+    assert response.status_code == 404
+    assert response.json()["error"] == "There is nothing at this address."
 
 
 @pytest.mark.parametrize(
@@ -130,9 +123,9 @@ def test_other_addresses_are_closed(path):
         (b"\xff\xfe{\0}\0", 400, "cannot be read as JSON"),
         (b'{"data":[' + b"9" * 5_000 + b"]}", 400, "cannot be read as JSON"),
         (b"[]", 400, "must be a JSON object"),
-        (b'{"data":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", 400, "deep at most"),
+        (b'{"data":' + b"[" * MAX_BODY_DEPTH + b"]" * MAX_BODY_DEPTH + b"}", 400, "deep at most"),
         (b'{"data":[' + b"1," * 30_000 + b"1]}", 413, "too many values"),
-        (b"{" + b" " * MAX_BYTES + b"}", 413, "too large; at most 4,000,000 bytes"),
+        (b"{" + b" " * MAX_BODY_BYTES + b"}", 413, "too large; at most 4,000,000 bytes"),
         (b'{"data":[],"session_hash":["a"]}', 400, "session_hash must be up to 64"),
         (b'{"data":[],"session_hash":"' + b"a" * 65 + b'"}', 400, "session_hash must be up to 64"),
         (b'{"data":[],"event_id":"../x"}', 400, "event_id must be up to 64"),
@@ -142,25 +135,26 @@ def test_other_addresses_are_closed(path):
     ],
 )
 def test_a_bad_body_is_refused_in_a_sentence(body, status, words):
-    answer = asked(echo, "POST", JOIN, content=body, headers=JSON)
-    assert answer.status_code == status
-    assert words in answer.json()["error"] == answer.json()["detail"]
+    response = requested(echo, "POST", JOIN, content=body, headers=JSON)
+    assert response.status_code == status
+    assert words in response.json()["error"] == response.json()["detail"]
 
 
 def test_a_good_body_goes_on_as_it_came():
     body = json.dumps({"data": [float("nan"), 2**63, "x" * 3_000_000], "session_hash": "a-b_9"}).encode()
-    answer = asked(echo, "POST", JOIN + "?mix=moss:1.0", content=body, headers=JSON)
-    assert answer.json() == [JOIN, "mix=moss:1.0", len(body)]
-    # what is only read, and said in other words, may be anything
+    response = requested(echo, "POST", JOIN + "?mix=moss:1.0", content=body, headers=JSON)
+    assert response.json() == [JOIN, "mix=moss:1.0", len(body)]
+    # Gradio does not repeat the values of a call, so they may be anything
     body = json.dumps({"data": [10**400, "\ud800"]}).encode()
-    assert asked(echo, "POST", "/gradio_api/call/sample", content=body, headers=JSON).json()[2] == len(body)
+    response = requested(echo, "POST", "/gradio_api/call/sample", content=body, headers=JSON)
+    assert response.json()[2] == len(body)
 
 
-def test_other_bodies_than_json_have_one_address():
+def test_bodies_other_than_json_have_one_address():
     files = {"files": ("a.png", b"x")}
-    assert asked(echo, "POST", "/gradio_api/component_server", files=files).status_code == 415
-    # Gradio would keep what it is called for ever
-    assert asked(echo, "POST", "/gradio_api/upload?upload_id=x", files=files).json()[:2] == [
+    assert requested(echo, "POST", "/gradio_api/component_server", files=files).status_code == 415
+    # Gradio would keep the upload_id for ever
+    assert requested(echo, "POST", "/gradio_api/upload?upload_id=x", files=files).json()[:2] == [
         "/gradio_api/upload",
         "",
     ]
@@ -168,26 +162,26 @@ def test_other_bodies_than_json_have_one_address():
 
 def test_uploads_stop_before_they_fill_the_disk():
     now = [0.0]
-    uploads = Uploads(clock=lambda: now[0])
+    uploads = UploadQuota(clock=lambda: now[0])
     for now[0] in (0.0, 1800.0):
-        uploads.take(MAX_UPLOADED // 2)
+        uploads.add(MAX_STORED_BYTES // 2)
     with pytest.raises(Refusal, match="try again in an hour"):
-        uploads.take(1)
+        uploads.add(1)
     now[0] = 4300.0  # the first one is swept away
-    uploads.take(MAX_UPLOADED // 2)
+    uploads.add(MAX_STORED_BYTES // 2)
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_an_endless_body_is_refused_while_it_comes(told):
-    taken = 0
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_endless_body_is_refused_while_it_arrives(declared):
+    received = 0
 
     async def chunks():
-        nonlocal taken
+        nonlocal received
         while True:
-            taken += 100_000
+            received += 100_000
             yield b"x" * 100_000
 
-    headers = {"content-length": str(10**9)} if told else {}
+    headers = {"content-length": str(10**9)} if declared else {}
     scope = {
         "type": "http",
         "method": "POST",
@@ -205,11 +199,11 @@ def test_an_endless_body_is_refused_while_it_comes(told):
 
     asyncio.run(PageMiddleware(echo)(scope, receive, send))
     assert sent[0]["status"] == 413
-    assert taken <= MAX_BYTES + 100_000 and (taken == 0 or not told)
+    assert received <= MAX_BODY_BYTES + 100_000 and (received == 0 or not declared)
 
 
-def test_a_slow_body_is_given_up(monkeypatch):
-    monkeypatch.setattr(door, "TIMEOUT_S", 0.05)
+def test_a_slow_body_is_refused(monkeypatch):
+    monkeypatch.setattr(middleware, "TIMEOUT_BODY_S", 0.05)
 
     async def slow():
         yield b"{"
@@ -230,21 +224,21 @@ def test_a_slow_body_is_given_up(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["host", "x-forwarded-host"])
-def test_an_odd_host_is_refused(name):
-    assert asked(echo, "GET", "/", headers={name: "[:: x"}).status_code == 400
-    assert asked(echo, "GET", "/", headers={name: "a.hf.space, b"}).status_code == 200
-    assert asked(echo, "GET", "/", headers={name: "[::1]:7860"}).status_code == 200
+def test_a_malformed_host_is_refused(name):
+    assert requested(echo, "GET", "/", headers={name: "[:: x"}).status_code == 400
+    assert requested(echo, "GET", "/", headers={name: "a.hf.space, b"}).status_code == 200
+    assert requested(echo, "GET", "/", headers={name: "[::1]:7860"}).status_code == 200
 
 
-def test_an_odd_server_is_refused():
+def test_a_malformed_server_is_refused():
     for value, status in (("http://[::", 400), ("nothing", 400), ("https://a.hf.space/x", 200)):
-        assert asked(echo, "GET", "/", headers={"x-gradio-server": value}).status_code == status
+        assert requested(echo, "GET", "/", headers={"x-gradio-server": value}).status_code == status
 
 
-def test_a_session_must_have_a_name():
-    assert asked(echo, "GET", "/gradio_api/queue/data?session_hash=a%00").status_code == 400
-    assert asked(echo, "GET", "/gradio_api/heartbeat/..%2fx").status_code in (400, 404)
-    assert asked(echo, "GET", "/gradio_api/heartbeat/abc").status_code == 200
+def test_the_id_of_a_session_is_checked():
+    assert requested(echo, "GET", "/gradio_api/queue/data?session_hash=a%00").status_code == 400
+    assert requested(echo, "GET", "/gradio_api/heartbeat/..%2fx").status_code in (400, 404)
+    assert requested(echo, "GET", "/gradio_api/heartbeat/abc").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -257,18 +251,20 @@ def test_a_session_must_have_a_name():
         (OSError("/private/path"), "/", 500, "This failed on the server"),
     ],
 )
-def test_what_fails_behind_the_door_is_said_in_a_sentence(error, path, status, words, caplog):
+def test_an_error_of_gradio_becomes_a_sentence(error, path, status, words, caplog):
     method = "POST" if "api" in path else "GET"
     body = {"content": b'{"data":[]}', "headers": JSON} if method == "POST" else {}
-    answer = asked(failing(error), method, path, **body)
-    assert answer.status_code == status
-    assert words in answer.json()["error"]
-    assert "private" not in answer.text
+    response = requested(failing(error), method, path, **body)
+    assert response.status_code == status
+    assert words in response.json()["error"]
+    assert "private" not in response.text
 
 
 def test_a_stream_that_fails_ends():
-    answer = asked(failing(HTTPException(404), after=True), "GET", "/gradio_api/queue/data?session_hash=a")
-    assert (answer.status_code, answer.text) == (200, "part")
+    response = requested(
+        failing(HTTPException(404), after=True), "GET", "/gradio_api/queue/data?session_hash=a"
+    )
+    assert (response.status_code, response.text) == (200, "part")
 
 
 def test_a_refused_call_is_no_failure_of_the_server():
@@ -277,5 +273,5 @@ def test_a_refused_call_is_no_failure_of_the_server():
         await send({"type": "http.response.body", "body": b'{"error": "Steps must', "more_body": True})
         await send({"type": "http.response.body", "body": b' be 3."}'})
 
-    answer = asked(app, "GET", "/")
-    assert (answer.status_code, answer.json()["error"]) == (400, "Steps must be 3.")
+    response = requested(app, "GET", "/")
+    assert (response.status_code, response.json()["error"]) == (400, "Steps must be 3.")

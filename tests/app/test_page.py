@@ -13,7 +13,7 @@ import pytest
 from page_help import opened, parse
 from PIL import Image
 
-from fgsd.app.render.pictures import data_uri, grid
+from fgsd.app.render.map_data import MapData
 from fgsd.app.render.thumbnails import MISSING, thumbnails, training_images
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import SETTINGS, RequestError, SampleRequest, parse_request
@@ -97,7 +97,7 @@ class TestRequest:
         with pytest.raises(RequestError, match=words):
             parse(target)
 
-    def test_what_lies_in_itself_a_thousand_times_is_refused_too(self):
+    def test_a_deeply_nested_value_is_refused_too(self):
         deep: list = []
         for _ in range(5_000):
             deep = [deep]
@@ -106,7 +106,7 @@ class TestRequest:
 
 
 class TestLink:
-    def test_only_words_are_read(self):
+    def test_only_text_is_read(self):
         assert from_link({"mix": ["moss:1"]}) is None
         assert from_link({"mix": "moss:1", "size": {"a": 1}}) == from_link("?mix=moss:1")
 
@@ -120,7 +120,7 @@ class TestLink:
         assert parse(*link_of(request)[:1], **link_of(request)[1]) == request
         assert parse(*link_of(parse())[:1], **link_of(parse())[1]) == parse()
 
-    def test_it_reads_as_it_is_meant(self):
+    def test_it_is_readable(self):
         assert to_link(parse(seed=3)) == (
             "?mix=moss:1.0&images=4&size=64&seed=3&steps=16&strength=1.0&sampler=dpm2m&watch=noise"
         )
@@ -146,10 +146,10 @@ class TestLink:
     @pytest.mark.parametrize(
         "query", ["", "?", "?a=b", "?mix=", None, 3, ["mix"], "?mix=moss:1" + "0" * 3000]
     )
-    def test_what_is_no_link_changes_nothing(self, query):
+    def test_other_values_are_no_link(self, query):
         assert from_link(query) is None
 
-    def test_what_cannot_be_read_is_left_out_or_refused(self):
+    def test_unreadable_settings_are_left_out_and_mixtures_refused(self):
         target, settings = from_link("?mix=moss:1&seed=x&steps=1e9&strength=&tile=yes")
         assert settings == {"tileable": False}
         for mix in (
@@ -168,40 +168,30 @@ class TestLink:
                 parse(target, **settings)
 
 
-def test_the_newest_wish_of_a_visitor_wins_and_visitors_do_not_see_each_other():
-    newest = RequestSequence(most=2)
-    first, other = newest.renew("a"), newest.renew("b")
-    assert newest.holds("a", first) and newest.holds("b", other)
-    second = newest.renew("a")
-    assert not newest.holds("a", first)
-    assert newest.holds("a", second) and newest.holds("b", other)
-    newest.renew("c")  # "b" was quiet longest and is forgotten, which ends none of its runs
-    assert newest.holds("b", other) and newest.holds("a", second)
+def test_a_new_request_cancels_the_earlier_ones_of_its_visitor_alone():
+    sequence = RequestSequence(max_visitors=2)
+    first, other = sequence.start("a"), sequence.start("b")
+    assert sequence.is_current("a", first) and sequence.is_current("b", other)
+    second = sequence.start("a")
+    assert not sequence.is_current("a", first)
+    assert sequence.is_current("a", second) and sequence.is_current("b", other)
+    sequence.start("c")  # "b" has started nothing for longest and is dropped, which cancels none of its runs
+    assert sequence.is_current("b", other) and sequence.is_current("a", second)
     time.sleep(0.01)
-    assert (
-        RequestSequence().renew("a") > first
-    )  # of a server that starts again, while the visitor's page stayed open
+    # a server that is restarted while the page stays open
+    assert RequestSequence().start("a") > first
 
 
-def test_a_wish_that_is_met_late_does_not_end_the_one_that_overtook_it():
-    newest = RequestSequence(most=2)
-    run = newest.renew("a", client_seq=2)
-    assert newest.renew("a", client_seq=1) is None
-    assert newest.renew("a", client_seq=2) == run
-    assert newest.holds("a", run)
-    assert newest.renew("b", client_seq=1)  # each visitor's page counts for itself
-    assert newest.renew("a", client_seq=3) and not newest.holds("a", run)
-    newest.renew("c"), newest.renew("d")
-    assert newest.renew("a", client_seq=1)  # of a visitor who was forgotten nothing is left
-
-
-def test_grid_and_data_uri_keep_every_pixel():
-    rng = np.random.default_rng(1)
-    images = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(5)]
-    sheet, columns, rows = grid(images)
-    assert (columns, rows) == (3, 2)
-    assert np.array_equal(np.asarray(opened(data_uri(sheet, lossless=True))), np.asarray(sheet))
-    assert np.array_equal(np.asarray(sheet.crop((8, 8, 16, 16))), np.asarray(images[4]))
+def test_a_request_that_arrives_late_does_not_cancel_the_newer_one():
+    sequence = RequestSequence(max_visitors=2)
+    run = sequence.start("a", client_seq=2)
+    assert sequence.start("a", client_seq=1) is None
+    assert sequence.start("a", client_seq=2) == run
+    assert sequence.is_current("a", run)
+    assert sequence.start("b", client_seq=1)  # each visitor's page has its own numbers
+    assert sequence.start("a", client_seq=3) and not sequence.is_current("a", run)
+    sequence.start("c"), sequence.start("d")
+    assert sequence.start("a", client_seq=1)  # nothing is left of a visitor who was dropped
 
 
 class TestThumbnails:
@@ -245,29 +235,36 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
     single = np.asarray(pipe.sample("brick", n=1, steps=16, size=64, seed=0)[0])
     assert np.abs(shown.astype(int) - single.astype(int)).max() <= 1  # rounding: a batch against a single
     del page
-    gc.collect()  # now, not within another test
+    gc.collect()  # now, and not during another test
 
 
-class TestLive:
-    def test_its_picture_is_the_sample_at_the_pin(self, pipe):
-        follow = preview_function(Admission(Scheduler(pipe)), multiple=4)
+class TestPreview:
+    def test_it_is_the_sample_at_the_pin(self, pipe):
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 3}]
         settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
         settings[SETTINGS.index("view")] = "noise"
-        frame = follow({"target": target, "settings": settings})["frame"]
+        frame = preview({"target": target, "settings": settings})["frame"]
         sample = pipe.sample({"moss": 0.25, "slate": 0.75}, steps=STEPS, seed=5, strength=0.5, tileable=True)[
             0
         ]
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
-    def test_before_the_settings_are_known_their_defaults_count(self, pipe):
-        answer = preview_function(Admission(Scheduler(pipe)), multiple=4)(
+    def test_missing_settings_take_their_defaults(self, pipe):
+        result = preview_function(Admission(Scheduler(pipe)), multiple=4)(
             {"target": [{"name": "moss", "weight": 1}], "settings": None}
         )
-        shown, sample = opened(answer["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
+        shown, sample = opened(result["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
         assert np.array_equal(np.asarray(shown), np.asarray(sample))
 
-    @pytest.mark.parametrize("asked", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
-    def test_what_is_forged_is_answered_with_a_sentence(self, pipe, asked):
-        answer = preview_function(Admission(Scheduler(pipe)), multiple=4)(asked)
-        assert set(answer) == {"error"} and answer["error"].endswith(".")
+    def test_it_knows_the_nearest_class_and_its_true_distance(self, pipe):
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4, nearest=True)
+        query = {"target": [{"name": "moss", "weight": 20, "move": [0.2, 0.1]}]}
+        result = preview(query)
+        assert result["nearest"] == MapData(pipe, None).true_distance(query)
+        assert set(result) == {"frame", "nearest"}
+
+    @pytest.mark.parametrize("query", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
+    def test_a_forged_query_gets_a_sentence(self, pipe, query):
+        result = preview_function(Admission(Scheduler(pipe)), multiple=4, nearest=True)(query)
+        assert set(result) == {"error"} and result["error"].endswith(".")

@@ -1,4 +1,4 @@
-"""What nobody fetches is forgotten."""
+"""Messages that no client fetches are dropped."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from types import SimpleNamespace
 from fgsd.app.http.queue_cleanup import QueueCleanup
 
 
-def told(*words: str) -> Queue:
+def queue_of(*texts: str) -> Queue:
     messages: Queue = Queue()
-    for word in words:
-        messages.put_nowait(word)
+    for text in texts:
+        messages.put_nowait(text)
     return messages
 
 
-def test_what_is_unread_at_two_sweeps_goes_and_nothing_else():
+def test_a_session_that_is_unread_at_two_sweeps_is_dropped_and_no_other():
     queue = SimpleNamespace(
         pending_messages_per_session={
-            "left": told("a"),
-            "slow": told("b"),
-            "reads": told(),
-            "busy": told("c"),
+            "left": queue_of("a"),
+            "slow": queue_of("b"),
+            "reads": queue_of(),
+            "busy": queue_of("c"),
         },
         pending_event_ids_session={"left": {"1"}, "slow": {"2"}, "busy": {"3"}},
         event_ids_to_events={"3": SimpleNamespace(session_hash="busy")},
     )
     now = [0.0]
-    unread = QueueCleanup(10, clock=lambda: now[0])
+    cleanup = QueueCleanup(10, clock=lambda: now[0])
     for now[0] in (5.0, 11.0, 15.0):
-        unread.sweep(queue)
+        cleanup.sweep(queue)
         assert len(queue.pending_messages_per_session) == 4
     queue.pending_messages_per_session["slow"].get_nowait()
-    queue.pending_messages_per_session["new"] = told("d")
+    queue.pending_messages_per_session["new"] = queue_of("d")
     now[0] = 22.0
-    unread.sweep(queue)
+    cleanup.sweep(queue)
     assert set(queue.pending_messages_per_session) == {"slow", "reads", "busy", "new"}
     assert set(queue.pending_event_ids_session) == {"slow", "busy"}
     del queue.event_ids_to_events["3"]
     for now[0] in (33.0, 44.0):
-        unread.sweep(queue)
+        cleanup.sweep(queue)
     assert set(queue.pending_messages_per_session) == {"slow", "reads"}

@@ -1,4 +1,4 @@
-"""Recipe files, whole and forged."""
+"""Recipe files, valid and forged."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from fgsd.app.limits import MAX_RECIPE_CHARACTERS, MAX_USER_TEXTURES
+from fgsd.app.render.encode import data_uri
 from fgsd.app.render.frames import frames
-from fgsd.app.render.pictures import data_uri
-from fgsd.app.render.recipe import FORMAT, MAX_CHARACTERS, fingerprint, from_recipe, to_recipe
-from fgsd.app.render.user_textures import MAX_USER_TEXTURES, centroids, make_texture, place_texture
+from fgsd.app.render.recipe import FORMAT, fingerprint, from_recipe, to_recipe
+from fgsd.app.render.user_textures import centroids, locate_texture, make_texture
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.pipeline import Pipeline
 
@@ -21,7 +22,7 @@ MARK = "0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def own(pipe):
+def textures(pipe):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
     return {"mine": make_texture(pipe, data_uri(image, lossless=True), "mine", pipe.classes)}
 
@@ -34,43 +35,43 @@ def request_(pipe):
 
 
 @pytest.fixture(scope="module")
-def text(request_, own):
-    return to_recipe(request_, own, MARK)
+def text(request_, textures):
+    return to_recipe(request_, textures, MARK)
 
 
-def last_picture(pipe, request, own) -> str:
-    *_, last = frames(pipe, request, own=centroids(own), interval=0)
+def last_picture(pipe, request, textures) -> str:
+    *_, last = frames(pipe, request, user_centroids=centroids(textures), interval=0)
     return last[-1]["src"]
 
 
-def test_it_opens_the_same_picture_to_the_bit(pipe, request_, own, text):
+def test_it_opens_the_same_picture_to_the_bit(pipe, request_, textures, text):
     recipe = from_recipe(text, pipe, MARK, pipe.classes)
-    opened = {part[0]: place_texture(pipe, *part) for part in recipe.own}
+    opened = {part[0]: locate_texture(pipe, *part) for part in recipe.textures}
     request = parse_request(recipe.target, classes=[*pipe.classes, *opened], multiple=4, **recipe.settings)
     assert request == request_
-    assert torch.equal(opened["mine"].centroid.values, own["mine"].centroid.values)
-    assert torch.equal(opened["mine"].centroid.colour, own["mine"].centroid.colour)
-    assert opened["mine"].near == own["mine"].near
-    assert last_picture(pipe, request, opened) == last_picture(pipe, request_, own)
+    assert torch.equal(opened["mine"].centroid.values, textures["mine"].centroid.values)
+    assert torch.equal(opened["mine"].centroid.colour, textures["mine"].centroid.colour)
+    assert opened["mine"].near == textures["mine"].near
+    assert last_picture(pipe, request, opened) == last_picture(pipe, request_, textures)
 
 
-def test_it_is_small_and_holds_only_what_the_picture_needs(request_, own, text):
+def test_it_is_small_and_holds_only_what_the_picture_needs(request_, textures, text):
     assert len(text) < 200_000
-    others = {**own, "other": own["mine"]}
+    others = {**textures, "other": textures["mine"]}
     assert to_recipe(request_, others, MARK) == text
 
 
 def test_a_name_that_is_taken_is_changed_everywhere(pipe, text):
     recipe = from_recipe(text, pipe, MARK, [*pipe.classes, "mine"])
-    assert [name for name, _, _ in recipe.own] == ["mine 2"]
+    assert [name for name, _, _ in recipe.textures] == ["mine 2"]
     assert [entry["name"] for entry in recipe.target] == ["mine 2", "moss"]
 
 
-def test_a_texture_cannot_pass_for_a_class(pipe, text):
+def test_a_texture_with_the_name_of_a_class_is_renamed(pipe, text):
     content = json.loads(text)
     content["own"][0]["name"] = "moss"
     recipe = from_recipe(json.dumps(content), pipe, MARK, pipe.classes)
-    assert recipe.own[0][0] == "moss 2"
+    assert recipe.textures[0][0] == "moss 2"
 
 
 def test_a_file_of_another_network_is_refused(pipe, text, lively):
@@ -95,14 +96,14 @@ NO_RECIPES = [
 
 
 @pytest.mark.parametrize("text", [None, 3, [], *NO_RECIPES])
-def test_what_is_no_recipe_is_refused(pipe, text):
+def test_other_content_is_refused(pipe, text):
     with pytest.raises(RequestError, match="no recipe that this page can open"):
         from_recipe(text, pipe, MARK, pipe.classes)
 
 
-def test_too_large_a_file_is_refused_unread(pipe, text):
+def test_a_file_that_is_too_large_is_refused(pipe, text):
     with pytest.raises(RequestError, match="too large"):
-        from_recipe(text + " " * MAX_CHARACTERS, pipe, MARK, pipe.classes)
+        from_recipe(text + " " * MAX_RECIPE_CHARACTERS, pipe, MARK, pipe.classes)
 
 
 def numbers(values) -> str:
@@ -167,5 +168,5 @@ def test_a_forged_file_is_refused(pipe, text, changes):
 def test_a_texture_twice_is_refused(pipe, text):
     content = json.loads(text)
     content["own"] *= 2
-    with pytest.raises(RequestError, match="names of their own"):
+    with pytest.raises(RequestError, match="different names"):
         from_recipe(json.dumps(content), pipe, MARK, pipe.classes)

@@ -1,4 +1,4 @@
-"""Temporary files have a folder of their own for each server, and none outlives it for long."""
+"""Each server has a private folder for temporary files, which is removed with it or by the next server."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from fgsd.app.http import temp_dir as temporary
+from fgsd.app.http import temp_dir
 
-# claims a folder, puts a file in it, says where, and lives until its input ends
+# creates a folder with a file in it, prints its path, and runs until its input ends
 HOLDER = """
 import sys
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[2])
-import temp_dir as temporary
+import temp_dir
 
-folder = temporary.claim(Path(sys.argv[1]))
+folder = temp_dir.create(Path(sys.argv[1]))
 (folder / "file").write_text("content")
 print(folder, flush=True)
 sys.stdin.read()
 """
-MODULE = Path(__file__).parents[2] / "fgsd/app/http"  # alone: all of fgsd takes seconds to import
+# the module is imported alone, since all of fgsd takes seconds to import
+MODULE = Path(__file__).parents[2] / "fgsd/app/http"
 
 
 @contextmanager
-def holder(place: Path):
-    """A process that has a folder below `place`, and the folder."""
-    command = [sys.executable, "-c", HOLDER, str(place), str(MODULE)]
+def holder(parent: Path):
+    """A process that holds a folder below `parent`, and the folder."""
+    command = [sys.executable, "-c", HOLDER, str(parent), str(MODULE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process, Path(process.stdout.readline().strip())
         process.kill()
 
 
-def test_what_a_killed_server_left_goes_with_the_next_start_and_live_ones_keep_theirs(tmp_path):
+def test_the_next_server_removes_the_folder_of_a_killed_one_and_no_other(tmp_path):
     with holder(tmp_path) as (killed, left), holder(tmp_path) as (_, alive):
         assert left != alive and left.parent == alive.parent == tmp_path / f"fgsd-{os.getuid()}"
         killed.send_signal(signal.SIGKILL)
@@ -62,7 +63,7 @@ def test_only_folders_of_servers_are_swept(tmp_path):
         assert (home / "mine").exists() and (elsewhere / "file").exists()
 
 
-def test_a_folder_that_is_not_ones_own_is_left_alone(tmp_path):
+def test_a_folder_of_another_user_is_left_alone(tmp_path):
     others = tmp_path / "others"
     (others / "server-old").mkdir(parents=True)
     (tmp_path / f"fgsd-{os.getuid()}").symlink_to(others)
@@ -71,7 +72,7 @@ def test_a_folder_that_is_not_ones_own_is_left_alone(tmp_path):
         assert (others / "server-old").exists()
 
 
-def test_many_that_start_at_once_keep_their_folders(tmp_path):
+def test_servers_that_start_at_once_keep_their_folders(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path), str(MODULE)]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)
@@ -82,18 +83,18 @@ def test_many_that_start_at_once_keep_their_folders(tmp_path):
         process.communicate()
 
 
-def test_a_file_that_is_written_while_its_folder_is_removed_goes_too(tmp_path, monkeypatch):
+def test_a_file_that_is_written_while_its_folder_is_removed_is_removed_too(tmp_path, monkeypatch):
     folder, late = tmp_path / "server-x", iter(("a", "b"))
     rmtree = shutil.rmtree
 
-    def answered_meanwhile(place, **options):
-        rmtree(place, **options)
+    def rmtree_during_writes(path, **options):
+        rmtree(path, **options)
         if (name := next(late, None)) is not None:
-            (place / name).mkdir(parents=True)
-            (place / name / "picture.png").write_bytes(b"content")
+            (path / name).mkdir(parents=True)
+            (path / name / "picture.png").write_bytes(b"content")
 
-    monkeypatch.setattr(shutil, "rmtree", answered_meanwhile)
+    monkeypatch.setattr(shutil, "rmtree", rmtree_during_writes)
     (folder / "old").mkdir(parents=True)
-    temporary.remove(folder)
+    temp_dir.remove(folder)
     assert not folder.exists() and next(late, None) is None
-    temporary.remove(folder)  # and what is gone may be
+    temp_dir.remove(folder)  # a missing folder is no error

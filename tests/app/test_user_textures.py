@@ -1,4 +1,4 @@
-"""Textures of the visitor's own, without a browser."""
+"""Textures of a visitor, without a browser."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from fgsd.app.limits import MAX_UPLOAD_CHARACTERS, MAX_UPLOAD_SIDE, MAX_USER_TEXTURES
 from fgsd.app.render.user_textures import (
     CROPS,
-    MAX_CHARACTERS,
-    MAX_IMAGE_SIDE,
-    MAX_USER_TEXTURES,
     THUMBNAIL,
     UserTexture,
     UserTextureStore,
@@ -41,7 +39,7 @@ def uri(image: Image.Image, kind: str = "PNG") -> str:
 
 
 class TestMakeTexture:
-    def test_it_is_the_centroid_of_the_image_with_its_nearest_classes_and_its_place(self, pipe):
+    def test_it_is_the_centroid_of_the_image_with_its_nearest_classes_and_positions(self, pipe):
         image = picture(60, 50)
         texture = make_texture(pipe, uri(image), "my photo.jpg", pipe.classes)
         same = pipe.centroid_of(image, crops=CROPS)
@@ -49,9 +47,9 @@ class TestMakeTexture:
         assert torch.equal(texture.centroid.values, same.values)
         assert torch.equal(texture.centroid.colour, same.colour)
         assert texture.near == pipe.nearest(same, 3)
-        places = pipe.map.place_centroid("pca", same)
-        assert np.array(texture.pca) == pytest.approx(places, abs=1e-3)
-        assert texture.umap is None or np.array(texture.umap).shape == places.shape
+        positions = pipe.map.project_centroid("pca", same)
+        assert np.array(texture.pca) == pytest.approx(positions, abs=1e-3)
+        assert texture.umap is None or np.array(texture.umap).shape == positions.shape
         assert read_image(texture.src).size == (THUMBNAIL, THUMBNAIL)
         assert len(texture.src) < 10_000
 
@@ -59,11 +57,11 @@ class TestMakeTexture:
         texture = make_texture(pipe, uri(Image.open(texture_folder / "slate.png")), "x", pipe.classes)
         assert texture.near[0][0] == "slate"
 
-    def test_it_is_told_to_the_page(self, pipe):
+    def test_its_values_for_the_page(self, pipe):
         texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
-        told = texture.on_page()
-        assert set(told) == {"name", "src", "near", "pca", "umap"}
-        assert len(told["pca"]) == len(pipe.table.sigmas)
+        values = texture.page_values()
+        assert set(values) == {"name", "src", "near", "pca", "umap"}
+        assert len(values["pca"]) == len(pipe.table.sigmas)
 
     def test_it_is_mixed_like_any_class(self, pipe):
         texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
@@ -75,7 +73,7 @@ class TestMakeTexture:
 
 
 class TestReadImage:
-    def test_a_jpeg_that_is_made_to_take_minutes(self):
+    def test_a_jpeg_with_too_many_scans_is_refused(self):
         buffer = io.BytesIO()
         picture().save(buffer, "JPEG", progressive=True)
         content = buffer.getvalue()
@@ -86,7 +84,7 @@ class TestReadImage:
         assert read_image(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}").size == (48, 48)
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-    def test_what_browsers_write(self, kind):
+    def test_formats_that_browsers_write(self, kind):
         assert read_image(uri(picture(40, 30), kind)).size == (40, 30)
 
     @pytest.mark.parametrize(
@@ -104,16 +102,16 @@ class TestReadImage:
             ("data:image/png;base64,aGVsbG8gd29ybGQ=", "cannot be read"),
             (uri(picture())[:400], "cannot be read"),
             ("data:image/png;base64,ü", "cannot be read"),
-            ("data:image/png;base64," + "A" * MAX_CHARACTERS, "at most"),
-            (uri(Image.new("L", (MAX_IMAGE_SIDE + 1, 8))), "a side may have 2048"),
+            ("data:image/png;base64," + "A" * MAX_UPLOAD_CHARACTERS, "at most"),
+            (uri(Image.new("L", (MAX_UPLOAD_SIDE + 1, 8))), "a side may have 2048"),
         ],
     )
-    def test_what_is_no_image_is_refused_in_one_short_sentence(self, value, words):
+    def test_other_values_are_refused_with_a_short_sentence(self, value, words):
         with pytest.raises(RequestError, match=words) as caught:
             read_image(value)
         assert len(str(caught.value)) < 160
 
-    def test_other_decoders_are_not_asked(self):
+    def test_other_formats_are_refused(self):
         """A TIFF is an image, but its decoder has a long list of flaws, and no browser sends one."""
         with pytest.raises(RequestError, match="cannot be read"):
             read_image(uri(picture(), "TIFF"))
@@ -144,26 +142,26 @@ class TestNames:
     def test_they_are_short_and_plain(self, file_name, name):
         assert clean_name(file_name, []) == name
 
-    def test_they_differ_from_those_that_there_are(self):
+    def test_a_name_that_is_taken_gets_a_number(self):
         assert clean_name("Brick.png", ["brick", "brick 2"]) == "Brick 3"
         assert clean_name("lava flow", ["lava-flow"]) == "lava flow 2"
         assert clean_name("", ["my texture"]) == "my texture 2"
 
 
-def test_of_too_many_the_oldest_goes(pipe):
+def test_of_too_many_textures_the_oldest_is_dropped(pipe):
     texture = make_texture(pipe, uri(picture()), "one", [])
-    own = {}
+    textures = {}
     for k in range(MAX_USER_TEXTURES + 2):
-        own = with_textures(own, replace(texture, name=f"t{k}"))
-    assert list(own) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
+        textures = with_textures(textures, replace(texture, name=f"t{k}"))
+    assert list(textures) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
 
 
-class TestShelves:
+class TestStore:
     @pytest.fixture
     def texture(self, pipe) -> UserTexture:
         return make_texture(pipe, uri(picture()), "wall.png", [])
 
-    def test_each_visitor_has_their_own(self, texture):
+    def test_each_visitor_has_other_textures(self, texture):
         store = UserTextureStore()
         store.put("a", {"wall": texture})
         assert store.of("a") == {"wall": texture} and store.of("b") == {}
@@ -173,8 +171,8 @@ class TestShelves:
         store.forget("a")
         assert store.of("a") == {}
 
-    def test_of_too_many_visitors_the_oldest_goes(self, texture):
-        store = UserTextureStore(most=2)
+    def test_of_too_many_visitors_the_oldest_is_dropped(self, texture):
+        store = UserTextureStore(max_visitors=2)
         for visitor in ("a", "b", "a", "c"):
             store.put(visitor, {"wall": texture})
         assert [bool(store.of(visitor)) for visitor in "abc"] == [True, False, True]

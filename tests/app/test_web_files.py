@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from fgsd.app import web_files
-from fgsd.app.http.middleware import OPEN
+from fgsd.app.http.middleware import OPEN_ROUTES
 from fgsd.app.web_files import address, bundle, call_script, module_route, modules, mount_script
 
 
@@ -55,9 +55,9 @@ def test_other_forms_of_import_and_export_are_refused(monkeypatch, line):
 
 def test_the_address_holds_a_digest_and_is_open_to_visitors(monkeypatch):
     before = address()
-    assert OPEN.fullmatch(f"/{before}")
+    assert OPEN_ROUTES.fullmatch(f"/{before}")
     for path in ("/web-0123/x.js", f"/{before}/map.css", "/web/map/index.js", f"/{before}x"):
-        assert not OPEN.fullmatch(path)
+        assert not OPEN_ROUTES.fullmatch(path)
     monkeypatch.setattr(web_files, "bundle", lambda: "export const modules = { changed: true };")
     assert address.__wrapped__() != before
 

@@ -1,4 +1,4 @@
-"""Sampling where a Space lends a GPU, with a stand-in for the package `spaces`."""
+"""Sampling on a Space that lends a GPU, with a fake of the package `spaces`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import numpy as np
 import pytest
 
 from fgsd.app.api.endpoints import samples, strip
+from fgsd.app.limits import MAX_GPU_RUNS, MAX_GPU_S
 from fgsd.app.render.frames import frames
 from fgsd.app.render.interpolations import interpolation_frames
 from fgsd.app.requests.request import SampleRequest, parse_request
-from fgsd.app.serving.admission import RUNS_ON_ZERO_GPU, Admission, BusyError
+from fgsd.app.serving.admission import Admission, BusyError
 from fgsd.app.serving.scheduler import Scheduler
-from fgsd.app.serving.zero_gpu import LONGEST, START, on_gpu, on_zero_gpu, seconds
+from fgsd.app.serving.zero_gpu import START_S, gpu_seconds, on_gpu, on_zero_gpu
 
 
 class Spaces(types.ModuleType):
-    """What a Space has: notes the seconds that were asked for, and what happens while the GPU is lent."""
+    """A fake of the package: records the seconds that runs ask for, and whether a step has the GPU."""
 
     def __init__(self) -> None:
         super().__init__("spaces")
-        self.lent, self.asked, self.steps = False, [], []
+        self.lent, self.durations, self.steps = False, [], []
 
     def GPU(self, *, duration):
         def decorate(function):
             def lend(arguments):
-                self.asked.append(duration(*arguments))
+                self.durations.append(duration(*arguments))
                 self.lent = True
                 return pickle.loads(pickle.dumps(arguments))  # the GPU is in another process
 
@@ -73,7 +74,7 @@ def request(names: str = "moss", **values) -> SampleRequest:
     return parse_request(target, classes=["brick", "moss", "slate"], multiple=4, **small)
 
 
-def test_elsewhere_it_is_the_plain_function(pipe, monkeypatch):
+def test_without_the_package_it_is_the_plain_function(pipe, monkeypatch):
     monkeypatch.setitem(sys.modules, "spaces", None)  # as if it were not installed
     images = on_gpu(samples, pipe)(request())
     for image, expected in zip(images, samples(pipe, request()), strict=True):
@@ -81,32 +82,32 @@ def test_elsewhere_it_is_the_plain_function(pipe, monkeypatch):
 
 
 def test_the_whole_loop_of_a_page_runs_while_the_gpu_is_lent(pipe, spaces):
-    made = [frame for several in on_gpu(frames, pipe)(request(), own={}) for frame in several]
+    made = [frame for new in on_gpu(frames, pipe)(request(), user_centroids={}) for frame in new]
     assert [frame["index"] for frame in made] == [1, 2, 3, 4]
     assert spaces.steps == [True] * 4
-    assert spaces.asked == [seconds(request())] and not spaces.lent
-    [*_, last] = [frame for several in frames(pipe, request()) for frame in several]
+    assert spaces.durations == [gpu_seconds(request())] and not spaces.lent
+    [*_, last] = [frame for new in frames(pipe, request()) for frame in new]
     assert made[-1]["src"] == last["src"]
 
 
-def test_what_lies_between_and_what_programs_ask_for_too(pipe, spaces):
+def test_interpolations_and_calls_of_programs_run_on_the_gpu_too(pipe, spaces):
     way = request("moss brick", interpolation={"mode": "strip", "places": 5})
-    *_, last = on_gpu(interpolation_frames, pipe)(way, own=None)
+    *_, last = on_gpu(interpolation_frames, pipe)(way, user_centroids=None)
     assert last["last"] and len(on_gpu(strip, pipe)(way)) == 5 and len(on_gpu(samples, pipe)(request())) == 2
     assert spaces.steps and all(spaces.steps)
-    assert spaces.asked == [seconds(way), seconds(way), seconds(request())]
+    assert spaces.durations == [gpu_seconds(way), gpu_seconds(way), gpu_seconds(request())]
 
 
-def test_a_run_that_nobody_wants_ends_after_the_step(pipe, spaces):
-    save_sequence = iter([True, False])
-    made = list(on_gpu(partial(frames, interval=0), pipe)(request(), wanted=lambda: next(save_sequence)))
+def test_a_cancelled_run_ends_after_the_step(pipe, spaces):
+    answers = iter([False, True])
+    made = list(on_gpu(partial(frames, interval=0), pipe)(request(), is_cancelled=lambda: next(answers)))
     assert len(made) == 1 and len(spaces.steps) == 2
 
 
-def test_there_the_scheduler_only_counts_who_is_under_way(pipe, spaces):
-    admission = Admission(Scheduler(pipe, most_each=1))
-    assert admission.at_once == RUNS_ON_ZERO_GPU
-    run = admission.loop(frames)("a", request())
+def test_admission_counts_requests_and_the_scheduler_evaluates_nothing(pipe, spaces):
+    admission = Admission(Scheduler(pipe), max_requests_each=1)
+    assert admission.concurrency_limit == MAX_GPU_RUNS
+    run = admission.stream(frames)("a", request())
     next(run)
     with pytest.raises(BusyError):
         admission.call(samples)("a", request())
@@ -114,17 +115,17 @@ def test_there_the_scheduler_only_counts_who_is_under_way(pipe, spaces):
     assert len(spaces.steps) == 8 and all(spaces.steps) and admission.scheduler.evaluations == 0
 
 
-def test_the_seconds_follow_the_inputs():
-    small = seconds(request(n=1, size=64, steps=16))
-    assert START < small < 20
+def test_the_seconds_depend_on_the_inputs():
+    small = gpu_seconds(request(n=1, size=64, steps=16))
+    assert START_S < small < 20
     for more in ({"n": 16}, {"size": 256}, {"steps": 100}, {"sampler": "heun"}):
-        asked = {"n": 4, "size": 128, "steps": 50}
-        assert seconds(request(**asked | more)) > seconds(request(**asked))
+        base = {"n": 4, "size": 128, "steps": 50}
+        assert gpu_seconds(request(**base | more)) > gpu_seconds(request(**base))
     most = {"n": 16, "size": 256, "steps": 100, "sampler": "heun"}
-    assert small < seconds(request(**most)) <= LONGEST
+    assert small < gpu_seconds(request(**most)) <= MAX_GPU_S
     way = {"mode": "strip", "places": 5}
     many = {"size": 128, "steps": 100}
-    assert seconds(request("moss brick", interpolation=way, **many)) < seconds(
+    assert gpu_seconds(request("moss brick", interpolation=way, **many)) < gpu_seconds(
         request("moss brick slate", interpolation={"mode": "loop"}, **many)
     )
 

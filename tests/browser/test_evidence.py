@@ -106,7 +106,7 @@ def test_links_inside_leave_undo_alone(visit):
     expect(goal.get_by_role("heading", level=2)).to_be_in_viewport()
     assert page.evaluate("history.length") == steps
     page.keyboard.press("Escape")
-    page.locator(".tools .undo").click()
+    page.locator(".toolbar .undo").click()
     shows(page, "mix=brick:1.0")
     assert chosen(page) == ["brick"]
 
@@ -138,7 +138,7 @@ def test_without_a_report_there_is_no_button(checkpoint_folder, texture_folder, 
     try:
         with urllib.request.urlopen(bare.url + "config") as answer:
             ids = [one["props"].get("elem_id") for one in json.load(answer)["components"]]
-        assert "tools" in ids and "evidence" not in ids
+        assert "toolbar" in ids and "evidence" not in ids
         missing.write_text("written later")  # whoever wants it starts the page again
         assert status(bare.url + "evidence.html") == 404
     finally:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 def test_favourites_are_kept_in_the_browser(visit, pipe):
     page = visit()
-    star, toggle = page.locator(".tools .star"), page.locator(".tools .favourites-toggle")
+    star, toggle = page.locator(".toolbar .star"), page.locator(".toolbar .favourites-toggle")
     expect(toggle).to_be_hidden()
     star.click()  # the first screen, whose address is bare
     dot(page, "moss").click()
@@ -38,7 +38,7 @@ def test_favourites_are_kept_in_the_browser(visit, pipe):
     shows(page, "mix=brick:1.0")
     assert chosen(page) == ["brick"]
     assert same_picture(pixels(page), expected(pipe, "brick"))
-    page.locator(".tools .undo").click()
+    page.locator(".toolbar .undo").click()
     shows(page, "mix=moss:1.0")
     toggle.click()
     page.get_by_role("button", name="Remove 4 samples of brick from the favourites").click()
@@ -58,14 +58,14 @@ def test_favourites_survive_malformed_content(visit, server, stored):
     origin = {"origin": server.url.rstrip("/"), "localStorage": [item]}
     page = visit(storage_state={"cookies": [], "origins": [origin]})
     assert page.evaluate("localStorage.getItem('fgsd:favourites')") == stored
-    expect(page.locator(".tools .favourites-toggle")).to_be_hidden()
-    page.locator(".tools .star").click()
-    expect(page.locator(".tools .favourites-toggle")).to_have_text("1")
+    expect(page.locator(".toolbar .favourites-toggle")).to_be_hidden()
+    page.locator(".toolbar .star").click()
+    expect(page.locator(".toolbar .favourites-toggle")).to_have_text("1")
 
 
 def test_every_change_is_sampled_and_can_be_undone_and_done_again(visit, pipe):
     page = visit()
-    undo, redo = page.locator(".tools .undo"), page.locator(".tools .redo")
+    undo, redo = page.locator(".toolbar .undo"), page.locator(".toolbar .redo")
     expect(undo).to_be_disabled()
     expect(redo).to_be_disabled()
     page.get_by_role("button", name="More").click()
@@ -122,8 +122,8 @@ def test_undo_pressed_twice_at_once_goes_two_steps(visit, pipe):
     page.wait_for_timeout(1000)  # whatever else comes has come
     shows(page, "mix=brick:1.0")
     assert chosen(page) == ["brick"]
-    expect(page.locator(".tools .undo")).to_be_disabled()
-    expect(page.locator(".tools .redo")).to_be_enabled()
+    expect(page.locator(".toolbar .undo")).to_be_disabled()
+    expect(page.locator(".toolbar .redo")).to_be_enabled()
     assert same_picture(pixels(page), expected(pipe, "brick"))
 
 

@@ -280,8 +280,8 @@ def test_crops_are_coloured_by_a_feature(visit):
     page.get_by_label("Colour").select_option("feature")
     page.get_by_label("Number of the feature").fill("3")
     page.get_by_label("Number of the feature").press("Tab")
-    expect(page.locator(".legend")).to_be_visible()
-    expect(page.locator(".legend")).to_have_attribute("title", "Feature 3")
+    expect(page.locator(".map-panel .legend")).to_be_visible()
+    expect(page.locator(".map-panel .legend")).to_have_attribute("title", "Feature 3")
     page.wait_for_function("was => document.querySelector('.ground').toDataURL() !== was", arg=before)
     low, high = (float(page.locator(f".legend .{end}").inner_text()) for end in ("low", "high"))
     assert low < high

@@ -127,8 +127,10 @@ def test_a_press_that_is_met_after_its_release_does_not_end_the_run(visit):
 
     page.route("**/run/*", hold_the_first)  # what makes way, past the queue
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
-    steps = """([run, n]) => { const { run: now, preview, index } = document.querySelector('.picture').dataset;
-                              return now !== run && preview === 'false' && Number(index) >= n; }"""
+    steps = """([run, n]) => {
+        const { run: now, preview, index } = document.querySelector('.picture').dataset;
+        return now !== run && preview === 'false' && Number(index) >= n;
+    }"""
     page.wait_for_function(steps, arg=[before, 2])  # of the run: the picture that follows the press is live
     with page.expect_response("**/run/*"):
         held[0].continue_()

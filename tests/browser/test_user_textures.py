@@ -80,7 +80,7 @@ def test_an_image_becomes_the_target_and_is_described(visit, pipe):
         "title"
     )
     (texture,) = page.evaluate("window.textures")
-    places = pipe.map.place_centroid("pca", pipe.centroid_of(image, crops=CROPS))
+    places = pipe.map.project_centroid("pca", pipe.centroid_of(image, crops=CROPS))
     assert texture["name"] == "my photo" and texture["src"].startswith("data:image/")
     assert np.array(texture["pca"]) == pytest.approx(places, abs=1e-3)
     assert overflow(page) == (0, 0)
@@ -257,10 +257,10 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
 def test_an_own_texture_is_no_favourite(visit):
     page = visit()
     add(page, photograph())
-    expect(page.locator(".tools .star")).to_be_disabled()
+    expect(page.locator(".toolbar .star")).to_be_disabled()
     dot(page, "moss").click()
     shows(page, "mix=moss:1.0")
-    expect(page.locator(".tools .star")).to_be_enabled()
+    expect(page.locator(".toolbar .star")).to_be_enabled()
 
 
 def test_on_a_phone(visit):

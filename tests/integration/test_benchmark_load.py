@@ -1,4 +1,4 @@
-"""The measurement of many visitors runs, by the page's own event, and its table shows what it found."""
+"""The load benchmark runs by the page's own event, and its table shows the results."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fgsd.cli.main import main
 
 @pytest.mark.slow
 def test_throughput_and_latency_are_measured(checkpoint_folder, texture_folder, tmp_path):
-    found = tmp_path / "serve.json"
-    command = [sys.executable, "-m", "fgsd.cli", "bench", "serve", "--requests", "4", "--output", str(found)]
+    output = tmp_path / "serve.json"
+    command = [sys.executable, "-m", "fgsd.cli", "bench", "serve", "--requests", "4", "--output", str(output)]
     options = ["--checkpoint", str(checkpoint_folder), "--data", str(texture_folder)]
     counts = ["--visitors", "1", "--visitors", "3"]
     printed = subprocess.run([*command, *options, *counts], check=True, capture_output=True, text=True).stdout
-    results = json.loads(found.read_text())
+    results = json.loads(output.read_text())
     assert printed.strip() == serve_text(results)
     assert results["machine"]["gradio"] and results["checkpoint"]["classes"] == 3
     for name in ("shared", "alone"):
@@ -28,7 +28,7 @@ def test_throughput_and_latency_are_measured(checkpoint_folder, texture_folder, 
         for one in results[name]:
             assert 0 < one["median"] <= one["late"] < 30
             assert one["steps_per_second"] == pytest.approx(16 * one["images_per_second"], rel=0.01)
-            # nobody asks for two things at once
+            # Little's law: each visitor has one request at a time
             assert one["images_per_second"] * one["median"] < 2 * one["visitors"]
 
 
@@ -51,7 +51,7 @@ def test_numbers_below_one_are_refused(options, checkpoint_folder, texture_folde
         bench_serve(str(checkpoint_folder), str(texture_folder), **options)
 
 
-def test_the_command_knows_what_it_can_measure(capsys):
-    with pytest.raises(SystemExit) as ended:
+def test_the_command_refuses_an_unknown_benchmark(capsys):
+    with pytest.raises(SystemExit) as exit_:
         main(["bench", "nothing"])
-    assert ended.value.code == 2 and "'nothing'" in capsys.readouterr().err
+    assert exit_.value.code == 2 and "'nothing'" in capsys.readouterr().err

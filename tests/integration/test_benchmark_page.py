@@ -1,4 +1,4 @@
-"""The measurement of the page runs, and its figures are of this page."""
+"""The latency benchmark of the page runs and gives every figure."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from fgsd.evaluation import report_text
 @pytest.mark.slow
 @pytest.mark.browser
 def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
-    """In a process of its own: two browsers cannot be driven from one."""
-    found = tmp_path / "bench.json"
-    command = [sys.executable, "-m", "fgsd.cli", "bench", "--moves", "4", "--output", str(found)]
+    """In a process of its own: one process cannot run Playwright twice."""
+    output = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "fgsd.cli", "bench", "--moves", "4", "--output", str(output)]
     options = ["--checkpoint", str(checkpoint_folder), "--data", str(texture_folder)]
     printed = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
-    results = json.loads(found.read_text())
+    results = json.loads(output.read_text())
     assert printed.strip() == report_text(results).strip()
     parts = results["parts"]
     assert list(parts) == ["start", "page", "drag", "visitors", "release"]
     values = [one["value"] for figures in parts.values() for one in figures["checks"]]
     assert all(value is not None and value > 0 for value in values)
-    first_sample = parts["page"]["checks"][1]["value"]  # of a later visitor, without the start of the server
+    first_sample = parts["page"]["checks"][1][
+        "value"
+    ]  # of the third visitor, without the start of the server
     assert parts["start"]["checks"][0]["value"] > first_sample / 1000
     assert len(parts["drag"]["milliseconds"]) == 4
     assert len(parts["visitors"]["milliseconds"]) == 4  # two visitors, half as many moves each

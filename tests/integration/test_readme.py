@@ -1,29 +1,27 @@
-"""What the README says is true: its code runs, its figures are those of the evidence, its files exist."""
+"""README.md and docs/results.md: code runs, figures are those of the evidence, the README is short."""
 
 import json
 import re
+import shlex
 from html import escape
 from pathlib import Path
 
-from bad_visitors import assault_text
+import pytest
+from figures import COMMANDS, EIGHT, EVIDENCE, MARKS, filled, parts_of
 from PIL import Image
 
-from fgsd.benchmarks.load import serve_text
 from fgsd.checkpoint import load_checkpoint
-from fgsd.data import load_image
-from fgsd.evaluation import report_text
 from fgsd.evidence.files import PAGE, read_report
 from fgsd.evidence.parts import all_parts
-from fgsd.evidence.text import readme_section
 
 ROOT = Path(__file__).parents[2]
-EVIDENCE = ROOT / "assets" / "evidence"
-MARKED = ("report.json", "serve.json")  # which stand between marks of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+LONGEST = 150  # lines of the README
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= LONGEST
 
 
 def test_the_python_example_runs(checkpoint_folder, tmp_path, monkeypatch):
@@ -33,7 +31,7 @@ def test_the_python_example_runs(checkpoint_folder, tmp_path, monkeypatch):
     with Image.open(ROOT / "assets" / "textures" / "grass.webp") as image:
         image.convert("RGB").save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict = {}
     assert {"lava", "glacier"} <= set(load_checkpoint(ROOT / "checkpoints" / "textures").table.classes)
     example = example.replace("lava", "moss").replace("glacier", "slate")
@@ -42,41 +40,51 @@ def test_the_python_example_runs(checkpoint_folder, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.glob("step*.png")) == [f"step{k:02}.png" for k in range(1, 17)]
 
 
-def test_programs_can_do_what_it_says(server, tmp_path, monkeypatch):
-    Image.new("RGB", (48, 48), "brown").save(tmp_path / "photo.jpg")
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    for example in blocks("py"):
-        example = example.replace("http://127.0.0.1:7860", server.url.rstrip("/"))
-        example = example.replace("lava", "moss").replace("glacier", "slate")  # of the tiny checkpoint
-        exec(compile(example, "README.md", "exec"), names)
-    assert [load_image(path).size for path in names["images"]] == [(64, 64)] * 4
-    assert load_image(names["strip"]).size == (7 * 64, 64)
-    assert [near["class"] for near in names["nearest"]] and names["names"] == ["brick", "moss", "slate"]
-    event, data = names["answer"].strip().split("\n")[-2:]
-    assert event == "event: complete"
-    assert len(json.loads(data.removeprefix("data: "))[0]) == 4
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_figures_are_those_of_the_evidence(page):
+    """If not: python tests/figures.py."""
+    assert filled(page) == (ROOT / page).read_text(encoding="utf-8")
 
 
-def test_the_figures_are_those_of_the_evidence():
-    """Every file of figures is told in a block of text, and no block tells anything else."""
-    texts = []
-    for path in EVIDENCE.glob("*.json"):
-        if path.name not in MARKED:
-            told = assault_text if path.name == "fuzz.json" else report_text
-            texts.append(told(json.loads(path.read_text(encoding="utf-8"))).strip())
-    assert sorted(texts) == sorted(block.strip() for block in blocks("text"))
+def test_every_file_of_figures_has_a_section_and_its_command():
+    assert {path.name for path in EVIDENCE.glob("*.json")} == set(COMMANDS)
+    assert sorted(name for name, _ in MARKS.findall(RESULTS)) == sorted(COMMANDS)
+    for name, command in COMMANDS.items():
+        assert f"`{command}`" in RESULTS, name
 
 
-def test_what_stands_between_the_marks_is_the_report():
-    [section] = re.findall(r"<!-- evidence -->\n(.*?)<!-- /evidence -->", README, flags=re.DOTALL)
-    assert section.strip() == readme_section(read_report(EVIDENCE)).strip()
+def test_tables_and_blocks_of_figures_stand_between_marks():
+    for page in (README, RESULTS):
+        rest = MARKS.sub("", page)
+        assert "```text" not in rest and not re.search(r"^\|", rest, flags=re.MULTILINE)
 
 
-def test_the_table_of_visitors_is_what_was_measured():
-    [section] = re.findall(r"<!-- serve -->\n(.*?)<!-- /serve -->", README, flags=re.DOTALL)
-    measured = json.loads((EVIDENCE / "serve.json").read_text(encoding="utf-8"))
-    assert section.strip() == serve_text(measured)
+def test_the_readme_has_one_table_of_eight_figures():
+    ((name, table),) = MARKS.findall(README)
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    assert name == "eight" and len(EIGHT) == 8 and len(rows) == 2 + 8
+
+
+def test_no_figure_that_falls_short_is_left_out_of_the_readme():
+    told = [figure.find() for figure in EIGHT]
+    short = [
+        check
+        for name in COMMANDS
+        for part in parts_of(name).values()
+        for check in part["checks"]
+        if not check["passed"]
+    ]
+    assert short and [check["name"] for check in short if check not in told] == []
+
+
+def test_the_command_of_each_row_measures_its_figure():
+    for figure in EIGHT:
+        words, full = shlex.split(figure.command), shlex.split(COMMANDS[figure.file])
+        assert words[:2] in (full[:2], full[3:5])  # "fgsd study && fgsd report"
+        if "--part" in words:
+            assert words[words.index("--part") + 1] == figure.part
+        if "--checkpoint" in full:
+            assert words[2:4] == full[2:4]
 
 
 def test_the_report_lies_there_in_full_but_for_parts_that_it_names_as_skipped():
@@ -89,18 +97,23 @@ def test_the_report_lies_there_in_full_but_for_parts_that_it_names_as_skipped():
         drawn = [f"{plot['name']}.svg" for plot in part["plots"]]
         files = drawn + [picture["file"] for picture in part["pictures"]]
         assert files and all((EVIDENCE / name).is_file() for name in files)
+        assert [name for name in files if f"../assets/evidence/{name})" not in RESULTS] == []
 
 
-def test_links_lead_to_files():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert len(links) > 10
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
-    assert missing == []
+def test_the_moving_picture_is_small():
+    assert (ROOT / "assets" / "drag.webp").stat().st_size <= 2_000_000
 
 
-def test_every_command_of_the_readme_exists():
-    from fgsd.cli.main import app
+def test_the_test_command_is_the_one_that_ci_reads():
+    found = re.search(r"<!-- test-command -->\n```bash\n(pip install .*)\n```", README)
+    assert found and found[1].endswith("pytest")
 
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
-    used = set(re.findall(r"^(?:.*&& )?fgsd (\w+)", "\n".join(blocks("bash")), flags=re.MULTILINE))
-    assert used and used <= known
+
+def test_the_two_commands_of_the_readme():
+    assert "```bash\npip install . && fgsd app\n```" in README
+
+
+def test_json_of_the_evidence_names_its_machine():
+    for name in COMMANDS:
+        machine = json.loads((EVIDENCE / name).read_text(encoding="utf-8"))["machine"]
+        assert {"cpu", "cores", "torch"} <= set(machine)

@@ -1,4 +1,4 @@
-"""Each recipe works as it is written, at toy size: options of that size are added to its commands."""
+"""Each recipe of docs/recipes.md works as written; options of toy size are added to its commands."""
 
 import os
 import re
@@ -23,6 +23,7 @@ RECIPES = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.DOTALL 
 TOY_TRAINING = "--hours 0.0001 --groups 2 --group-size 2 --patch-size 16 --image-size 48 --map-crops 1 --cpu"
 TOY = {
     "train": TOY_TRAINING,
+    "map": "--crops 1",
     "sample": "-n 2 --steps 2",
     "evaluate": "--per-class 2 --steps 2",
     "sheet": "--samples 1 --steps 2",
@@ -30,18 +31,18 @@ TOY = {
 }
 
 
-# what the commands of a recipe must leave behind
+# files that the commands of a recipe write
 COMMANDS = {
     "Train on your folder": ["checkpoints/mine/map.safetensors", "mine.png"],
-    "Begin with weights that know textures": ["checkpoints/tuned/model.safetensors"],
+    "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
-    "A texture that nobody trained on": ["like.png"],
-    "Is it any good?": ["mine.json", "mine.webp"],
+    "Sample a new texture": ["like.png"],
+    "Evaluate a checkpoint": ["mine.json", "mine.webp"],
 }
-# what must be true of the names that its lines of Python leave behind
+# a check of the names that its Python code defines
 PYTHON = {
     "Sample from Python": lambda names: len(names["blend"] + names["coarse"]) == 8,
-    "A texture that nobody trained on": lambda names: len(names["pipe"].classes) == 3,
+    "Sample a new texture": lambda names: len(names["pipe"].classes) == 3,
 }
 
 
@@ -66,7 +67,7 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
 
 @pytest.fixture
 def launched(monkeypatch) -> list[tuple]:
-    """What the page was opened on, instead of a server that does not end."""
+    """Arguments of each call of `launch`, which is replaced: it would serve for ever."""
     calls: list[tuple] = []
     monkeypatch.setattr("fgsd.app.server.launch", lambda *args, **options: calls.append(args))
     return calls
@@ -74,7 +75,7 @@ def launched(monkeypatch) -> list[tuple]:
 
 @pytest.fixture
 def hub(monkeypatch):
-    """Calls to the hub, which must fit the real ones; nothing is sent."""
+    """A stand-in for the hub with the signatures of the real one; nothing is sent."""
     api = create_autospec(HfApi, instance=True)
     monkeypatch.setattr("huggingface_hub.HfApi", create_autospec(HfApi, return_value=api))
     return api
@@ -140,7 +141,7 @@ def test_share_a_checkpoint(workspace, hub):
 
 
 def test_deploy_a_space(hub):
-    """All that the page needs is sent, and no more."""
+    """All that the page needs is uploaded, and nothing else."""
     (block,) = blocks("Deploy a Space", "python")
     run_python(block)
     assert hub.create_repo.call_args.kwargs["repo_type"] == "space"

@@ -1,4 +1,4 @@
-"""A server that is asked to end does so within seconds, whatever is under way, and leaves nothing behind."""
+"""After SIGTERM or SIGINT the server ends within seconds, even during runs, and leaves no files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 from command_server import ROOT, CommandServer, app_command
 
-SECONDS = 5  # that it may take
-LONG = {"n": 16, "size": 256, "steps": 16}  # in one piece: nothing in between hears a stop
+MAX_SECONDS = 5
+LONG = {"n": 16, "size": 256, "steps": 16}  # one batch, which cannot be cancelled between its steps
 
 
-def told(stream) -> bytes:
-    """What came of a stream until it was cut off."""
+def remainder(stream) -> bytes:
+    """All data of a stream until the server closes it."""
     lines = []
     with suppress(http.client.IncompleteRead, OSError):
         lines.extend(stream)
@@ -28,16 +28,16 @@ def test_sigterm_ends_runs_streams_and_files(checkpoint_folder, texture_folder, 
     server.started()
     with server.call("sample", target="moss") as stream:
         assert b"complete" in stream.read()
-    assert server.files()  # the picture that this call made
-    heartbeat = server.open("heartbeat/visitor")  # an open page has one
+    assert server.files()  # the picture of this call
+    heartbeat = server.open("heartbeat/visitor")  # every open page has one
     assert heartbeat.readline()
-    running = server.call("sample", target="moss", **LONG)
-    time.sleep(0.5)  # it has begun
-    took, status, said = server.asked_to_end(signal.SIGTERM)
-    assert took < SECONDS and status == 0
-    assert said == ""
+    long_run = server.call("sample", target="moss", **LONG)
+    time.sleep(0.5)  # the run starts
+    seconds, status, stderr = server.asked_to_end(signal.SIGTERM)
+    assert seconds < MAX_SECONDS and status == 0
+    assert stderr == ""
     assert not server.files()
-    assert b"complete" not in told(running)
+    assert b"complete" not in remainder(long_run)
     heartbeat.close()
 
 
@@ -46,20 +46,20 @@ def test_ctrl_c_while_it_starts(checkpoint_folder, texture_folder, tmp_path):
     server = CommandServer(*app_command(checkpoint_folder, texture_folder), temporary=tmp_path)
     while not list(tmp_path.glob("fgsd-*/server-*")) and server.process.poll() is None:
         time.sleep(0.02)
-    took, status, said = server.asked_to_end(signal.SIGINT)
-    assert took < SECONDS and status == 0
-    assert "Traceback" not in said
+    seconds, status, stderr = server.asked_to_end(signal.SIGINT)
+    assert seconds < MAX_SECONDS and status == 0
+    assert "Traceback" not in stderr
     assert not list(tmp_path.glob("fgsd-*/server-*"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_file_of_a_space_ends_like_the_command(number, tmp_path):
+def test_app_py_ends_like_the_command(number, tmp_path):
     server = CommandServer(str(ROOT / "app.py"), temporary=tmp_path)
     server.started()
     with server.call("sample", target="lava", n=16, steps=100) as stream:
         time.sleep(1)
-        took, status, said = server.asked_to_end(number)
-        assert b"complete" not in told(stream)
-    assert took < SECONDS and status == 0
-    assert said == "" and not server.files()
+        seconds, status, stderr = server.asked_to_end(number)
+        assert b"complete" not in remainder(stream)
+    assert seconds < MAX_SECONDS and status == 0
+    assert stderr == "" and not server.files()

@@ -1,4 +1,4 @@
-"""What a Hugging Face Space reads and runs."""
+"""The files that a Hugging Face Space uses."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ def test_the_requirements_are_the_dependencies():
     assert lines == PROJECT["dependencies"]
 
 
-def test_the_head_of_the_readme_is_what_a_space_needs():
+def test_the_head_of_the_readme_configures_a_space():
     head = metadata_load(ROOT / "README.md")
     [gradio] = [r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "gradio"]
     assert head["sdk"] == "gradio" and gradio.specifier.contains(head["sdk_version"])
     assert SpecifierSet(PROJECT["requires-python"]).contains(head["python_version"])
-    assert head["license"] in PROJECT["license"].lower().split(" and ")  # that of the code
-    assert len(head["short_description"]) <= 60  # more is refused
+    assert head["license"] in PROJECT["license"].lower().split(" and ")  # the license of the code
+    assert len(head["short_description"]) <= 60  # the Hub refuses longer ones
     assert (ROOT / head["app_file"]).is_file()
 
 
-def test_it_is_served_where_the_space_wants_it(monkeypatch):
+def test_gradio_variables_set_the_address(monkeypatch):
     import runpy
 
     from fgsd.app import server
 
-    asked = []
-    monkeypatch.setattr(server, "launch", lambda *values, **options: asked.append(values[2:]))
+    addresses = []
+    monkeypatch.setattr(server, "launch", lambda *values, **options: addresses.append(values[2:]))
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
         monkeypatch.delenv(name, raising=False)
     runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
     monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
     monkeypatch.setenv("GRADIO_SERVER_PORT", "8080")
     runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
-    assert asked == [("127.0.0.1", 7860), ("0.0.0.0", 8080)]
+    assert addresses == [("127.0.0.1", 7860), ("0.0.0.0", 8080)]
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_its_tree_with_its_requirements_alone_shows_the_page(browser, tmp_path):
+def test_the_tracked_files_with_the_requirements_serve_the_page(browser, tmp_path):
     from browser_help import finished
 
     tree = tmp_path / "space"
@@ -78,7 +78,7 @@ def test_its_tree_with_its_requirements_alone_shows_the_page(browser, tmp_path):
     )
     try:
         address, deadline = f"http://127.0.0.1:{port}/", time.monotonic() + 120
-        while not answers(address):
+        while not responds(address):
             assert space.poll() is None and time.monotonic() < deadline, "the page does not start"
             time.sleep(0.5)
         page = browser.new_page()
@@ -91,7 +91,7 @@ def test_its_tree_with_its_requirements_alone_shows_the_page(browser, tmp_path):
         space.wait(timeout=30)
 
 
-def answers(address: str) -> bool:
+def responds(address: str) -> bool:
     try:
         return httpx.get(address).status_code == 200
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The page starts quickly: nothing is imported for it that it does not need at once."""
+"""The page starts quickly: it imports heavy packages only when they are needed."""
 
 import subprocess
 import sys

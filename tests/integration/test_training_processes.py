@@ -1,4 +1,4 @@
-"""Training in processes of its own: killed at any moment, and split over two."""
+"""Training in child processes: killed at any moment, and split over two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interpolation, mixtures, distances, and how feature vectors of a class are gathered."""
+"""Centroids: interpolation over noise levels, mixtures, distances, and measurement from crops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fgsd.centroids import (
     compute_table,
     features_by_level,
     mean_centroid,
-    measure_standards,
+    measure_normalization,
 )
 from fgsd.levels import interpolate, noise_levels
 from fgsd.model.matching import CentroidMatching
@@ -33,47 +33,47 @@ def table() -> CentroidTable:
 
 
 class TestMeanCentroid:
-    def test_of_classes_it_is_their_mixture_to_the_bit(self, table):
+    def test_the_mean_of_class_centroids_equals_their_mixture_to_the_bit(self, table):
         mean = mean_centroid([(table.of("lava"), 0.3), (table.of("grass"), 0.7)])
         mixture = table.mixture({"lava": 0.3, "grass": 0.7})
         assert torch.equal(mean.values, mixture.values)
         assert torch.equal(mean.colour, mixture.colour)
 
-    def test_none_and_those_of_other_noise_levels_are_refused(self, table):
+    def test_empty_parts_and_different_noise_levels_are_refused(self, table):
         with pytest.raises(ValueError, match="parts is empty"):
             mean_centroid([])
         other = Centroid(SIGMAS * 2, table.values[0], table.colours[0])
-        with pytest.raises(ValueError, match="share their noise levels"):
+        with pytest.raises(ValueError, match="same noise levels"):
             mean_centroid([(table.of("lava"), 0.5), (other, 0.5)])
 
 
 class TestInterpolation:
-    def test_exact_at_the_nodes(self, table):
+    def test_values_are_exact_at_the_levels_of_the_table(self, table):
         for s, sigma in enumerate(SIGMAS.tolist()):
             assert torch.equal(table.of("lava").at(sigma), table.values[1, s])
 
     @pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
     @pytest.mark.parametrize("s", [0, 1, 2])
-    def test_linear_in_log_sigma_between_them(self, table, s, share):
+    def test_values_are_linear_in_log_sigma_between_levels(self, table, s, share):
         low, high = SIGMAS[s].item(), SIGMAS[s + 1].item()
         expected = (1 - share) * table.values[0, s] + share * table.values[0, s + 1]
-        found = table.of("grass").at(low ** (1 - share) * high**share)
-        assert torch.allclose(found, expected, atol=1e-6)
+        values = table.of("grass").at(low ** (1 - share) * high**share)
+        assert torch.allclose(values, expected, atol=1e-6)
 
-    def test_constant_beyond_the_ends(self, table):
+    def test_values_are_constant_beyond_the_ends(self, table):
         assert torch.equal(table.of("lava").at(1e-5), table.values[1, 0])
         assert torch.equal(table.of("lava").at(100.0), table.values[1, -1])
 
     def test_a_batch_of_levels(self, table):
         levels = torch.tensor([0.05, 0.3, 7.0])
-        found = table.of("lava").at(levels)
-        assert found.shape == (3, 5)
-        for row, sigma in zip(found, levels.tolist(), strict=True):
+        values = table.of("lava").at(levels)
+        assert values.shape == (3, 5)
+        for row, sigma in zip(values, levels.tolist(), strict=True):
             assert torch.allclose(row, table.of("lava").at(sigma), atol=1e-6)
 
     def test_all_classes_at_once(self, table):
-        found = interpolate(SIGMAS, table.values, 0.4)
-        assert torch.equal(found, torch.stack([table.of(name).at(0.4) for name in NAMES]))
+        values = interpolate(SIGMAS, table.values, 0.4)
+        assert torch.equal(values, torch.stack([table.of(name).at(0.4) for name in NAMES]))
 
     def test_a_single_level(self):
         centroid = Centroid(torch.tensor([0.5]), torch.tensor([[1.0, 2.0]]), torch.zeros(3))
@@ -81,49 +81,41 @@ class TestInterpolation:
         assert centroid.at(torch.tensor([0.1, 3.0])).tolist() == [[1.0, 2.0], [1.0, 2.0]]
 
     @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
-    def test_levels_that_are_none(self, table, sigma):
+    def test_invalid_noise_levels(self, table, sigma):
         with pytest.raises(ValueError, match="sigma="):
             table.of("lava").at(sigma)
 
 
 class TestMixtures:
-    def test_one_class_is_its_centroid(self, table):
+    def test_a_mixture_of_one_class_is_its_centroid(self, table):
         assert torch.equal(table.mixture({"lava": 1.0}).values, table.of("lava").values)
         assert torch.equal(table.mixture({"lava": 1.0, "grass": 0.0}).values, table.of("lava").values)
 
     @pytest.mark.parametrize("weights", [(0.5, 0.5, 0.0), (0.2, 0.3, 0.5), (1.5, -0.25, -0.25)])
-    def test_linear(self, table, weights):
+    def test_mixtures_are_linear_in_the_weights(self, table, weights):
         mixture = table.mixture(dict(zip(NAMES, weights, strict=True)))
         expected = torch.einsum("c,csf->sf", torch.tensor(weights), table.values)
         assert torch.allclose(mixture.values, expected, atol=1e-6)
         assert torch.equal(mixture.sigmas, SIGMAS)
 
     def test_rounded_weights_are_scaled_to_one(self, table):
-        found = table.mixture({"lava": 0.3335, "grass": 0.6670})
-        assert torch.allclose(found.values, table.mixture({"lava": 1 / 3, "grass": 2 / 3}).values, atol=1e-6)
+        rounded = table.mixture({"lava": 0.3335, "grass": 0.6670})
+        assert torch.allclose(
+            rounded.values, table.mixture({"lava": 1 / 3, "grass": 2 / 3}).values, atol=1e-6
+        )
 
-    def test_weights_of_each_level(self, table):
+    def test_weights_can_depend_on_the_noise_level(self, table):
         mixture = table.mixture(lambda sigma: {"lava": sigma / 3, "grass": 1 - sigma / 3})
         for s, sigma in enumerate(SIGMAS.tolist()):
             expected = sigma / 3 * table.values[1, s] + (1 - sigma / 3) * table.values[0, s]
             assert torch.allclose(mixture.values[s], expected, atol=1e-6)
-        assert torch.allclose(mixture.colour, table.colours[1], atol=1e-6)  # where sampling begins
+        assert torch.allclose(mixture.colour, table.colours[1], atol=1e-6)  # of the highest noise level
 
-    def test_colours_mix_as_features_do(self, table):
+    def test_colours_are_mixed_with_the_same_weights(self, table):
         assert torch.equal(table.of("lava").colour, table.colours[1])
         mixture = table.mixture({"lava": 0.25, "grass": 0.75})
         expected = 0.25 * table.colours[1] + 0.75 * table.colours[0]
         assert torch.allclose(mixture.colour, expected, atol=1e-6)
-
-    def test_coarse_from_one_and_fine_from_another(self, table):
-        mixture = table.mixture(coarse_fine({"lava": 1.0}, {"grass": 1.0}, 1.0))
-        assert torch.equal(mixture.values[3], table.values[1, 3])
-        assert torch.equal(mixture.values[:3], table.values[0, :3])  # at the switch itself it is fine
-
-    @pytest.mark.parametrize("switch", [0.0, -1.0, math.nan, math.inf])
-    def test_a_bad_switch(self, switch):
-        with pytest.raises(ValueError, match="switch="):
-            coarse_fine({"lava": 1.0}, {"grass": 1.0}, switch)
 
     @pytest.mark.parametrize(
         "weights, message",
@@ -137,7 +129,7 @@ class TestMixtures:
             ({"lava": 0.0}, "sum to 0"),
         ],
     )
-    def test_bad_weights(self, table, weights, message):
+    def test_invalid_weights(self, table, weights, message):
         with pytest.raises(ValueError, match=message):
             table.mixture(weights)
         with pytest.raises(ValueError, match=message):
@@ -152,25 +144,75 @@ class TestMixtures:
             table.of("xyz")
 
 
+class TestCoarseFine:
+    def centroids(self) -> tuple[Centroid, Centroid]:
+        sigmas = torch.tensor([0.125, 0.5, 2.0])
+        return (
+            Centroid(sigmas, torch.full((3, 2), 1.0), torch.full((3,), 0.1)),
+            Centroid(sigmas, torch.full((3, 2), 2.0), torch.full((3,), 0.2)),
+        )
+
+    def test_mixtures_are_coarse_above_the_switch_and_fine_at_and_below_it(self, table):
+        mixture = table.mixture(coarse_fine({"lava": 1.0}, {"grass": 1.0}, 1.0))
+        assert torch.equal(mixture.values[3], table.values[1, 3])
+        assert torch.equal(mixture.values[:3], table.values[0, :3])
+
+    def test_centroids_are_coarse_above_the_switch_and_fine_at_and_below_it(self):
+        coarse, fine = self.centroids()
+        mixed = coarse_fine(coarse, fine, 0.5)
+        assert mixed.values[:, 0].tolist() == [2, 2, 1]
+        assert torch.equal(mixed.sigmas, coarse.sigmas)
+
+    def test_the_colour_is_that_of_the_highest_noise_level(self):
+        coarse, fine = self.centroids()
+        assert torch.equal(coarse_fine(coarse, fine, 0.5).colour, coarse.colour)
+        assert torch.equal(coarse_fine(coarse, fine, 2.0).colour, fine.colour)
+
+    def test_mixtures_and_centroids_give_the_same_bits(self, pipe):
+        for switch in (0.01, 0.3, 100.0):
+            from_centroids = coarse_fine(pipe.centroid("moss"), pipe.centroid("brick"), switch)
+            from_weights = pipe.centroid(coarse_fine({"moss": 1.0}, {"brick": 1.0}, switch))
+            assert torch.equal(from_centroids.values, from_weights.values)
+            assert torch.equal(from_centroids.colour, from_weights.colour)
+
+    @pytest.mark.parametrize("switch", [0, 0.0, -1.0, math.nan, math.inf])
+    def test_invalid_switches_are_refused(self, switch):
+        with pytest.raises(ValueError, match=r"switch=.* must be a positive noise level"):
+            coarse_fine({"lava": 1.0}, {"grass": 1.0}, switch)
+        with pytest.raises(ValueError, match=r"switch=.* must be a positive noise level"):
+            coarse_fine(*self.centroids(), switch)
+
+    def test_centroids_of_different_noise_levels_are_refused(self):
+        coarse, fine = self.centroids()
+        with pytest.raises(ValueError, match="same noise levels"):
+            coarse_fine(coarse, Centroid(2 * fine.sigmas, fine.values, fine.colour), 0.4)
+
+    def test_a_mixture_with_a_centroid_is_refused(self):
+        coarse, fine = self.centroids()
+        for pair in ((coarse, {"lava": 1.0}), ({"lava": 1.0}, fine)):
+            with pytest.raises(TypeError, match="both"):
+                coarse_fine(*pair, 0.4)
+
+
 class TestDistances:
-    def test_nearest_to_a_centroid_is_itself(self, table):
+    def test_the_class_nearest_to_a_centroid_is_its_own(self, table):
         for name in NAMES:
             (first, distance), *others = table.nearest(table.of(name), n=3)
             assert (first, distance) == (name, 0.0)
             assert len(others) == 2
             assert 0 < others[0][1] <= others[1][1]
 
-    def test_unit_is_the_spread_within_a_class(self):
+    def test_distances_are_in_spreads_within_a_class(self):
         values = torch.zeros(2, 3, 4)
         spreads = torch.tensor([3.0, 4.0])[:, None, None].expand(2, 3, 4)
         table = CentroidTable(["a", "b"], SIGMAS[:3], values, spreads, torch.zeros(2, 3))
         spread = math.sqrt((3**2 + 4**2) / 2)
         assert table.distances(torch.full((3, 4), 2 * spread)).tolist() == pytest.approx([2, 2])
 
-    def test_a_feature_that_never_varies_counts_in_finite_numbers(self, table):
-        still = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.spreads), table.colours)
-        assert still.nearest(table.of("lava"))[0] == ("lava", 0.0)
-        assert still.distances(table.values[1]).isfinite().all()
+    def test_distances_are_finite_if_a_feature_is_constant(self, table):
+        constant = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.spreads), table.colours)
+        assert constant.nearest(table.of("lava"))[0] == ("lava", 0.0)
+        assert constant.distances(table.values[1]).isfinite().all()
 
 
 class TestTableChecks:
@@ -187,7 +229,7 @@ class TestTableChecks:
             ({"colours": torch.zeros(2, 3)}, "colours"),
         ],
     )
-    def test_parts_that_do_not_fit(self, table, change, message):
+    def test_inconsistent_parts_are_refused(self, table, change, message):
         parts = {k: getattr(table, k) for k in ("classes", "sigmas", "values", "spreads", "colours")}
         with pytest.raises(ValueError, match=message):
             CentroidTable(**{**parts, **change})
@@ -206,7 +248,7 @@ class TestFeatures:
     def crops(self, data):
         return data.crops("moss", 6, torch.Generator().manual_seed(0))
 
-    def test_one_crop_gives_its_own_unguided_features(self, lively, crops):
+    def test_the_features_of_a_single_crop_are_unguided(self, lively, crops):
         network, sigmas = lively(), [0.1, 1.0]
         means, spreads = features_by_level(network, crops[:1], sigmas, seed=3)
         eps = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(3))
@@ -215,8 +257,8 @@ class TestFeatures:
             assert torch.allclose(means[s], phi[0], atol=1e-5)
         assert not spreads.any()
 
-    def test_centroids_are_a_fixed_point(self, lively, crops):
-        """Crops guided to their centroid have, on average and in every layer, its features."""
+    def test_features_of_crops_matched_to_their_centroid_average_to_it(self, lively, crops):
+        """The centroid is a fixed point in every layer, and the spreads are those of the matched crops."""
         network, sigma = lively(), 0.5
         means, spreads = features_by_level(network, crops, [sigma], seed=1)
         eps = torch.randn(crops.shape, generator=torch.Generator().manual_seed(1))
@@ -224,33 +266,33 @@ class TestFeatures:
         assert torch.allclose(phi.mean(dim=0), means[0], atol=1e-4)
         assert torch.allclose(phi.std(dim=0), spreads[0], atol=1e-4)
 
-    def test_table_of_a_folder(self, lively, data):
-        network, seen = lively(), []
+    def test_the_table_of_a_folder(self, lively, data):
+        network, names = lively(), []
         levels = noise_levels(0.05, 2.0, 3)
-        table = compute_table(network, data, levels, crops=4, seed=5, progress=lambda c: seen.extend(c) or c)
-        assert seen == table.classes == ["brick", "moss", "slate"]
+        table = compute_table(network, data, levels, crops=4, seed=5, progress=lambda c: names.extend(c) or c)
+        assert names == table.classes == ["brick", "moss", "slate"]
         assert table.values.shape == table.spreads.shape == (3, 3, network.config.dimension)
         crops = data.crops("slate", 4, torch.Generator().manual_seed(5))
-        alike = features_by_level(network, crops, levels, seed=5)
-        assert torch.equal(table.values[2], alike[0])
+        means, _ = features_by_level(network, crops, levels, seed=5)
+        assert torch.equal(table.values[2], means)
         assert torch.equal(table.colours[2], crops.mean(dim=(0, 2, 3)))
 
 
-class TestStandards:
-    def test_they_are_those_of_the_classes_by_these_weights(self, lively, tiny, data):
-        """In the first layer that is matched, whose features no standard has touched yet, to rounding."""
-        network = lively(replace(tiny, standards=3))
+class TestFeatureNormalization:
+    def test_it_has_the_statistics_of_the_class_centroids(self, lively, tiny, data):
+        """Compared in the first matched layer, whose features do not depend on the normalisation."""
+        network = lively(replace(tiny, normalization_levels=3))
         sigmas = torch.tensor([0.1, 0.5, 2.5])
-        network.standards.logs.copy_(sigmas.log())
-        measure_standards(network, data, crops=4, seed=1)
+        network.normalization.log_sigmas.copy_(sigmas.log())
+        measure_normalization(network, data, crops=4, seed=1)
         values = compute_table(network, data, sigmas, crops=4, seed=1).values
         first = slice(0, next(iter(network.config.feature_widths().values())))
-        mean, spread = network.standards(sigmas.log())
+        mean, spread = network.normalization(sigmas.log())
         assert torch.allclose(mean[:, first], values.mean(dim=0)[:, first], atol=1e-4)
         assert torch.allclose(spread[:, first], values.std(dim=0, correction=0)[:, first], atol=1e-3)
 
-    def test_a_network_without_them_is_left_alone(self, lively, data):
+    def test_a_network_without_it_is_left_unchanged(self, lively, data):
         network = lively()
         before = {name: value.clone() for name, value in network.state_dict().items()}
-        measure_standards(network, data)
+        measure_normalization(network, data)
         assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

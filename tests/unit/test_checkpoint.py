@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved is what is loaded, and whatever is damaged or foreign is refused by name."""
+"""Checkpoints: a round trip, and errors that name what is damaged or foreign."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import os
 import pickle
 import random
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
+from names_before import network_before, tensor_before
 from safetensors.torch import load_file, save_file
 
+from fgsd.centroids import CentroidTable
 from fgsd.checkpoint import (
     Checkpoint,
     CheckpointError,
     CheckpointInfo,
+    current_tensor_name,
     load_checkpoint,
     save_checkpoint,
 )
+from fgsd.levels import noise_levels
 
 FILES = ("config.json", "model.safetensors", "centroids.safetensors")
 
@@ -115,7 +120,7 @@ class TestDamaged:
 
 
 def test_no_such_folder(tmp_path):
-    with pytest.raises(CheckpointError, match="nowhere is no checkpoint"):
+    with pytest.raises(CheckpointError, match="nowhere is not a checkpoint"):
         load_checkpoint(tmp_path / "nowhere")
 
 
@@ -195,17 +200,17 @@ class TestForeignDescription:
         base = json.loads((folder / "config.json").read_text())
         numbers = (True, -1, 0, 3, 10**9, 10**40, 10**400, 0.5, -0.5, math.inf, math.nan)
         strange = (None, *numbers, "", "x", [], [0], [[1]], {})
-        places = [(part, key) for part in ("network", "info") for key in base[part]]
-        places += [(key,) for key in base]
+        entries = [(part, key) for part in ("network", "info") for key in base[part]]
+        entries += [(key,) for key in base]
         refused = 0
-        for place in places:
+        for entry in entries:
             for value in (*strange, ...):  # an ellipsis: the entry is left out
                 description = copy.deepcopy(base)
-                inner = description[place[0]] if len(place) == 2 else description
+                inner = description[entry[0]] if len(entry) == 2 else description
                 if value is ...:
-                    del inner[place[-1]]
+                    del inner[entry[-1]]
                 else:
-                    inner[place[-1]] = value
+                    inner[entry[-1]] = value
                 (folder / "config.json").write_text(json.dumps(description))
                 try:
                     loaded = load_checkpoint(folder)
@@ -216,7 +221,7 @@ class TestForeignDescription:
                     size = loaded.network.config.multiple
                     assert loaded.network(torch.ones(1, 3, size, size), 0.5).isfinite().all()
                     assert loaded.table.dimension == loaded.network.config.dimension
-        assert refused > len(places) * len(strange) / 2
+        assert refused > len(entries) * len(strange) / 2
 
     def test_characters_changed_at_random(self, folder):
         content, generator = (folder / "config.json").read_bytes(), random.Random(0)
@@ -231,6 +236,51 @@ class TestForeignDescription:
                 assert str(folder) in str(error)
             else:
                 assert len(loaded.table.classes) == 3
+
+
+class TestNamesBefore:
+    """Checkpoints that were made before some fields and tensors were renamed."""
+
+    @pytest.fixture(params=["target embedding", "labels"])
+    def checkpoint(self, request, tiny, lively, tmp_path) -> Checkpoint:
+        """A checkpoint that uses all renamed fields, and its folder under the names of before."""
+        options = {"labels": 3} if request.param == "labels" else {"target_embedding": 3}
+        network = lively(replace(tiny, normalization_levels=4, film=True, **options))
+        shape = (3, 6, tiny.dimension)
+        table = CentroidTable(
+            ["a", "b", "c"], noise_levels(0.1, 2, 6), torch.rand(shape), torch.ones(shape), torch.zeros(3, 3)
+        )
+        save_checkpoint(Checkpoint(network, table), tmp_path)
+        checkpoint = load_checkpoint(tmp_path)
+
+        change(tmp_path, "config.json", lambda d: d.update(network=network_before(network.config)))
+        path = tmp_path / "model.safetensors"
+        tensors = {tensor_before(name): tensor.clone() for name, tensor in load_file(path).items()}
+        save_file(tensors, path)
+        return checkpoint
+
+    def test_they_load_as_they_are(self, checkpoint, tmp_path):
+        before = load_checkpoint(tmp_path).network
+        assert before.config == checkpoint.network.config
+        weights = checkpoint.network.state_dict()
+        assert all(torch.equal(v, weights[k]) for k, v in before.state_dict().items())
+
+    def test_the_renaming_reverses_it(self, checkpoint):
+        names = list(checkpoint.network.state_dict())
+        assert [current_tensor_name(tensor_before(name)) for name in names] == names
+        assert [current_tensor_name(name) for name in names] == names
+        assert any(tensor_before(name) != name for name in names)
+
+    @pytest.mark.parametrize("value", [True, 0, None, "no"])
+    def test_an_option_that_is_gone_is_refused(self, folder, value):
+        change(folder, "config.json", lambda d: d["network"].update(own_colour=value))
+        with pytest.raises(CheckpointError, match=r"own_colour=.* is no longer supported.*train it anew"):
+            load_checkpoint(folder)
+
+    def test_both_names_of_a_field_are_refused(self, folder):
+        change(folder, "config.json", lambda d: d["network"].update(lit=True))
+        with pytest.raises(CheckpointError, match=r"unknown entries \['lit'\]"):
+            load_checkpoint(folder)
 
 
 @pytest.mark.parametrize(

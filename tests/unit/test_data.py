@@ -1,4 +1,4 @@
-"""Reading images, whatever they are stored as, and cutting crops that keep out of the held-out strip."""
+"""Loading images of every format, and cutting crops that exclude the held-out rows."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG that has a header and no pixels."""
+    """A PNG with a header and no pixels."""
     chunks = [b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT"]
     packed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 class TestFormats:
-    def test_rgb_is_read_as_it_is(self, tmp_path):
+    def test_rgb(self, tmp_path):
         expected = noise_image(9, 7)
         Image.fromarray(expected).save(tmp_path / "a.png")
         assert np.array_equal(pixels_of(tmp_path / "a.png"), expected)
@@ -60,12 +60,12 @@ class TestFormats:
         image.putpalette([*RED, *BLUE])
         image.putpixel((3, 1), 1)
         image.save(tmp_path / "a.png")
-        read = pixels_of(tmp_path / "a.png")
-        assert tuple(read[0, 0]) == RED
-        assert tuple(read[1, 3]) == BLUE
+        pixels = pixels_of(tmp_path / "a.png")
+        assert tuple(pixels[0, 0]) == RED
+        assert tuple(pixels[1, 3]) == BLUE
 
     @pytest.mark.parametrize("alpha, expected", [(0, (255, 255, 255)), (255, RED), (51, (244, 210, 206))])
-    def test_transparency_is_laid_on_white(self, tmp_path, alpha, expected):
+    def test_transparent_images_are_composited_on_white(self, tmp_path, alpha, expected):
         Image.new("RGBA", (3, 3), (*RED, alpha)).save(tmp_path / "a.png")
         assert np.abs(pixels_of(tmp_path / "a.png")[1, 1] - expected).max() <= 1
 
@@ -78,17 +78,17 @@ class TestFormats:
         image.putpalette([*RED, *BLUE])
         image.putpixel((1, 0), 1)
         image.save(tmp_path / "a.png", transparency=0)
-        read = pixels_of(tmp_path / "a.png")
-        assert tuple(read[0, 0]) == (255, 255, 255)
-        assert tuple(read[0, 1]) == BLUE
+        pixels = pixels_of(tmp_path / "a.png")
+        assert tuple(pixels[0, 0]) == (255, 255, 255)
+        assert tuple(pixels[0, 1]) == BLUE
 
     def test_a_transparent_colour_becomes_white(self, tmp_path):
         image = Image.new("RGB", (2, 1), RED)
         image.putpixel((1, 0), BLUE)
         image.save(tmp_path / "a.png", transparency=RED)
-        read = pixels_of(tmp_path / "a.png")
-        assert tuple(read[0, 0]) == (255, 255, 255)
-        assert tuple(read[0, 1]) == BLUE
+        pixels = pixels_of(tmp_path / "a.png")
+        assert tuple(pixels[0, 0]) == (255, 255, 255)
+        assert tuple(pixels[0, 1]) == BLUE
 
     def test_sixteen_bits_are_scaled_even_if_the_image_is_dark(self, tmp_path):
         values = np.array([[0, 257, 200 * 257, 65535]], dtype=np.uint16)
@@ -120,14 +120,14 @@ class TestFormats:
         image = Image.new("RGB", (16, 8), RED)
         image.paste(BLUE, (0, 0, 16, 4))  # blue on top as stored
         exif = Image.Exif()
-        exif[0x0112] = 6  # turn by 90 degrees clockwise to show: the stored top is the shown right
+        exif[0x0112] = 6  # rotate by 90 degrees clockwise for display: the stored top is the right side
         image.save(tmp_path / "a.png", exif=exif)
-        read = pixels_of(tmp_path / "a.png")
-        assert read.shape == (16, 8, 3)
-        assert tuple(read[0, 7]) == BLUE
-        assert tuple(read[15, 0]) == RED
+        pixels = pixels_of(tmp_path / "a.png")
+        assert pixels.shape == (16, 8, 3)
+        assert tuple(pixels[0, 7]) == BLUE
+        assert tuple(pixels[15, 0]) == RED
 
-    def test_the_format_is_told_from_the_content(self, tmp_path):
+    def test_the_format_is_detected_from_the_content(self, tmp_path):
         Image.fromarray(noise_image(5, 5)).save(tmp_path / "a.png")
         (tmp_path / "a.png").rename(tmp_path / "a.jpg")
         assert np.array_equal(pixels_of(tmp_path / "a.jpg"), noise_image(5, 5))
@@ -139,14 +139,14 @@ class TestFormats:
         assert tuple(pixels_of(tmp_path / "a.png")[2, 2]) == RED
         assert np.abs(pixels_of(tmp_path / "a.gif")[2, 2] - RED).max() <= 4
 
-    def test_an_image_already_open(self):
+    def test_a_pillow_image(self):
         assert np.array_equal(np.asarray(load_image(Image.fromarray(noise_image(3, 4)))), noise_image(3, 4))
 
 
 class TestRefused:
     @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp"])
     @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
-    def test_cut_off_files(self, tmp_path, suffix, share):
+    def test_truncated_files(self, tmp_path, suffix, share):
         path = tmp_path / f"cut.{suffix}"
         Image.fromarray(noise_image(40, 40)).save(path)
         path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
@@ -162,7 +162,7 @@ class TestRefused:
         with pytest.raises(ImageError, match=r"corrupt\.png"):
             load_image(path)
 
-    def test_text_that_is_called_an_image(self, tmp_path):
+    def test_text_with_the_suffix_of_an_image(self, tmp_path):
         (tmp_path / "text.png").write_text("no image at all")
         with pytest.raises(ImageError, match=r"text\.png"):
             load_image(tmp_path / "text.png")
@@ -178,7 +178,7 @@ class TestRefused:
             load_image(tmp_path / "bomb.png")
 
 
-def test_tensors_and_images_are_each_others_inverse():
+def test_to_tensor_and_to_images_are_inverse():
     image = Image.fromarray(np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3))
     x = to_tensor(image)
     assert x.shape == (3, 16, 16)
@@ -192,7 +192,7 @@ def test_to_images_clips():
 
 
 class TestFolder:
-    def test_an_image_a_class_and_a_folder_a_class(self, tmp_path):
+    def test_images_and_sub_folders_are_classes(self, tmp_path):
         Image.fromarray(noise_image(60, 60)).save(tmp_path / "sand.png")
         (tmp_path / "rock" / "deep").mkdir(parents=True)
         Image.fromarray(noise_image(60, 60, 1)).save(tmp_path / "rock" / "one.png")
@@ -204,7 +204,7 @@ class TestFolder:
         assert (len(data.regions("rock")), len(data.regions("sand"))) == (2, 1)
         assert data.skipped == []
 
-    def test_bad_files_are_skipped_by_name_and_the_rest_is_used(self, tmp_path):
+    def test_unusable_files_are_skipped_by_name_and_the_rest_is_used(self, tmp_path):
         Image.fromarray(noise_image(60, 60)).save(tmp_path / "good.png")
         Image.fromarray(noise_image(5, 5)).save(tmp_path / "small.png")
         Image.fromarray(noise_image(60, 60)).save(tmp_path / "cut.png")
@@ -213,7 +213,7 @@ class TestFolder:
         (tmp_path / "empty.jpg").touch()
         (tmp_path / "bomb.png").write_bytes(bomb(50_000, 50_000))
         (tmp_path / "dangling.png").symlink_to(tmp_path / "gone.png")
-        os.mkfifo(tmp_path / "pipe.png")  # nobody writes to it: reading would never end
+        os.mkfifo(tmp_path / "pipe.png")  # nothing writes to it, so reading would block for ever
         data = TextureFolder(tmp_path, DataConfig(image_size=None, patch_size=16))
         assert data.classes == ["good"]
         bad = ("bomb.png", "cut.png", "dangling.png", "empty.jpg", "small.png", "text.png")
@@ -221,7 +221,7 @@ class TestFolder:
         for line, name in zip(data.skipped, bad, strict=True):
             assert name in line
 
-    def test_the_size_that_would_do_is_named(self, tmp_path):
+    def test_the_message_names_the_smallest_sufficient_size(self, tmp_path):
         Image.fromarray(noise_image(40, 40)).save(tmp_path / "small.png")
         config = DataConfig(image_size=None, patch_size=16, test_share=1 / 3)
         with pytest.raises(ValueError, match="at least 16 x 48 are needed"):
@@ -251,7 +251,7 @@ class TestFolder:
             ({"test_share": -0.1}, "test_share=-0.1"),
         ],
     )
-    def test_bad_settings(self, options, named):
+    def test_invalid_settings(self, options, named):
         with pytest.raises(ValueError, match=named):
             DataConfig(**options)
 
@@ -261,12 +261,12 @@ class TestFolder:
 
 
 def green_strip(path, height: int, width: int, held_out: int, *, tiles: bool) -> None:
-    """An image of reddish columns, each of its own red, whose held-out rows alone are green."""
+    """An image whose red value encodes the column and blue the row; only held-out rows have green."""
     columns = np.arange(width)
     values = 128 + 100 * np.sin(2 * np.pi * columns / width) if tiles else np.linspace(0, 250, width)
     image = np.zeros((height, width, 3), dtype=np.uint8)
     image[..., 0] = values.round().astype(np.uint8)
-    image[..., 2] = np.arange(height)[:, None]  # blue tells the row
+    image[..., 2] = np.arange(height)[:, None]
     image[height - held_out :, :, 1] = 255
     Image.fromarray(image).save(path)
 
@@ -293,30 +293,30 @@ class TestCrops:
         assert not torch.equal(crops[0], crops[2])
         assert not torch.equal(crops[0][0], crops[0][1])
 
-    def test_training_crops_hold_no_held_out_pixel_and_test_crops_only_such(self, striped):
+    def test_training_crops_have_no_held_out_pixels_and_test_crops_have_no_others(self, striped):
         data, _ = striped
         generator = torch.Generator().manual_seed(0)
         assert as_bytes(data.crops("strip", 500, generator))[..., 1].max() == 0
         assert as_bytes(data.crops("strip", 500, generator, split="test"))[..., 1].min() == 255
 
     @pytest.mark.parametrize("split, rows", [("train", (0, 28)), ("test", (40, 48))])
-    def test_rows_reach_from_end_to_end_and_never_wrap(self, striped, split, rows):
+    def test_crops_reach_all_rows_and_never_wrap_vertically(self, striped, split, rows):
         data, _ = striped
         blue = as_bytes(data.crops("strip", 800, torch.Generator().manual_seed(1), split=split))[..., 2]
         assert (np.diff(blue.astype(int), axis=1) == 1).all()
         assert (blue[:, 0].min(), blue[:, 0].max()) == rows
 
-    def test_columns_wrap_only_where_the_image_tiles(self, striped):
+    def test_crops_wrap_horizontally_only_if_the_image_tiles(self, striped):
         data, tiles = striped
         red = np.asarray(data.image("strip"))[0, :, 0]
         assert tiles_horizontally(np.asarray(data.image("strip"))) == tiles
         inner = {tuple(red[left : left + 12]) for left in range(50 - 12 + 1)}
         wrapped = {tuple(np.roll(red, -left)[:12]) for left in range(50)} - inner
-        seen = {
+        drawn = {
             tuple(c[0, :, 0]) for c in as_bytes(data.crops("strip", 800, torch.Generator().manual_seed(2)))
         }
-        assert inner <= seen
-        assert seen - inner == (wrapped if tiles else set())
+        assert inner <= drawn
+        assert drawn - inner == (wrapped if tiles else set())
 
     @pytest.mark.parametrize("split", ["train", "test"])
     def test_regions_contain_every_crop(self, striped, split):
@@ -328,14 +328,14 @@ class TestCrops:
         for crop in data.crops("strip", 100, torch.Generator().manual_seed(3), split=split):
             assert crop.numpy().tobytes() in known
 
-    def test_images_are_drawn_by_their_number_of_crops(self, tmp_path):
+    def test_images_are_drawn_in_proportion_to_their_crop_positions(self, tmp_path):
         (tmp_path / "both").mkdir()
         Image.new("RGB", (16, 16), RED).save(tmp_path / "both" / "small.png")
         Image.new("RGB", (40, 30), BLUE).save(tmp_path / "both" / "large.png")
         data = TextureFolder(tmp_path, DataConfig(image_size=None, patch_size=8, test_share=0))
         crops = as_bytes(data.crops("both", 4000, torch.Generator().manual_seed(0)))
         share = (crops[:, 0, 0] == BLUE).all(axis=1).mean()
-        large, small = (30 - 7) * 40, (16 - 7) * 16  # both are even, so both wrap from side to side
+        large, small = (30 - 7) * 40, (16 - 7) * 16  # both images are uniform, so both wrap horizontally
         assert share == pytest.approx(large / (large + small), abs=0.02)
 
     def test_without_a_test_share_there_are_no_test_crops(self, texture_folder):

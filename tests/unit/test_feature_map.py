@@ -1,4 +1,4 @@
-"""The map of features: places of crops, classes and what is on its way; moves; and its file."""
+"""Feature maps: positions of crops, classes and samples; moved centroids; the map file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fgsd.projection import umap_by_level
 
 
 def features_of(feature_map, network, data) -> torch.Tensor:
-    """The features (S, N, F) that the map of `conftest` was fitted to."""
-    generator, found = torch.Generator().manual_seed(0), []
+    """The features (S, N, F) that the map of `conftest` is fitted to."""
+    generator, phis = torch.Generator().manual_seed(0), []
     for name in feature_map.table.classes:
         x0 = data.crops(name, 10, generator)
         eps = torch.randn(x0.shape, generator=generator)
-        found.append(torch.stack([network.denoise(x0 + s * eps, s)[1] for s in feature_map.sigmas.tolist()]))
-    return torch.cat(found, dim=1)
+        phis.append(torch.stack([network.denoise(x0 + s * eps, s)[1] for s in feature_map.sigmas.tolist()]))
+    return torch.cat(phis, dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def features(feature_map, pipe, data) -> torch.Tensor:
 
 
 @pytest.fixture
-def bare(pipe) -> FeatureMap:
+def table_map(pipe) -> FeatureMap:
     return FeatureMap.of_table(pipe.table)
 
 
-class TestPlaces:
+class TestPositions:
     def test_shapes(self, feature_map, pipe):
         assert feature_map.projections == PROJECTIONS
         assert feature_map.labels.tolist() == [0] * 10 + [1] * 10 + [2] * 10
@@ -51,8 +51,7 @@ class TestPlaces:
                 assert feature_map.crops(projection, level).dtype == np.float32
 
     def test_corners_are_those_of_the_crops(self, feature_map, pipe, data):
-        rng = torch.Generator().manual_seed(0)
-        x0 = data.crops("brick", 10, rng)
+        x0 = data.crops("brick", 10, torch.Generator().manual_seed(0))
         for k in (0, 7):
             left, top = feature_map.corners[k]
             wide = torch.cat([data.regions("brick")[0]] * 2, dim=2)
@@ -60,96 +59,100 @@ class TestPlaces:
         assert not feature_map.images.any()
 
     @pytest.mark.parametrize("projection", PROJECTIONS)
-    def test_a_crop_that_is_placed_anew_lies_where_it_is(self, feature_map, features, projection):
+    def test_projected_features_of_a_crop_have_the_position_of_the_crop(
+        self, feature_map, features, projection
+    ):
         for level, sigma in enumerate(feature_map.sigmas.tolist()):
-            found = feature_map.place(projection, features[level], sigma)
-            assert found == pytest.approx(feature_map.crops(projection, level), abs=0.02)
+            positions = feature_map.project(projection, features[level], sigma)
+            assert positions == pytest.approx(feature_map.crops(projection, level), abs=0.02)
 
     @pytest.mark.parametrize("projection", PROJECTIONS)
-    def test_a_class_centroid_lies_where_the_class_does(self, feature_map, projection):
+    def test_a_class_centroid_has_the_position_of_its_class(self, feature_map, projection):
         for row, name in enumerate(feature_map.table.classes):
-            found = feature_map.place_centroid(projection, feature_map.table.of(name))
+            positions = feature_map.project_centroid(projection, feature_map.table.of(name))
             expected = [feature_map.classes(projection, level)[row] for level in range(6)]
-            assert found == pytest.approx(np.array(expected), abs=1e-3)
+            assert positions == pytest.approx(np.array(expected), abs=1e-3)
 
     @pytest.mark.parametrize("projection", PROJECTIONS)
-    def test_classes_are_apart_more_clearly_at_low_noise_than_at_high(self, feature_map, projection):
-        def apart(level: int) -> float:
+    def test_classes_are_better_separated_at_low_noise_than_at_high_noise(self, feature_map, projection):
+        def separation(level: int) -> float:
             crops, labels = feature_map.crops(projection, level), feature_map.labels
             means = np.stack([crops[labels == row].mean(axis=0) for row in range(3)])
             return np.square(means - means.mean(axis=0)).sum() / np.square(crops - means[labels]).mean()
 
-        assert apart(0) > 2 * apart(5)
+        assert separation(0) > 2 * separation(5)
 
     @pytest.mark.parametrize("projection", PROJECTIONS)
-    def test_each_vector_is_seen_at_its_own_noise_level(self, feature_map, projection):
+    def test_each_vector_is_projected_at_its_own_noise_level(self, feature_map, projection):
         levels = torch.tensor([0.02, 0.05, 0.7, 10.0])
         phi = interpolate(feature_map.sigmas, feature_map.table.values[1], levels)
-        found = feature_map.place(projection, phi, levels)
-        rows = [feature_map.place(projection, phi[k : k + 1], s)[0] for k, s in enumerate(levels.tolist())]
-        assert found == pytest.approx(np.array(rows), abs=1e-5)
+        positions = feature_map.project(projection, phi, levels)
+        rows = [feature_map.project(projection, phi[k : k + 1], s)[0] for k, s in enumerate(levels.tolist())]
+        assert positions == pytest.approx(np.array(rows), abs=1e-5)
 
     @pytest.mark.parametrize("projection", PROJECTIONS)
-    def test_between_two_levels_a_place_is_between(self, feature_map, projection):
+    def test_positions_are_continuous_between_two_noise_levels(self, feature_map, projection):
         low, high = feature_map.sigmas[2:4].tolist()
         centroid = feature_map.table.of("moss")
         shares = np.linspace(0, 1, 50)
         sigmas = torch.tensor([low ** (1 - t) * high**t for t in shares], dtype=torch.float64)
-        found = feature_map.place(projection, centroid.at(sigmas), sigmas)
-        ends = feature_map.place_centroid(projection, centroid)[2:4]
-        assert found[[0, -1]] == pytest.approx(ends, abs=1e-3)
-        assert np.linalg.norm(np.diff(found, axis=0), axis=1).max() < 0.05 + np.linalg.norm(ends[1] - ends[0])
+        positions = feature_map.project(projection, centroid.at(sigmas), sigmas)
+        ends = feature_map.project_centroid(projection, centroid)[2:4]
+        assert positions[[0, -1]] == pytest.approx(ends, abs=1e-3)
+        assert np.linalg.norm(np.diff(positions, axis=0), axis=1).max() < 0.05 + np.linalg.norm(
+            ends[1] - ends[0]
+        )
 
     @pytest.mark.parametrize("projection", PROJECTIONS)
-    def test_placing_is_quick(self, feature_map, projection):
+    def test_projection_is_fast(self, feature_map, projection):
         phi = feature_map.table.values[:2, 0].repeat(2, 1)
-        feature_map.place(projection, phi, 0.3)
+        feature_map.project(projection, phi, 0.3)
         fastest = math.inf
         for _ in range(50):
-            began = time.perf_counter()
-            feature_map.place(projection, phi, 0.3)
-            fastest = min(fastest, time.perf_counter() - began)
-        assert fastest < 0.02  # a busy machine; 0.5 ms on a quiet one
+            start = time.perf_counter()
+            feature_map.project(projection, phi, 0.3)
+            fastest = min(fastest, time.perf_counter() - start)
+        assert fastest < 0.02  # seconds, on a busy machine; 0.5 ms on an idle one
 
-    def test_an_unknown_projection_is_refused(self, feature_map, bare):
+    def test_an_unknown_projection_is_refused(self, feature_map, table_map):
         with pytest.raises(ValueError, match="projection='tsne' must be one of pca, umap"):
             feature_map.crops("tsne", 0)
         with pytest.raises(ValueError, match="projection='umap' must be one of pca"):
-            bare.place("umap", bare.table.values[:, 0], 0.1)
+            table_map.project("umap", table_map.table.values[:, 0], 0.1)
 
 
 class TestMoved:
     @pytest.mark.parametrize("target", ["brick", {"brick": 0.3, "slate": 0.7}])
-    def test_it_shifts_by_exactly_that_at_every_level_and_back(self, feature_map, target):
+    def test_a_move_shifts_the_position_exactly_at_every_level_and_is_reversible(self, feature_map, target):
         table = feature_map.table
         centroid = table.of(target) if isinstance(target, str) else table.mixture(target)
         moved = feature_map.moved(centroid, 0.2, -0.35)
-        shift = feature_map.place_centroid("pca", moved) - feature_map.place_centroid("pca", centroid)
+        shift = feature_map.project_centroid("pca", moved) - feature_map.project_centroid("pca", centroid)
         assert shift == pytest.approx(np.tile([0.2, -0.35], (6, 1)), abs=1e-4)
         back = feature_map.moved(moved, -0.2, 0.35)
         assert torch.allclose(back.values, centroid.values, atol=1e-5)
         assert torch.allclose(back.colour, centroid.colour, atol=1e-5)
 
-    def test_no_move_changes_nothing(self, feature_map):
+    def test_a_move_by_zero_changes_nothing(self, feature_map):
         centroid = feature_map.table.of("moss")
         moved = feature_map.moved(centroid, 0.0, 0.0)
         assert torch.equal(moved.values, centroid.values) and torch.equal(moved.colour, centroid.colour)
 
-    def test_the_colour_goes_to_that_of_the_class_it_moves_to(self, pipe):
-        """Three classes: their plane holds all there is, at one noise level, and the colours with it."""
+    def test_moving_to_another_class_moves_the_colour_to_that_of_the_class(self, pipe):
+        """At one noise level the plane contains the centroids of three classes, so the move is exact."""
         whole = pipe.table
         table = CentroidTable(
             whole.classes, whole.sigmas[:1], whole.values[:, :1], whole.spreads[:, :1], whole.colours
         )
         one = FeatureMap.of_table(table)
         step = (one.classes("pca", 0)[2] - one.classes("pca", 0)[0]).tolist()
-        found = one.moved(table.of("brick"), *step)
-        assert torch.allclose(found.colour, table.colours[2], atol=1e-4)
-        assert torch.allclose(found.values, table.values[2], atol=1e-4)
+        moved = one.moved(table.of("brick"), *step)
+        assert torch.allclose(moved.colour, table.colours[2], atol=1e-4)
+        assert torch.allclose(moved.values, table.values[2], atol=1e-4)
         far = one.moved(table.of("brick"), 100.0, 100.0).colour
-        assert far.abs().max() == 1  # a colour, still
+        assert far.abs().max() == 1  # clipped to valid colours
 
-    def test_two_classes_move_along_the_line_between_them_only(self, pipe):
+    def test_with_two_classes_centroids_move_only_along_the_line_between_them(self, pipe):
         whole = pipe.table
         table = CentroidTable(
             whole.classes[:2], whole.sigmas, whole.values[:2], whole.spreads[:2], whole.colours[:2]
@@ -157,10 +160,12 @@ class TestMoved:
         two = FeatureMap.of_table(table)
         centroid = table.of("brick")
         assert torch.equal(two.moved(centroid, 0.0, 0.4).values, centroid.values)
-        shift = two.place_centroid("pca", two.moved(centroid, 0.1, 0.4)) - two.place_centroid("pca", centroid)
+        shift = two.project_centroid("pca", two.moved(centroid, 0.1, 0.4)) - two.project_centroid(
+            "pca", centroid
+        )
         assert shift == pytest.approx(np.tile([0.1, 0.0], (6, 1)), abs=1e-4)
 
-    def test_what_cannot_be_moved(self, feature_map):
+    def test_invalid_moves_are_refused(self, feature_map):
         centroid = feature_map.table.of("moss")
         with pytest.raises(ValueError, match="dx=nan"):
             feature_map.moved(centroid, math.nan, 0.0)
@@ -168,43 +173,43 @@ class TestMoved:
         with pytest.raises(ValueError, match="noise levels"):
             feature_map.moved(foreign, 0.1, 0.0)
         with pytest.raises(ValueError, match="noise levels"):
-            feature_map.place_centroid("pca", foreign)
+            feature_map.project_centroid("pca", foreign)
 
 
 class TestFeatures:
-    def test_features_are_kept_to_a_few_hundredths_of_their_spread(self, feature_map, features):
+    def test_stored_features_are_accurate_within_their_spread(self, feature_map, features):
         for level in (0, 3, 5):
             scale = features[level].std(dim=0)
             for index in (0, 11, features.shape[2] - 1):
-                off = feature_map.feature(index, level) - features[level][:, index].numpy()
-                assert np.abs(off).max() < 0.2 * scale[index].item() + 1e-4
-        assert (feature_map.kept > 0.999).all()  # 30 crops have no more than 30 components
+                error = feature_map.feature(index, level) - features[level][:, index].numpy()
+                assert np.abs(error).max() < 0.2 * scale[index].item() + 1e-4
+        assert (feature_map.kept > 0.999).all()  # 30 crops have at most 30 components, fewer than are stored
 
-    def test_nearest_are_those_of_the_whole_features(self, feature_map, features):
+    def test_nearest_classes_are_those_of_the_exact_features(self, feature_map, features):
         table, level = feature_map.table, 1
         rows, distances = feature_map.nearest(level, 2)
         assert rows.shape == distances.shape == (30, 2)
-        whole = (features[level][:, None] - table.values[:, level]) / table.scales[level]
-        expected = whole.square().mean(dim=2).sqrt()
+        z = (features[level][:, None] - table.values[:, level]) / table.scales[level]
+        expected = z.square().mean(dim=2).sqrt()
         assert np.mean(rows[:, 0] == expected.argmin(dim=1).numpy()) > 0.95
         assert distances == pytest.approx(expected.sort(dim=1).values[:, :2].numpy(), rel=0.03)
 
-    def test_it_starts_where_the_nearest_centroid_tells_crops_best(self, feature_map):
-        told = [(feature_map.nearest(s, 1)[0][:, 0] == feature_map.labels).mean() for s in range(6)]
-        assert told[feature_map.start_level] >= max(told) - 0.04
+    def test_the_start_level_is_the_one_at_which_most_crops_are_nearest_to_their_class(self, feature_map):
+        correct = [(feature_map.nearest(s, 1)[0][:, 0] == feature_map.labels).mean() for s in range(6)]
+        assert correct[feature_map.start_level] >= max(correct) - 0.04
 
 
 class TestWithoutCrops:
-    def test_the_table_alone_gives_the_plane(self, bare, feature_map):
-        assert bare.projections == ("pca",)
-        assert bare.crops("pca", 3).shape == (0, 2)
-        assert bare.labels.shape == (0,) and bare.corners.shape == (0, 2)
-        assert bare.nearest(0)[0].shape == (0, 3) and bare.feature(0, 0).shape == (0,)
+    def test_a_table_alone_gives_the_pca_plane(self, table_map, feature_map):
+        assert table_map.projections == ("pca",)
+        assert table_map.crops("pca", 3).shape == (0, 2)
+        assert table_map.labels.shape == (0,) and table_map.corners.shape == (0, 2)
+        assert table_map.nearest(0)[0].shape == (0, 3) and table_map.feature(0, 0).shape == (0,)
         for level in range(6):
-            assert np.array_equal(bare.classes("pca", level), feature_map.classes("pca", level))
-        assert 0 <= bare.start_level < 6
+            assert np.array_equal(table_map.classes("pca", level), feature_map.classes("pca", level))
+        assert 0 <= table_map.start_level < 6
 
-    def test_a_pipeline_has_one(self, pipe):
+    def test_a_pipeline_has_a_map_without_crops(self, pipe):
         assert pipe.map.projections == ("pca",)
 
     @pytest.mark.parametrize("count", [1, 2])
@@ -215,13 +220,13 @@ class TestWithoutCrops:
         )
         few = FeatureMap.of_table(table)
         assert few.classes("pca", 0)[:, 1] == pytest.approx(np.full(count, 0.5))
-        assert np.isfinite(few.place_centroid("pca", table.of("brick"))).all()
+        assert np.isfinite(few.project_centroid("pca", table.of("brick"))).all()
 
 
-def test_umap_is_the_same_for_the_same_seed_and_levels_are_aligned(feature_map):
-    """`feature_map` is asked for so that UMAP is compiled once; here the points are on a noisy arc."""
-    random, turn = np.random.default_rng(0), np.linspace(0, 3, 40)
-    arc = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+def test_umap_repeats_for_a_seed_and_aligns_the_levels(feature_map):
+    """Points on a noisy arc. The fixture `feature_map` has compiled UMAP before this test."""
+    random, angle = np.random.default_rng(0), np.linspace(0, 3, 40)
+    arc = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     scores = [(arc + 0.02 * random.normal(size=arc.shape)).astype(np.float32) for _ in range(2)]
     one, same, other = (umap_by_level(scores, seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
@@ -230,7 +235,7 @@ def test_umap_is_the_same_for_the_same_seed_and_levels_are_aligned(feature_map):
         assert moved.mean() < 0.1 * np.ptp(levels[0], axis=0).max()
 
 
-def test_a_map_is_fitted_to_whole_tables_only(pipe, data):
+def test_fit_map_refuses_invalid_arguments(pipe, data):
     with pytest.raises(ValueError, match="crops=0"):
         fit_map(pipe.network, pipe.table, data, crops=0)
     t = pipe.table
@@ -250,30 +255,30 @@ class TestFile:
         edit(tensors)
         save_file(tensors, folder / "map.safetensors")
 
-    def test_a_round_trip_keeps_every_bit(self, folder, feature_map):
+    def test_saving_and_loading_keeps_every_bit(self, folder, feature_map):
         assert "map.safetensors" in (folder / "README.md").read_text()
-        found = Pipeline.from_pretrained(folder, device="cpu").map
+        loaded = Pipeline.from_pretrained(folder, device="cpu").map
         for name in ("scores", "steps", "bases", "kept", "embedding"):
-            assert torch.equal(getattr(found, name), getattr(feature_map, name))
+            assert torch.equal(getattr(loaded, name), getattr(feature_map, name))
         for name in ("labels", "images", "corners"):
-            assert np.array_equal(getattr(found, name), getattr(feature_map, name))
-        assert found.start_level == feature_map.start_level
+            assert np.array_equal(getattr(loaded, name), getattr(feature_map, name))
+        assert loaded.start_level == feature_map.start_level
         for projection in PROJECTIONS:
-            assert np.array_equal(found.crops(projection, 2), feature_map.crops(projection, 2))
+            assert np.array_equal(loaded.crops(projection, 2), feature_map.crops(projection, 2))
 
     def test_a_map_without_umap(self, folder, feature_map):
         self.change(folder, lambda t: t.pop("embedding"))
-        found = load_checkpoint(folder).map
-        assert found.projections == ("pca",)
-        assert np.array_equal(found.crops("pca", 2), feature_map.crops("pca", 2))
+        loaded = load_checkpoint(folder).map
+        assert loaded.projections == ("pca",)
+        assert np.array_equal(loaded.crops("pca", 2), feature_map.crops("pca", 2))
 
-    def test_a_checkpoint_without_one_leaves_none_behind(self, folder):
-        whole = load_checkpoint(folder)
-        save_checkpoint(Checkpoint(whole.network, whole.table, whole.info), folder)
+    def test_saving_a_checkpoint_without_a_map_removes_the_map_file(self, folder):
+        loaded = load_checkpoint(folder)
+        save_checkpoint(Checkpoint(loaded.network, loaded.table, loaded.info), folder)
         assert not (folder / "map.safetensors").exists()
         assert load_checkpoint(folder).map is None
 
-    def test_a_map_of_other_noise_levels(self, folder, checkpoint_folder):
+    def test_a_map_of_other_noise_levels_is_refused(self, folder, checkpoint_folder):
         self.change(folder, lambda t: t["sigmas"].mul_(2))
         with pytest.raises(CheckpointError, match=r"map\.safetensors: its noise levels"):
             load_checkpoint(folder)
@@ -299,19 +304,19 @@ class TestFile:
             (lambda t: t.update(start_level=torch.ones(2, dtype=torch.int32)), "start_level has shape"),
         ],
     )
-    def test_malformed(self, folder, edit, message):
+    def test_malformed_files_are_refused(self, folder, edit, message):
         self.change(folder, edit)
         with pytest.raises(CheckpointError, match=rf"map\.safetensors: .*{message}"):
             load_checkpoint(folder)
 
     @pytest.mark.parametrize("length", [0, 7, 9, 200, -3])
-    def test_cut_off(self, folder, length):
+    def test_truncated_files_are_refused(self, folder, length):
         path = folder / "map.safetensors"
         path.write_bytes(path.read_bytes()[:length])
         with pytest.raises(CheckpointError, match=r"map\.safetensors"):
             load_checkpoint(folder)
 
-    def test_a_folder_in_its_place(self, folder):
+    def test_a_folder_instead_of_the_map_file_is_refused(self, folder):
         shutil.move(folder / "map.safetensors", folder / "elsewhere")
         (folder / "map.safetensors").mkdir()
         with pytest.raises(CheckpointError, match=r"map\.safetensors"):

@@ -99,7 +99,7 @@ class TestSamples:
         one, other = (gaussians.sample("gaussian-03", 2, torch.Generator().manual_seed(3)) for _ in range(2))
         assert torch.equal(one, other)
 
-    def test_pairs_share_their_colour_overlap_strongly_and_can_mostly_be_told_apart(self):
+    def test_pairs_share_their_colour_overlap_strongly_and_are_mostly_distinguishable(self):
         gaussians, n = some_gaussians(6), 64
         assert torch.equal(gaussians.means[0], gaussians.means[1])
         assert not torch.equal(gaussians.means[1], gaussians.means[2])

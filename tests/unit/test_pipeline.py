@@ -1,4 +1,4 @@
-"""The front door: seeds, targets, batches, bad arguments, saving, loading and the hub."""
+"""The pipeline: seeds, targets, batches, invalid arguments, saving, loading and the hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fgsd.pipeline import Pipeline
 from fgsd.sampling import ImageNoise
 
 OPTIONS = {"steps": 4, "size": 16}
-# the reference ascent is left a short way, since it takes small steps
+# the stochastic ascent takes small steps, so it starts at a low noise level
 SAMPLERS = [
     ("dpm2m", {}),
     ("heun", {}),
@@ -30,7 +30,7 @@ SAMPLERS = [
 
 
 def final(pipe, target="moss", **options) -> torch.Tensor:
-    """The last x of a stream: the samples, in [-1, 1] units."""
+    """The samples of a stream, in [-1, 1]."""
     *_, last = pipe.stream(target, **{**OPTIONS, **options})
     return last.step.x
 
@@ -46,7 +46,7 @@ def same_images(first: list[Image.Image], second: list[Image.Image], *, within: 
 
 class TestSeeds:
     @pytest.mark.parametrize("sampler, options", SAMPLERS)
-    def test_an_image_is_the_picture_of_its_seed_whatever_the_batch(self, pipe, sampler, options):
+    def test_an_image_depends_on_its_seed_and_not_on_the_batch(self, pipe, sampler, options):
         batch = final(pipe, n=3, seed=5, sampler=sampler, **options)
         for k in range(3):
             alone = final(pipe, n=1, seed=5 + k, sampler=sampler, **options)
@@ -54,7 +54,7 @@ class TestSeeds:
         assert difference(batch[0], batch[1]) > 1e-3
 
     @pytest.mark.parametrize("sampler, options", SAMPLERS)
-    def test_the_same_call_gives_the_same_bits(self, pipe, sampler, options):
+    def test_a_repeated_call_gives_the_same_bits(self, pipe, sampler, options):
         first, second = (final(pipe, n=2, seed=1, sampler=sampler, **options) for _ in range(2))
         assert torch.equal(first, second)
 
@@ -62,14 +62,14 @@ class TestSeeds:
         assert difference(final(pipe, n=2, seed=[9, 4])[1], final(pipe, seed=4)[0]) < 1e-4
         assert torch.equal(final(pipe, n=3, seed=2), final(pipe, n=3, seed=(2, 3, 4)))
 
-    def test_the_global_seed_does_not_matter(self, pipe):
+    def test_the_global_seed_has_no_effect(self, pipe):
         finals = []
         for seed in (0, 1):
             torch.manual_seed(seed)
             finals.append(final(pipe, sampler="ancestral"))
         assert torch.equal(*finals)
 
-    def test_several_passes_are_one(self, pipe, monkeypatch):
+    def test_a_large_n_is_split_into_batches_with_the_same_result(self, pipe, monkeypatch):
         start = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
         targets = ["moss", "brick", "moss", "slate", "brick"]
         whole = pipe.sample(targets, n=5, seed=3, start=start, sigma_max=0.5, **OPTIONS)
@@ -77,7 +77,7 @@ class TestSeeds:
         parts = pipe.sample(targets, n=5, seed=3, start=start, sigma_max=0.5, **OPTIONS)
         assert same_images(whole, parts, within=1)
 
-    def test_samples_are_the_last_images_of_a_stream(self, pipe):
+    def test_samples_are_the_images_of_the_last_step(self, pipe):
         *_, last = pipe.stream("moss", n=2, seed=0, **OPTIONS)
         images = pipe.sample("moss", n=2, seed=0, **OPTIONS)
         assert same_images(images, last.images)
@@ -92,14 +92,14 @@ class TestTargets:
         assert torch.equal(final(pipe, lambda sigma: {"moss": 1.0}), final(pipe, "moss"))
         assert torch.equal(final(pipe, coarse_fine({"moss": 1.0}, {"moss": 1.0}, 0.5)), final(pipe, "moss"))
 
-    def test_the_target_matters(self, pipe):
+    def test_different_targets_give_different_images(self, pipe):
         finals = [final(pipe, t) for t in ("moss", "brick", {"moss": 0.5, "brick": 0.5}, None)]
         for k in range(4):
             for other in range(k):
                 assert difference(finals[k], finals[other]) > 1e-3
 
     def test_coarse_and_fine(self, pipe):
-        """Switched above the first level all is fine, below the last all is coarse."""
+        """A switch above all noise levels gives `fine`, one below all noise levels gives `coarse`."""
         coarse, fine = {"moss": 1.0}, {"brick": 1.0}
         assert torch.equal(final(pipe, coarse_fine(coarse, fine, 100.0)), final(pipe, "brick"))
         assert torch.equal(final(pipe, coarse_fine(coarse, fine, 1e-3)), final(pipe, "moss"))
@@ -121,7 +121,7 @@ class TestTargets:
 
 
 class TestStream:
-    def test_steps_come_one_by_one(self, pipe):
+    def test_each_step_is_yielded(self, pipe):
         steps = list(pipe.stream("moss", n=2, steps=5, size=(16, 24), seed=0))
         assert [step.index for step in steps] == [1, 2, 3, 4, 5]
         assert {step.steps for step in steps} == {5}
@@ -137,19 +137,19 @@ class TestStream:
         step = next(pipe.stream(["moss", "brick"], n=2, seed=0, **OPTIONS))
         spread = pipe.table.spreads[:, -1].square().mean(dim=0).sqrt()
         for k, name in enumerate(("moss", "brick")):
-            away = (step.step.phi[k] - pipe.table.of(name).values[-1]) / spread
-            assert step.distance[k].item() == pytest.approx(away.square().mean().sqrt().item(), rel=1e-4)
+            offset = (step.step.phi[k] - pipe.table.of(name).values[-1]) / spread
+            assert step.distance[k].item() == pytest.approx(offset.square().mean().sqrt().item(), rel=1e-4)
 
-    def test_unguided_there_is_no_distance(self, pipe):
+    def test_an_unguided_step_has_no_distance(self, pipe):
         assert next(pipe.stream(None, **OPTIONS)).distance is None
 
-    def test_a_start_is_kept_where_the_noise_is_low(self, pipe):
+    def test_samples_stay_near_the_start_if_the_noise_is_low(self, pipe):
         start = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
         near, far = (final(pipe, n=2, start=start, sigma_max=level) for level in (0.03, 2.0))
         assert difference(near, start) < 0.05
         assert difference(far, start) > 2 * difference(near, start)
 
-    def test_the_start_is_noised_to_the_first_level(self, pipe):
+    def test_noise_of_the_first_level_is_added_to_the_start(self, pipe):
         start = torch.full((1, 3, 16, 16), 0.25)
         step = next(pipe.stream("moss", start=start, sigma_max=1.5, **OPTIONS))
         bare = next(pipe.stream("moss", start=torch.zeros_like(start), sigma_max=1.5, **OPTIONS))
@@ -157,39 +157,39 @@ class TestStream:
         assert torch.allclose(step.step.noisy, bare.step.noisy + start, atol=1e-6)
         assert bare.step.noisy.std().item() == pytest.approx(1.5, rel=0.15)
 
-    def test_options_reach_the_sampler(self, pipe):
+    def test_sampler_options_reach_the_sampler(self, pipe):
         with pytest.raises(ValueError, match="h=2"):
             next(pipe.stream("moss", sampler="ascent", sampler_options={"h": 2}, **OPTIONS))
 
     @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
-    def test_by_default_it_is_the_mean_colour_of_the_target(self, pipe, strength):
-        def begins(target):
+    def test_the_default_start_is_the_mean_colour_of_the_target(self, pipe, strength):
+        def first_noisy(target):
             return next(pipe.stream(target, strength=strength, **{**OPTIONS, "n": 2})).step.noisy
 
-        everything, colours = pipe.table.colours.mean(dim=0), pipe.table.colours
-        noise = begins(None) - everything[:, None, None]
-        assert noise.mean().abs() < 1  # of standard deviation sigma_max
-        expected = torch.lerp(everything.expand(2, 3), colours[[1, 0]], strength)
-        found = begins(["moss", "brick"]) - noise
-        assert torch.allclose(found, expected[:, :, None, None].expand_as(found), atol=1e-5)
+        colours, mean = pipe.table.colours, pipe.table.colours.mean(dim=0)
+        noise = first_noisy(None) - mean[:, None, None]
+        assert noise.mean().abs() < 1  # its standard deviation is sigma_max
+        expected = torch.lerp(mean.expand(2, 3), colours[[1, 0]], strength)
+        start = first_noisy(["moss", "brick"]) - noise
+        assert torch.allclose(start, expected[:, :, None, None].expand_as(start), atol=1e-5)
 
     @pytest.mark.parametrize("sampler", ["dpm2m", "heun", "ancestral"])
     @pytest.mark.parametrize("shift", [(8, 0), (0, 4)])
     def test_tileable_samples_have_no_seam(self, pipe, monkeypatch, sampler, shift):
-        """Noise moved round gives the same picture moved round: no place is special, nor the border."""
+        """Rolling the noise rolls the image: every position is treated alike, the border too."""
 
         class Rolled(ImageNoise):
             def __call__(self):
                 return super().__call__().roll(shift, dims=(2, 3))
 
         samples = {}
-        for name, noise in (("as it is", ImageNoise), ("moved", Rolled)):
+        for name, noise in (("original", ImageNoise), ("rolled", Rolled)):
             monkeypatch.setattr(pipeline, "ImageNoise", noise)
             for tileable in (True, False):
                 x = final(pipe, n=2, tileable=tileable, sampler=sampler)
-                samples[name, tileable] = x.roll(shift, dims=(2, 3)) if name == "as it is" else x
-        assert difference(samples["as it is", True], samples["moved", True]) < 1e-4
-        assert difference(samples["as it is", False], samples["moved", False]) > 1e-3
+                samples[name, tileable] = x.roll(shift, dims=(2, 3)) if name == "original" else x
+        assert difference(samples["original", True], samples["rolled", True]) < 1e-4
+        assert difference(samples["original", False], samples["rolled", False]) > 1e-3
 
     @pytest.mark.parametrize(
         "options, error, message",
@@ -213,7 +213,7 @@ class TestStream:
             ({"size": 18}, ValueError, "height=18 .* nearest is"),
             ({"size": (16, 18)}, ValueError, "width=18 .* nearest is"),
             ({"size": 0}, ValueError, "height=0"),
-            ({"size": 4096}, ValueError, "size=4096 is above 2048"),
+            ({"size": 4096}, ValueError, "size=4096 is above the limit of 2048"),
             ({"size": 16.0}, ValueError, "size=16.0"),
             ({"size": "16"}, ValueError, "size='16'"),
             ({"size": (16,)}, ValueError, "size="),
@@ -234,11 +234,11 @@ class TestStream:
             ({"start": torch.zeros(2, 3, 16, 16)}, ValueError, "start has "),
         ],
     )
-    def test_bad_arguments_are_refused_before_the_first_step(self, pipe, options, error, message):
+    def test_invalid_arguments_are_refused_before_the_first_step(self, pipe, options, error, message):
         options = {"target": "moss", **OPTIONS, **options}
         target = options.pop("target")
         with pytest.raises(error, match=message):
-            pipe.stream(target, **options)  # not asked for a step
+            pipe.stream(target, **options)  # raises although no step is requested
         with pytest.raises(error, match=message):
             pipe.sample(target, **options)
 
@@ -250,26 +250,26 @@ class TestNewImages:
             assert pipe.nearest(path)[0][0] == name
             (nearest, distance), *_ = pipe.nearest(Image.open(path), n=2)
             assert nearest == name
-            assert distance < 1  # a typical crop of the class is at 1
+            assert distance < 1  # the distance of a typical crop of the class
 
-    def test_it_repeats_and_depends_on_the_seed(self, pipe, texture_folder):
+    def test_a_centroid_depends_on_the_seed_alone(self, pipe, texture_folder):
         path = texture_folder / "moss.png"
         first, again, other = (pipe.centroid_of(path, crops=4, seed=s) for s in (0, 0, 1))
         assert torch.equal(first.values, again.values)
         assert torch.equal(first.sigmas, pipe.table.sigmas)
         assert not torch.equal(first.values, other.values)
 
-    def test_it_samples(self, pipe, texture_folder):
+    def test_a_measured_centroid_is_a_target(self, pipe, texture_folder):
         centroid = pipe.centroid_of(str(texture_folder / "moss.png"), crops=4)
         assert difference(final(pipe, centroid), final(pipe, "brick")) > 1e-3
 
-    def test_several_images_share_the_crops(self, pipe):
+    def test_crops_are_taken_from_all_images(self, pipe):
         black, white = Image.new("RGB", (20, 20)), Image.new("RGB", (20, 20), "white")
         both, one = pipe.centroid_of([black, white], crops=2), pipe.centroid_of([black, black], crops=2)
         assert not torch.allclose(both.values, one.values, atol=1e-3)
 
-    def test_large_images_are_scaled_as_those_of_training(self, pipe, texture_folder):
-        """Four times as large, the stripes are as wide as in training once it is scaled."""
+    def test_large_images_are_scaled_like_training_images(self, pipe, texture_folder):
+        """An image enlarged four times has stripes of the training width after scaling."""
         image = Image.open(texture_folder / "brick.png")
         large = image.resize((192, 192), Image.Resampling.NEAREST)
         near, far = pipe.centroid_of(image), pipe.centroid_of(large.crop((0, 0, 48, 48)))
@@ -285,11 +285,11 @@ class TestNewImages:
             (Image.new("RGB", (20, 20)), {"crops": 0}, ValueError, "crops=0"),
         ],
     )
-    def test_bad_images(self, pipe, images, options, error, message):
+    def test_invalid_images(self, pipe, images, options, error, message):
         with pytest.raises(error, match=message):
             pipe.centroid_of(images, **options)
 
-    def test_nearest_to_a_target(self, pipe):
+    def test_classes_nearest_to_a_target(self, pipe):
         assert pipe.nearest("slate", n=1) == [("slate", 0.0)]
         names = [name for name, _ in pipe.nearest({"moss": 0.5, "brick": 0.5}, n=3)]
         assert sorted(names) == pipe.classes
@@ -298,7 +298,7 @@ class TestNewImages:
 
 
 class TestSaving:
-    def test_saved_and_loaded_it_samples_the_same_bits(self, pipe, tmp_path):
+    def test_a_saved_and_loaded_pipeline_samples_the_same_bits(self, pipe, tmp_path):
         pipe.save_pretrained(tmp_path / "deep" / "folder")
         again = Pipeline.from_pretrained(str(tmp_path / "deep" / "folder"), device="cpu")
         assert again.classes == pipe.classes
@@ -317,62 +317,61 @@ class TestSaving:
 
 class TestHub:
     class FakeApi:
-        """The edge of huggingface_hub: keeps what is uploaded."""
+        """Stands in for `huggingface_hub.HfApi` and keeps the uploaded folder."""
 
-        def __init__(self, kept: Path) -> None:
-            self.kept, self.created, self.uploaded = kept, [], []
+        def __init__(self, folder: Path) -> None:
+            self.folder, self.created, self.uploaded = folder, [], []
 
         def create_repo(self, repo_id, *, private, exist_ok):
             self.created.append((repo_id, private, exist_ok))
 
         def upload_folder(self, *, repo_id, folder_path, commit_message):
-            assert self.created, "uploaded before the repository was there"
+            assert self.created, "upload before the repository is created"
             self.uploaded.append((repo_id, commit_message))
-            shutil.copytree(folder_path, self.kept)
+            shutil.copytree(folder_path, self.folder)
             return f"https://hub/{repo_id}/commit/1"
 
-    def test_what_is_pushed_can_be_loaded(self, pipe, tmp_path):
-        api = self.FakeApi(tmp_path / "kept")
+    def test_an_uploaded_checkpoint_can_be_loaded(self, pipe, tmp_path):
+        api = self.FakeApi(tmp_path / "uploaded")
         address = pipe.push_to_hub("someone/textures", private=True, api=api)
         assert address == "https://hub/someone/textures/commit/1"
         assert api.created == [("someone/textures", True, True)]
         assert [repo for repo, _ in api.uploaded] == ["someone/textures"]
-        assert {p.name for p in api.kept.iterdir()} == {
+        assert {p.name for p in api.folder.iterdir()} == {
             "README.md",
             "config.json",
             "model.safetensors",
             "centroids.safetensors",
         }
-        assert torch.equal(final(Pipeline.from_pretrained(api.kept, device="cpu")), final(pipe))
+        assert torch.equal(final(Pipeline.from_pretrained(api.folder, device="cpu")), final(pipe))
 
-    def test_a_hub_id_is_downloaded_without_anything_else(self, pipe, checkpoint_folder, monkeypatch):
-        asked = {}
+    def test_only_checkpoint_files_are_downloaded_from_the_hub(self, pipe, checkpoint_folder, monkeypatch):
+        requested = {}
 
         def snapshot_download(repo_id, *, allow_patterns):
-            asked.update(repo_id=repo_id, patterns=allow_patterns)
+            requested.update(repo_id=repo_id, patterns=allow_patterns)
             return str(checkpoint_folder)
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
         loaded = Pipeline.from_pretrained("someone/textures", device="cpu")
-        assert asked["repo_id"] == "someone/textures"
-        assert all(name.endswith((".json", ".safetensors", ".md")) for name in asked["patterns"])
+        assert requested["repo_id"] == "someone/textures"
+        assert all(name.endswith((".json", ".safetensors", ".md")) for name in requested["patterns"])
         assert torch.equal(final(loaded), final(pipe))
 
-    def test_a_folder_is_taken_before_the_hub(self, checkpoint_folder, tmp_path, monkeypatch):
+    def test_a_folder_takes_precedence_over_the_hub(self, checkpoint_folder, tmp_path, monkeypatch):
         shutil.copytree(checkpoint_folder, tmp_path / "someone" / "textures")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(huggingface_hub, "snapshot_download", None)  # would raise TypeError
         assert len(Pipeline.from_pretrained("someone/textures", device="cpu").classes) == 3
 
-    def test_a_hub_that_does_not_answer(self):
-        """The tests run with the hub switched off, as on a machine without a network."""
-        with pytest.raises(
-            CheckpointError, match="'someone/nothing' is no folder, and the hub did not give it"
-        ):
+    def test_an_unreachable_hub(self):
+        """Tests run with HF_HUB_OFFLINE=1, as on a machine without a network."""
+        message = "'someone/nothing' is not a folder, and its download from the hub failed"
+        with pytest.raises(CheckpointError, match=message):
             Pipeline.from_pretrained("someone/nothing")
 
     @pytest.mark.parametrize("source", ["no/such/folder", "/nowhere", "two words", "a--b", ""])
-    def test_neither_a_folder_nor_an_id(self, source, tmp_path, monkeypatch):
+    def test_a_source_that_is_neither_a_folder_nor_a_hub_id(self, source, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         with pytest.raises(CheckpointError):
             Pipeline.from_pretrained(source)

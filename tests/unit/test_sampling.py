@@ -1,4 +1,4 @@
-"""Samplers against exact solutions: a Gaussian's denoiser is linear, its flow is known in closed form."""
+"""Samplers against exact solutions: the denoiser and the flow of a Gaussian have closed forms."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from fgsd.sampling import (
     stochastic_ascent,
 )
 
-SHAPE = (3, 2, 2)  # 12 numbers an image
+SHAPE = (3, 2, 2)  # 12 numbers per image
 NO_FEATURES = torch.zeros(1, 0)
 
 
 class Gaussian:
-    """Images with a given mean and a covariance between all their pixels: denoiser and flow are exact.
+    """The exact denoiser and flow of Gaussian images with a mean and a covariance between all pixels.
 
     D(x) = mu + C (C + sigma^2)^-1 (x - mu); along the flow dx/dsigma = (x - D) / sigma, the component of
-    x - mu on an eigenvector of C with eigenvalue c is proportional to sqrt(c + sigma^2).
+    x - mu along an eigenvector of C with eigenvalue c is proportional to sqrt(c + sigma^2).
     """
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class Gaussian:
     def __call__(self, x, sigma):
         return self._scaled(x, self.eigenvalues / (self.eigenvalues + sigma**2)), NO_FEATURES
 
-    def flow(self, x, sigma, following):
-        return self._scaled(x, ((self.eigenvalues + following**2) / (self.eigenvalues + sigma**2)).sqrt())
+    def flow(self, x, sigma, sigma_next):
+        return self._scaled(x, ((self.eigenvalues + sigma_next**2) / (self.eigenvalues + sigma**2)).sqrt())
 
 
 def two_modes(x, sigma):
-    """The denoiser of pixels that are +0.5 or -0.5, give or take 0.1: not linear."""
+    """The denoiser of pixels from a mixture of N(0.5, 0.1^2) and N(-0.5, 0.1^2); it is not linear."""
     total = 0.1**2 + sigma**2
     modes = torch.tanh(0.5 * x / total) * 0.5  # posterior mean of the mode
     return modes + 0.1**2 / total * (x - modes), NO_FEATURES
@@ -66,7 +66,7 @@ def last_of(steps):
 
 class TestSchedule:
     @pytest.mark.parametrize("steps, rho", [(2, 7.0), (5, 7.0), (16, 3.0)])
-    def test_formula_and_the_end_at_zero(self, steps, rho):
+    def test_the_schedule_follows_its_formula_and_ends_at_zero(self, steps, rho):
         sigmas = karras_schedule(steps, sigma_min=0.03, sigma_max=3.0, rho=rho)
         i = np.arange(steps)
         expected = (3.0 ** (1 / rho) + i / (steps - 1) * (0.03 ** (1 / rho) - 3.0 ** (1 / rho))) ** rho
@@ -88,29 +88,29 @@ class TestSchedule:
             (5, {"sigma_max": math.inf}, "sigma_max=inf"),
         ],
     )
-    def test_bad_arguments(self, steps, options, named):
+    def test_invalid_arguments(self, steps, options, named):
         with pytest.raises(ValueError, match=named):
             karras_schedule(steps, **options)
 
 
 class TestImageNoise:
-    def test_an_image_has_the_stream_of_its_seed_whatever_the_batch(self):
+    def test_the_stream_of_an_image_depends_on_its_seed_and_not_on_the_batch(self):
         many, one = ImageNoise([3, 8, 5], SHAPE), ImageNoise([8], SHAPE)
         for _ in range(3):
             assert torch.equal(many()[1], one()[0])
 
-    def test_streams_move_on_and_differ(self):
+    def test_streams_advance_and_differ(self):
         noise = ImageNoise([3, 8], SHAPE)
         first, second = noise(), noise()
         assert not torch.equal(first, second)
         assert not torch.equal(first[0], first[1])
 
-    def test_it_is_standard_normal(self):
+    def test_noise_is_standard_normal(self):
         draws = ImageNoise(range(8), (3, 64, 64))()
         assert draws.mean().abs() < 5 / math.sqrt(draws.numel())
         assert abs(draws.var() - 1) < 5 * math.sqrt(2 / draws.numel())
 
-    def test_the_global_seed_is_left_alone(self):
+    def test_the_global_generator_is_not_used(self):
         torch.manual_seed(0)
         expected = torch.rand(1)
         torch.manual_seed(0)
@@ -118,11 +118,11 @@ class TestImageNoise:
         assert torch.equal(torch.rand(1), expected)
 
 
-class TestRecords:
+class TestSteps:
     @pytest.mark.parametrize(
         "name, evaluations", [("dpm2m", [1, 2, 3, 4]), ("heun", [2, 4, 6, 7]), ("ancestral", [1, 2, 3, 4])]
     )
-    def test_steps_say_what_was_done(self, name, evaluations):
+    def test_steps_record_noise_levels_images_and_evaluations(self, name, evaluations):
         denoiser, sigmas, x = Gaussian(), karras_schedule(4), start()
         calls = []
 
@@ -145,7 +145,7 @@ class TestRecords:
         assert torch.allclose(steps[-1].x, steps[-1].denoised, atol=1e-12)  # the schedule ends at 0
 
     @pytest.mark.parametrize("sampler", [ancestral, stochastic_ascent])
-    def test_fresh_noise_must_be_given(self, sampler):
+    def test_stochastic_samplers_need_noise(self, sampler):
         with pytest.raises(ValueError, match="noise=None"):
             next(sampler(Gaussian(), start(), karras_schedule(4)))
 
@@ -156,8 +156,8 @@ class TestDeterministic:
         denoiser, x = Gaussian(), start()
         exact, errors = denoiser.flow(x, 4.0, 0.02), []
         for steps in (20, 40, 80, 160):
-            at_the_end = last_of(sampler(denoiser, x, karras_schedule(steps, sigma_max=4.0))).noisy  # at 0.02
-            errors.append((at_the_end - exact).square().mean().sqrt().item())
+            x_min = last_of(sampler(denoiser, x, karras_schedule(steps, sigma_max=4.0))).noisy  # at 0.02
+            errors.append((x_min - exact).square().mean().sqrt().item())
         orders = np.log2(np.divide(errors[:-1], errors[1:]))
         assert orders[-1] == pytest.approx(2, abs=0.15)
         assert (orders > 1.6).all()
@@ -168,8 +168,8 @@ class TestDeterministic:
         x = start(2, sigma=2.0)
 
         def slope(s, y):
-            now = torch.from_numpy(y).view_as(x)
-            return ((now - two_modes(now, s)[0]) / s).flatten().numpy()
+            y = torch.from_numpy(y).view_as(x)
+            return ((y - two_modes(y, s)[0]) / s).flatten().numpy()
 
         solved = solve_ivp(slope, (2.0, 0.05), x.flatten().numpy(), rtol=1e-10, atol=1e-12, method="DOP853")
         exact, errors = torch.from_numpy(solved.y[:, -1]).view_as(x), []
@@ -182,9 +182,9 @@ class TestDeterministic:
         assert errors[-1] < 1e-3
 
     @pytest.mark.parametrize("steps", [1, 2, 3, 10])
-    def test_dpm_solver_agrees_with_the_paper_in_its_own_variables(self, steps):
+    def test_dpm_solver_agrees_with_the_paper_in_the_variables_of_the_paper(self, steps):
         """Algorithm 2 of Lu et al. 2022, variance preserving: alpha = 1 / sqrt(1 + sigma^2), lambda =
-        log(alpha / sigma_t), on the scaled image alpha x. Ours has alpha = 1; the iterates are the same."""
+        log(alpha / sigma_t), on the scaled image alpha x. The iterates are those of alpha = 1, as in fgsd."""
         sigmas = karras_schedule(steps)
         levels = sigmas[:-1].numpy()
         alpha = 1 / np.sqrt(1 + levels**2)
@@ -204,7 +204,7 @@ class TestDeterministic:
         assert torch.allclose(ours.noisy, scaled / alpha[-1], atol=1e-10)
         assert torch.allclose(ours.x, buffer[-1], atol=1e-10)
 
-    def test_heun_step_by_hand(self):
+    def test_a_heun_step(self):
         x, sigmas = start(1), torch.tensor([4.0, 1.0, 0.0], dtype=torch.float64)
         slope = (x - two_modes(x, 4.0)[0]) / 4
         euler = x - 3 * slope
@@ -212,7 +212,7 @@ class TestDeterministic:
         first = next(heun(two_modes, x, sigmas))
         assert torch.allclose(first.x, x - 3 * (slope + second) / 2, atol=1e-12)
 
-    def test_noise_is_not_used(self):
+    def test_deterministic_samplers_ignore_noise(self):
         for sampler in (dpm_solver_2m, heun):
             finals = [
                 last_of(sampler(Gaussian(), start(), karras_schedule(4), noise=noise)).x
@@ -227,7 +227,7 @@ def as_images(values: torch.Tensor) -> torch.Tensor:
 
 
 def white(variance: float):
-    """The denoiser of independent Gaussian pixels: a pixel is a sample."""
+    """The denoiser of independent Gaussian pixels of one variance."""
 
     def denoiser(x, sigma):
         level = as_images(torch.as_tensor(sigma, dtype=x.dtype))
@@ -245,14 +245,14 @@ class TestAncestral:
         noise, sigmas = ImageNoise(seeds, shape), karras_schedule(steps).tolist()
         expected = sigmas[0] ** 2
         run = ancestral(white(self.VARIANCE), sigmas[0] * noise(), karras_schedule(steps), noise=noise)
-        for sigma, following, step in zip(sigmas[:-1], sigmas[1:], run, strict=True):
-            shrink, ratio = self.VARIANCE / (self.VARIANCE + sigma**2), (following / sigma) ** 2
-            # what is kept of the image, and the variance of the bridge between the two levels
+        for sigma, sigma_next, step in zip(sigmas[:-1], sigmas[1:], run, strict=True):
+            shrink, ratio = self.VARIANCE / (self.VARIANCE + sigma**2), (sigma_next / sigma) ** 2
+            # the image is scaled, then noise with the variance of the Gaussian posterior is added
             expected *= (shrink * (1 - ratio) + ratio) ** 2
-            expected += (sigma**2 - following**2) * following**2 / sigma**2
+            expected += (sigma**2 - sigma_next**2) * sigma_next**2 / sigma**2
             assert step.x.var().item() == pytest.approx(expected, rel=5 * math.sqrt(2 / step.x.numel()))
 
-    def test_with_many_steps_samples_have_the_variance_of_the_data(self):
+    def test_many_steps_give_samples_with_the_variance_of_the_data(self):
         noise, sigmas = ImageNoise(range(8), (3, 32, 32)), karras_schedule(400)
         x = sigmas[0].item() * noise()
         sample = last_of(ancestral(white(self.VARIANCE), x, sigmas, noise=noise)).x
@@ -261,8 +261,8 @@ class TestAncestral:
 
 
 class TestAscent:
-    def test_noise_falls_by_beta_h_a_step(self):
-        """With nothing but noise, D = 0, a step (1 - h) x + gamma z shrinks the level by 1 - beta h."""
+    def test_the_noise_level_falls_by_beta_h_per_step(self):
+        """For D = 0, a step (1 - h) x + gamma z multiplies the noise level by 1 - beta h."""
         noise = ImageNoise(range(4), (3, 64, 64))
         h, beta, sigmas = 0.2, 0.5, torch.tensor([2.0, 0.5, 0.0], dtype=torch.float64)
         run = stochastic_ascent(white(0.0), 2.0 * noise(), sigmas, noise=noise, h=h, beta=beta)
@@ -272,7 +272,7 @@ class TestAscent:
             assert step.index == step.evaluations == k
 
     def test_samples_have_the_variance_of_the_data(self):
-        """Images of one grey: the noise has 48 dimensions, the data one, so the level is read well."""
+        """Uniformly grey images have 1 dimension and noise has 48, so the estimated level is accurate."""
         variance, batch, sigmas = 0.25, 2000, torch.tensor([3.0, 0.05, 0.0], dtype=torch.float64)
         generator = torch.Generator().manual_seed(0)
 
@@ -290,19 +290,19 @@ class TestAscent:
         assert greys.var().item() == pytest.approx(variance, rel=0.1)
         assert abs(greys.mean().item()) < 5 * math.sqrt(variance / batch)
 
-    def test_each_image_stops_by_itself(self):
-        """The second image is four times as noisy as the level says; the first is done before it."""
+    def test_each_image_stops_separately(self):
+        """The second image has four times the noise of the first, which stops earlier."""
         noise = ImageNoise([0, 1], SHAPE)
         x = noise() * as_images(torch.tensor([0.5, 2.0]))
         sigmas = torch.tensor([0.5, 0.1, 0.0], dtype=torch.float64)
         steps = list(stochastic_ascent(white(0.01), x, sigmas, noise=noise, h=0.3, beta=0.5))
-        still = [k for k in range(1, len(steps)) if torch.equal(steps[k].noisy[0], steps[k - 1].noisy[0])]
-        assert still and torch.equal(steps[-1].noisy[0], steps[still[0]].noisy[0])
+        stopped = [k for k in range(1, len(steps)) if torch.equal(steps[k].noisy[0], steps[k - 1].noisy[0])]
+        assert stopped and torch.equal(steps[-1].noisy[0], steps[stopped[0]].noisy[0])
         assert not torch.equal(steps[-1].noisy[1], steps[-2].noisy[1])
-        assert torch.equal(steps[-1].x[0], steps[still[0]].denoised[0])
+        assert torch.equal(steps[-1].x[0], steps[stopped[0]].denoised[0])
         assert steps[-1].steps == steps[-1].index == len(steps)
 
-    def test_batch_does_not_matter(self):
+    def test_an_image_does_not_depend_on_the_batch(self):
         sigmas = torch.tensor([1.0, 0.2, 0.0], dtype=torch.float64)
         finals = []
         for seeds in ([4, 7, 9], [7]):
@@ -312,20 +312,20 @@ class TestAscent:
             )
         assert torch.allclose(finals[0][1], finals[1][0], atol=1e-6)
 
-    def test_the_default_reaches_the_end_of_the_default_schedule(self):
-        """The level falls by 1 - beta h a step: that many steps must be allowed, with some to spare."""
+    def test_the_default_max_steps_reaches_the_end_of_the_default_schedule(self):
+        """Each step multiplies the noise level by 1 - beta h; `max_steps` allows 1.2 times as many steps."""
         options = stochastic_ascent.__kwdefaults__
         sigmas = karras_schedule(16)
         needed = math.log(sigmas[0] / sigmas[-2]) / -math.log(1 - options["beta"] * options["h"])
-        assert options["most_steps"] > 1.2 * needed
+        assert options["max_steps"] > 1.2 * needed
 
-    def test_an_ascent_that_does_not_arrive_says_so(self):
+    def test_an_ascent_that_exceeds_max_steps_raises(self):
         noise = ImageNoise([0], SHAPE)
-        with pytest.raises(RuntimeError, match="most_steps=5"):
-            list(stochastic_ascent(white(0.0), noise(), karras_schedule(4), noise=noise, most_steps=5))
+        with pytest.raises(RuntimeError, match="max_steps=5"):
+            list(stochastic_ascent(white(0.0), noise(), karras_schedule(4), noise=noise, max_steps=5))
 
     @pytest.mark.parametrize("h, beta", [(0.0, 0.1), (1.5, 0.1), (0.1, -0.1), (0.1, 2.0)])
-    def test_bad_steps(self, h, beta):
+    def test_invalid_step_sizes(self, h, beta):
         noise = ImageNoise([0] * 4, SHAPE)
         with pytest.raises(ValueError, match=f"h={h} .* beta={beta}"):
             next(stochastic_ascent(white(0.0), start(), karras_schedule(4), noise=noise, h=h, beta=beta))

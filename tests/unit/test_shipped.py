@@ -1,4 +1,4 @@
-"""Default paths lead to what came with fgsd, unless the working folder has its own."""
+"""Default paths resolve to shipped files unless the working folder has files of those names."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ import pytest
 from fgsd import shipped
 from fgsd.cli.main import main
 from fgsd.pipeline import Pipeline
-from fgsd.shipped import found
+from fgsd.shipped import resolve_shipped
 
 NAME = "checkpoints/textures"
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch) -> Path:
-    """A package without code, in a folder beside which nothing lies; the working folder is empty."""
+    """An empty package folder without neighbours; the working folder is empty too."""
     folder = tmp_path / "site" / "fgsd"
     folder.mkdir(parents=True)
     elsewhere = tmp_path / "elsewhere"
@@ -24,32 +24,32 @@ def package(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def test_what_is_in_the_working_folder_comes_first(package):
+def test_a_path_in_the_working_folder_takes_precedence(package):
     Path(NAME).mkdir(parents=True)
     (package / "shipped" / NAME).mkdir(parents=True)
-    assert found(NAME) == NAME
+    assert resolve_shipped(NAME) == NAME
 
 
-def test_then_what_the_wheel_brought(package):
+def test_an_installed_wheel_has_its_files_in_the_package(package):
     (package / "shipped" / NAME).mkdir(parents=True)
-    (package.parent / NAME).mkdir(parents=True)  # of some other package: site-packages is no place of ours
-    assert found(NAME) == package / "shipped" / NAME
-    assert found("owner/name") == "owner/name"
+    (package.parent / NAME).mkdir(parents=True)  # of another package: site-packages is not searched
+    assert resolve_shipped(NAME) == package / "shipped" / NAME
+    assert resolve_shipped("owner/name") == "owner/name"
 
 
-def test_in_a_clone_it_lies_beside_the_package(package):
+def test_a_clone_has_its_files_beside_the_package(package):
     (package.parent / NAME).mkdir(parents=True)
-    assert found(Path(NAME)) == package.parent / NAME
+    assert resolve_shipped(Path(NAME)) == package.parent / NAME
 
 
-def test_where_nothing_is_the_error_names_the_path(package, capsys):
-    assert found(NAME) == NAME
+def test_the_error_names_a_missing_path(package, capsys):
+    assert resolve_shipped(NAME) == NAME
     with pytest.raises(SystemExit):
         main(["classes"])
-    assert "'checkpoints/textures' is no folder" in capsys.readouterr().err
+    assert "'checkpoints/textures' is not a folder" in capsys.readouterr().err
 
 
-def test_the_pipeline_finds_it_too(package, checkpoint_folder):
+def test_the_pipeline_loads_the_shipped_checkpoint(package, checkpoint_folder):
     (package / "shipped" / "checkpoints").mkdir(parents=True)
     (package / "shipped" / NAME).symlink_to(checkpoint_folder)
     assert Pipeline.from_pretrained(NAME, device="cpu").classes == ["brick", "moss", "slate"]

@@ -1,4 +1,4 @@
-"""What a program asks for through the API, checked by the rules of the page and in the words of the API."""
+"""Arguments of API calls, validated by the rules of the page and named as in the API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fgsd.app.api.files import stored_uri
+from fgsd.app.limits import MAX_WORK
 from fgsd.app.requests.request import (
     LABELS,
-    MAX_SIDE,
     RequestError,
     SampleRequest,
     number,
@@ -17,18 +17,15 @@ from fgsd.app.requests.request import (
     repr_short,
 )
 
-NAMES = {name: name for name in LABELS} | {"places": "points"}
-# Of one call together, in steps of one image of 64 pixels: what the page's largest setting (16 images of
-# 256 pixels) takes in 16 steps. That a program has gone is seen only if it had opened its stream.
-MAX_WORK = 16 * (MAX_SIDE / 64) ** 2 * 16
+NAMES = {name: name for name in LABELS}
 
 
 def sample_call(target: Any, *, classes: Sequence[str], multiple: int, **values: Any) -> SampleRequest:
-    """Check a call of `sample`.
+    """Validate a call of `sample`.
 
     Parameters
     ----------
-    target : name of a class, or mapping of names to weights
+    target : class name, or mapping of class names to weights
         Weights are from 0 to 1 and sum to 1.
     classes, multiple
         As `parse_request` takes them.
@@ -38,7 +35,7 @@ def sample_call(target: Any, *, classes: Sequence[str], multiple: int, **values:
     Raises
     ------
     RequestError
-        One sentence that names the argument, the value that came, and what would be right.
+        One sentence with the argument, the value that came, and what would be right.
     """
     chosen = [{"name": name, "weight": 100 * weight} for name, weight in _weights(target, classes).items()]
     request = parse_request(chosen, classes=classes, multiple=multiple, labels=NAMES, **values)
@@ -48,29 +45,39 @@ def sample_call(target: Any, *, classes: Sequence[str], multiple: int, **values:
 def strip_call(
     a: Any, b: Any, points: Any, *, classes: Sequence[str], multiple: int, **values: Any
 ) -> SampleRequest:
-    """Check a call of `interpolate`: two classes, and how many places there are, the ends included."""
+    """Validate a call of `interpolate`: two classes, and the number of points, both ends included.
+
+    Raises
+    ------
+    RequestError
+        One sentence with the argument, the value that came, and what would be right.
+    """
     if a == b:
         raise RequestError(f"a and b must be two classes; {repr_short(a)} came twice.")
     ends = (_name(a, "a", classes), _name(b, "b", classes))
     chosen = [{"name": name, "weight": 50} for name in ends]
     if points is None:
         raise RequestError("points must be a whole number; nothing came.")
-    between = {"mode": "strip", "places": points}
+    interpolation = {"mode": "strip", "places": points}
     request = parse_request(
-        chosen, classes=classes, multiple=multiple, interpolation=between, labels=NAMES, **values
+        chosen, classes=classes, multiple=multiple, interpolation=interpolation, labels=NAMES, **values
     )
-    return _affordable(request, request.places)
+    return _affordable(request, request.points)
 
 
 def image_call(image: Any, uploads: Path) -> str:
-    """The image of a call of `embed` as a data URI; whether it is one,
-    `fgsd.app.render.user_textures.read_image` finds out.
+    """Return the image of a call of `embed` as a data URI, which `read_image` has still to validate.
 
     Parameters
     ----------
-    image : data URI, or a file that was uploaded as Gradio describes it
+    image : data URI, or an uploaded file as Gradio describes it
     uploads : Path
-        Where uploaded files are; no other file is read.
+        Folder of uploaded files; no file outside of it is read.
+
+    Raises
+    ------
+    RequestError
+        If it is neither.
     """
     if isinstance(image, str) and image.startswith("data:"):
         return image
@@ -109,10 +116,11 @@ def _name(name: Any, argument: str, classes: Sequence[str]) -> str:
 
 
 def _affordable(request: SampleRequest, images: int) -> SampleRequest:
-    each = images * (request.size / 64) ** 2 * (2 if request.sampler == "heun" else 1)
-    if each * request.steps > MAX_WORK:
+    """Return the request; raise a `RequestError` if it takes more than `MAX_WORK`."""
+    work = images * (request.size / 64) ** 2 * (2 if request.sampler == "heun" else 1)  # of one step
+    if work * request.steps > MAX_WORK:
         raise RequestError(
             f"steps={request.steps} is too much for one call with {images} images of {request.size} pixels: "
-            f"at most {int(MAX_WORK / each)} steps can be asked for."
+            f"at most {int(MAX_WORK / work)} steps can be asked for."
         )
     return request

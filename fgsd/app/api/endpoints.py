@@ -1,50 +1,49 @@
 """The page's API for programs: four functions, by name, over HTTP, `gradio_client` and MCP.
 
-Nothing is kept between calls. Gradio makes the schemas out of the signatures and docstrings below, which are
-therefore written in its form, and reads the annotations themselves: no `annotations` from the future here.
+Nothing is kept between calls. Gradio makes the schemas from the signatures and docstrings below, which
+therefore have its form, and reads the annotations as objects: no `annotations` from `__future__` here.
 """
 
-import functools
-import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import gradio as gr
 from gradio import FileData
 from PIL import Image
 
 from fgsd.app.api.arguments import image_call, sample_call, strip_call
-from fgsd.app.api.files import picture_file
+from fgsd.app.api.files import png_file
+from fgsd.app.gradio_internals import upload_folder
 from fgsd.app.render.frames import file_name
-from fgsd.app.render.interpolations import weights_of
+from fgsd.app.render.interpolations import mixtures
 from fgsd.app.render.user_textures import make_texture
+from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.app.requests.target import target_centroid
-from fgsd.app.serving.admission import Admission, program
+from fgsd.app.serving.admission import Admission, program_visitor
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
 
-log = logging.getLogger(__name__)
-
 Sampler = Literal["dpm2m", "ancestral", "heun"]
 
 
-def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Mapping[str, Any]) -> None:
+def create_api(
+    admission: Admission, *, sampling_queue: Mapping[str, Any], image_queue: Mapping[str, Any]
+) -> None:
     """Register the endpoints with the blocks that are being built.
 
     Parameters
     ----------
-    sampling, reading : mapping
-        Whose places in the queue they share: `concurrency_id` and `concurrency_limit`, of those who sample
-        and of those who read an image.
+    sampling_queue, image_queue : mapping
+        Gradio's `concurrency_id` and `concurrency_limit` for events that sample and for events that read an
+        image.
     """
     pipe = admission.scheduler.pipe
-    known = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
-    sampled, stripped = admission.call(samples), admission.call(strip)
-    folder = Path(gr.utils.get_upload_folder())
+    rules: dict[str, Any] = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
+    run_samples, run_strip = admission.call(samples), admission.call(strip)
+    folder = upload_folder()
 
     def sample(
         target: str | dict[str, float],
@@ -60,11 +59,11 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
 
         Parameters:
             target: A class (see classes), or weights that sum to 1 by class: {"lava": 0.5, "grass": 0.5}.
-            n: Number of images, 1 to 16. Image k is the picture of seed + k.
+            n: Number of images, 1 to 16. Image k has the noise of seed + k.
             steps: Steps of diffusion, 1 to 100.
             size: Side of an image in pixels, at most 256; a multiple of 8 for the shipped network.
-            seed: Of the noise that sampling begins with: 0 (the default) to 2147483647.
-            strength: Of the guidance: 0 none, 1 all the way to the texture, up to 2 beyond.
+            seed: Seed of the noise that sampling starts from: 0 (the default) to 2147483647.
+            strength: Guidance strength: 0 none, 1 all the way to the texture, up to 2 beyond.
             sampler: dpm2m (fast), ancestral (fresh noise in each step) or heun (two passes a step).
             tileable: Whether the image continues from right to left and from bottom to top; false by default.
         Returns:
@@ -72,7 +71,7 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
         """
         request = sample_call(
             target,
-            **known,
+            **rules,
             n=n,
             steps=steps,
             size=size,
@@ -82,8 +81,8 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
             tileable=tileable,
         )
         name = file_name(request)
-        images = _waited_for(sampled(program(), request))
-        files = [picture_file(image, f"{name}-{k}", folder) for k, image in enumerate(images)]
+        images = _completed(run_samples(program_visitor(), request))
+        files = [png_file(image, f"{name}-{k}", folder) for k, image in enumerate(images)]
         return files, to_link(request)
 
     def interpolate(
@@ -105,8 +104,8 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
             points: Number of images, 5 to 11, the two ends included.
             steps: Steps of diffusion, 1 to 100.
             size: Side of an image in pixels, at most 256; a multiple of 8 for the shipped network.
-            seed: Of the noise that sampling begins with: 0 (the default) to 2147483647.
-            strength: Of the guidance: 0 none, 1 all the way to the texture, up to 2 beyond.
+            seed: Seed of the noise that sampling starts from: 0 (the default) to 2147483647.
+            strength: Guidance strength: 0 none, 1 all the way to the texture, up to 2 beyond.
             sampler: dpm2m (fast), ancestral (fresh noise in each step) or heun (two passes a step).
             tileable: Whether the image continues from right to left and from bottom to top; false by default.
         Returns:
@@ -116,7 +115,7 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
             a,
             b,
             points,
-            **known,
+            **rules,
             steps=steps,
             size=size,
             seed=seed,
@@ -124,15 +123,15 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
             sampler=sampler,
             tileable=tileable,
         )
-        images = _waited_for(stripped(program(), request))
+        images = _completed(run_strip(program_visitor(), request))
         row = image_grid(images, columns=len(images), gap=0)
-        return picture_file(row, f"{file_name(request)}-strip", folder), to_link(request)
+        return png_file(row, f"{file_name(request)}-strip", folder), to_link(request)
 
     def embed(image: str | dict) -> dict:
-        """Find the three classes whose textures are nearest to that of an image, and its place on the map.
+        """Find the three classes whose textures are nearest to that of an image, and its position on the map.
 
-        Distances are in spreads within a class: a crop of the class itself is at about 1. Places are (x, y)
-        in the unit box of the map, by projection, at the noise level sigma.
+        Distances are in spreads within a class: a crop of the class itself is at about 1. Positions are
+        (x, y) in the unit box of the map, by projection, at the noise level sigma.
 
         Parameters:
             image: A PNG, JPEG or WebP as a data URI (data:image/png;base64,...) or as an uploaded file.
@@ -141,10 +140,10 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
         """
         texture = make_texture(pipe, image_call(image, folder), None, [])
         level = pipe.map.start_level
-        places = {"pca": texture.pca, "umap": texture.umap}
+        positions = {"pca": texture.pca, "umap": texture.umap}
         return {
             "nearest": [{"class": name, "distance": round(d, 4)} for name, d in texture.near],
-            "place": {name: every[level] for name, every in places.items() if every is not None},
+            "place": {name: levels[level] for name, levels in positions.items() if levels is not None},
             "sigma": round(float(pipe.map.sigmas[level]), 4),
         }
 
@@ -156,45 +155,40 @@ def create_api(admission: Admission, *, sampling: Mapping[str, Any], reading: Ma
         """
         return pipe.classes
 
-    for function, share in ((sample, sampling), (interpolate, sampling), (embed, reading)):
-        gr.api(_in_a_sentence(function), api_name=function.__name__, **share)
+    guard = errors_as_sentences(_raise, failure="This failed on the server; try fewer or smaller images.")
+    endpoints: tuple[tuple[Callable[..., Any], Mapping[str, Any]], ...] = (
+        (sample, sampling_queue),
+        (interpolate, sampling_queue),
+        (embed, image_queue),
+    )
+    for function, queue in endpoints:
+        gr.api(guard(function), api_name=function.__name__, **queue)
     gr.api(classes, api_name="classes", queue=False)
 
 
 def samples(
-    pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
+    pipe: Pipeline, request: SampleRequest, *, user_centroids: Mapping[str, Centroid] | None = None
 ) -> list[Image.Image]:
-    """The images of a request, those of `Pipeline.sample` to the bit."""
-    return pipe.sample(target_centroid(pipe, request, own), **request.options())
+    """Return the images of a request, equal to those of `Pipeline.sample` to the bit."""
+    return pipe.sample(target_centroid(pipe, request, user_centroids), **request.options())
 
 
 def strip(
-    pipe: Pipeline, request: SampleRequest, *, own: Mapping[str, Centroid] | None = None
+    pipe: Pipeline, request: SampleRequest, *, user_centroids: Mapping[str, Centroid] | None = None
 ) -> list[Image.Image]:
-    """The images of a strip between the ends of a request, all from the noise of its seed."""
-    centroids = [target_centroid(pipe, request, own, weights=weights) for weights in weights_of(request)]
-    n = len(centroids)
-    return pipe.sample(centroids, **request.options() | {"n": n, "seed": [request.seed] * n})
+    """Return the images of a strip between the ends of a request, all from the noise of its seed."""
+    targets = [
+        target_centroid(pipe, request, user_centroids, weights=weights) for weights in mixtures(request)
+    ]
+    n = len(targets)
+    return pipe.sample(targets, **request.options() | {"n": n, "seed": [request.seed] * n})
 
 
-def _waited_for(images: list[Image.Image] | None) -> list[Image.Image]:
-    if images is None:  # nobody will read this
-        raise RequestError("The call was cancelled.")
+def _completed(images: list[Image.Image] | None) -> list[Image.Image]:
+    if images is None:
+        raise RequestError("The call was cancelled.")  # nobody will read this
     return images
 
 
-def _in_a_sentence(function: Callable) -> Callable:
-    """The same function, but what goes wrong is said in a sentence, and never with a traceback."""
-
-    @functools.wraps(function)
-    def guarded(*values: Any) -> Any:
-        try:
-            return function(*values)
-        except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except Exception:
-            log.exception("a call of %s failed", function.__name__)
-            sentence = "This failed on the server; try fewer or smaller images."
-            raise gr.Error(sentence, print_exception=False) from None
-
-    return guarded
+def _raise(sentence: str, *arguments: Any) -> NoReturn:
+    raise gr.Error(sentence, print_exception=False)

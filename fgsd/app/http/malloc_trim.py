@@ -1,7 +1,7 @@
-"""Memory that is free goes back to the system, which the C library would rather keep.
+"""Returns freed memory to the system with glibc's `malloc_trim`.
 
-Pictures are made in many threads, and glibc gives each a heap of its own, of which it returns only what lies
-at the end: a server that has had many visitors at once would hold what they needed for ever.
+Images are made in many threads. glibc gives each thread a heap of its own, and returns only memory at the end
+of a heap: without trimming, a server keeps for ever what many visitors at once have needed.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import functools
 import threading
 import time
 
-EVERY = 20.0  # seconds
+from fgsd.app.limits import TRIM_INTERVAL_S
 
 
 @functools.cache
-def start_malloc_trim(every: float = EVERY) -> None:
-    """Do so every so many seconds, in a thread that lives as long as the process; nothing without glibc."""
+def start_malloc_trim(interval: float = TRIM_INTERVAL_S) -> None:
+    """Start a daemon thread that trims the heap at an interval in seconds; does nothing without glibc."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # another C library; TypeError on Windows
         return
 
-    def sweep() -> None:
+    def trim_repeatedly() -> None:
         while True:
-            time.sleep(every)
+            time.sleep(interval)
             trim(0)
 
-    threading.Thread(target=sweep, name="spare memory", daemon=True).start()
+    threading.Thread(target=trim_repeatedly, name="malloc_trim", daemon=True).start()

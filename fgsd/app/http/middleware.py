@@ -1,10 +1,9 @@
-"""The door: of what arrives over HTTP, only what the page, its API and its tools ask in earnest goes on.
+"""HTTP middleware: passes on only the requests that the page, its API and its tools need.
 
-Gradio has many more routes than this page needs: some fetch addresses, write files or tell how the server
-does. They are closed here. What goes on is small, well formed and from a visitor with a plausible name; what
-the values in it mean is checked by `fgsd.app.requests.request` and by those who call it. Whatever still
-fails inside
-of Gradio is answered by `fgsd.app.http.errors`.
+Gradio has many more routes than this page needs: some fetch addresses, write files or report on the server.
+They are closed here. What passes is small, well formed and from a session with a plausible name; the meaning
+of its values is validated by `fgsd.app.requests.request`. `fgsd.app.http.errors` responds to whatever still
+fails inside of Gradio.
 """
 
 from __future__ import annotations
@@ -15,20 +14,33 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson  # comes with Gradio, which writes its answers with it
+import orjson  # Gradio depends on it, and writes its event streams with it
 from httpx import URL, InvalidURL
 from starlette.datastructures import Headers
 
-from fgsd.app.api.files import SWEEP
-from fgsd.app.http.errors import ErrorResponder, meaning
+from fgsd.app.gradio_internals import queue_of
+from fgsd.app.http.errors import ErrorResponder, Message, Send, status_and_sentence
 from fgsd.app.http.queue_cleanup import QueueCleanup
+from fgsd.app.limits import (
+    FILE_SWEEP_S,
+    MAX_BODY_BYTES,
+    MAX_BODY_DEPTH,
+    MAX_BODY_VALUES,
+    MAX_ID_CHARACTERS,
+    MAX_STORED_BYTES,
+    MAX_URL_CHARACTERS,
+    TIMEOUT_BODY_S,
+)
 from fgsd.app.web_files import MODULES_PATTERN
 
 log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 API = "/gradio_api/"
 PAGES = (
@@ -41,7 +53,7 @@ PAGES = (
     r"robots\.txt",
     r"manifest\.json",
     r"(assets|static|svelte)/.+",
-    # Gradio asks itself for the first two when it starts
+    # Gradio requests the first two from itself when it starts
     r"gradio_api/startup-events",
     r"gradio_api/(app_id|info|user|login_check)/?",
     r"gradio_api/(openapi\.json|theme\.css)",
@@ -51,23 +63,17 @@ PAGES = (
     r"gradio_api/file=.+",
     r"gradio_api/mcp(/.*)?",
 )
-ASKED = r"gradio_api/(queue/join|(run|call|call/v2)/[^/]+|component_server|cancel|reset)/?"  # with JSON
-SENT = r"gradio_api/upload"
-OPEN = re.compile(f"/({'|'.join((*PAGES, ASKED, SENT))})")
-TAKES_JSON, TAKES_FILES = re.compile(f"/{ASKED}"), re.compile(f"/{SENT}")
-
-MAX_ADDRESS = 8_000  # characters of path and query: a link of ours has some 300
-MAX_BYTES = 4_000_000  # of a body: an image of the visitor's own comes in one piece
-MAX_PARTS = 20_000  # values in a body, at most: a page sends some dozens
-MAX_DEPTH = 24  # of lists and objects in one another: a page needs six
-MAX_UPLOADED = 500_000_000  # bytes of files on the disk
-TIMEOUT_S = 60.0  # seconds until a body is there
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a session, an event, a job: Gradio makes them itself
+JSON_ROUTES = r"gradio_api/(queue/join|(run|call|call/v2)/[^/]+|component_server|cancel|reset)/?"
+UPLOAD_ROUTE = r"gradio_api/upload"
+OPEN_ROUTES = re.compile(f"/({'|'.join((*PAGES, JSON_ROUTES, UPLOAD_ROUTE))})")
+TAKES_JSON, TAKES_FILES = re.compile(f"/{JSON_ROUTES}"), re.compile(f"/{UPLOAD_ROUTE}")
+ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_ID_CHARACTERS}}}")  # of a session, an event or a job
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+WRONG_ID = "{} must be up to " + str(MAX_ID_CHARACTERS) + " letters, digits, hyphens and underscores."
 
 
 class Refusal(Exception):
-    """What is not let in, with the status and the sentence that it is answered with."""
+    """A request that is not passed on, with the status and the sentence of the response."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -75,136 +81,148 @@ class Refusal(Exception):
 
 
 class PageMiddleware:
-    """ASGI middleware around a page: see the module."""
+    """ASGI middleware around a page; see the module."""
 
-    def __init__(self, app: Callable) -> None:
-        self.app, self._queue_cleanup, self._uploads = app, QueueCleanup(), Uploads()
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app, self._queue_cleanup, self._uploads = app, QueueCleanup(), UploadQuota()
 
-    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = ErrorResponder(scope, send)
-        if page := scope.get("app"):
-            self._queue_cleanup.sweep(page.get_blocks()._queue)
+        responder = ErrorResponder(scope, send)
+        if app := scope.get("app"):
+            self._queue_cleanup.sweep(queue_of(app))
         try:
-            await self.app(*await _admitted(scope, receive, self._uploads), answer.send)
+            await self.app(*await _checked(scope, receive, self._uploads), responder.send)
         except Refusal as refusal:
             log.info("refused %s %.200r: %s", scope["method"], scope["path"], refusal)
-            await answer.end(refusal.status, str(refusal))
+            await responder.end(refusal.status, str(refusal))
         except Exception as error:
-            await answer.end(*meaning(scope["path"], error))
+            await responder.end(*status_and_sentence(scope["path"], error))
 
 
-class Uploads:
-    """How much may be uploaded: as much as the disk may hold until it is swept, see `fgsd.app.api.files`."""
+class UploadQuota:
+    """Bounds the bytes of uploaded files on the disk, where they stay until Gradio sweeps them.
+
+    Parameters
+    ----------
+    clock : callable
+        Returns seconds of a monotonic clock.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._taken = clock, deque[tuple[float, int]]()
+        self._clock, self._uploads = clock, deque[tuple[float, int]]()
 
-    def take(self, size: int) -> None:
-        """Count an upload; `Refusal` if there have been too many."""
+    def add(self, size: int) -> None:
+        """Count an upload of `size` bytes; raise `Refusal` if too much lies on the disk."""
         now = self._clock()
-        while self._taken and self._taken[0][0] < now - sum(SWEEP):
-            self._taken.popleft()
-        if sum(one for _, one in self._taken) + size > MAX_UPLOADED:
+        while self._uploads and self._uploads[0][0] < now - sum(FILE_SWEEP_S):
+            self._uploads.popleft()
+        if sum(stored for _, stored in self._uploads) + size > MAX_STORED_BYTES:
             raise Refusal(503, "Too much was uploaded here lately; try again in an hour, or send a data URI.")
-        self._taken.append((now, size))
+        self._uploads.append((now, size))
 
 
-async def _admitted(scope: dict, receive: Callable, uploads: Uploads) -> tuple[dict, Callable]:
-    """The request to go on with; `Refusal` if it must not."""
+async def _checked(scope: Scope, receive: Receive, uploads: UploadQuota) -> tuple[Scope, Receive]:
+    """Return the request to pass on; raise `Refusal` if it must not pass."""
     path, query, headers = scope["path"], scope["query_string"].decode("latin-1"), Headers(scope=scope)
     path = path.removeprefix(scope.get("root_path", ""))
-    if len(path) + len(query) > MAX_ADDRESS:
-        raise Refusal(414, f"This address is too long; at most {MAX_ADDRESS:,} characters can be read.")
+    if len(path) + len(query) > MAX_URL_CHARACTERS:
+        raise Refusal(
+            414, f"This address is too long; at most {MAX_URL_CHARACTERS:,} characters can be read."
+        )
     _check_origin(headers)
-    if not OPEN.fullmatch(path) or "\0" in path or "://" in path:
+    if not OPEN_ROUTES.fullmatch(path) or "\0" in path or "://" in path:
         raise Refusal(404, "There is nothing at this address.")
     for key, value in parse_qsl(query):
-        if key == "session_hash" and not NAME.fullmatch(value):
-            raise Refusal(400, NO_SESSION)
-    if path.startswith(f"{API}heartbeat/") and not NAME.fullmatch(path.rpartition("/")[2]):
-        raise Refusal(400, NO_SESSION)
+        if key == "session_hash" and not ID.fullmatch(value):
+            raise Refusal(400, WRONG_ID.format("session_hash"))
+    if path.startswith(f"{API}heartbeat/") and not ID.fullmatch(path.rpartition("/")[2]):
+        raise Refusal(400, WRONG_ID.format("session_hash"))
     if scope["method"] not in ("POST", "PUT", "PATCH", "DELETE"):
         return scope, receive
     body = await _body(headers, receive)
     if TAKES_JSON.fullmatch(path):
-        # Gradio's stream of answers breaks on a value of the visitor's own that it cannot write
-        _check(headers, body, said_again="/call/" not in path)
+        # Gradio's event stream breaks on an input that it repeats and cannot encode
+        _check_json(headers, body, repeated="/call/" not in path)
     if TAKES_FILES.fullmatch(path):
-        uploads.take(len(body))
-        scope = scope | {"query_string": b""}  # upload_id, which Gradio would remember for ever
-    return scope, _again(body, receive)
+        uploads.add(len(body))
+        scope = {**scope, "query_string": b""}  # without upload_id, which Gradio would keep for ever
+    return scope, _replay(body, receive)
 
 
 def _check_origin(headers: Headers) -> None:
-    """Where the page is, as proxies tell it: an event whose root Gradio cannot tell is never answered."""
+    """Check the headers that tell Gradio the page's address: without one, it never answers an event."""
     for name, form in (("host", "http://{}"), ("x-forwarded-host", "http://{}"), ("x-gradio-server", "{}")):
         value = headers.get(name, "page" if form != "{}" else "http://page").split(",")[0].strip()
         try:
-            fits = HOST.fullmatch(URL(form.format(value)).netloc.decode()) is not None
+            valid = HOST.fullmatch(URL(form.format(value)).netloc.decode()) is not None
         except (InvalidURL, ValueError):
-            fits = False
-        if not fits:
+            valid = False
+        if not valid:
             raise Refusal(400, f"The header {name} must name a server.")
 
 
-NO_SESSION = "session_hash must be up to 64 letters, digits, hyphens and underscores."
-
-
-async def _body(headers: Headers, receive: Callable) -> bytes:
-    """All of the body, in memory: whoever breaks off leaves nothing on the disk."""
-    told = headers.get("content-length", "0")
-    if told.isdecimal() and len(told) < 20 and int(told) <= MAX_BYTES:
+async def _body(headers: Headers, receive: Receive) -> bytes:
+    """Return the whole body, held in memory, so that a client that disconnects leaves nothing on the disk."""
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and len(length) < 20 and int(length) <= MAX_BODY_BYTES:
         chunks, size, more = [], 0, True
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_BODY_S):
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refusal(400, "The request broke off.")
                     chunks.append(message.get("body", b""))
                     size, more = size + len(chunks[-1]), message.get("more_body", False)
-                    if size > MAX_BYTES:
+                    if size > MAX_BODY_BYTES:
                         break
                 else:
                     return b"".join(chunks)
         except TimeoutError:
             raise Refusal(408, "The request came too slowly.") from None
-    raise Refusal(413, f"This is too large; at most {MAX_BYTES:,} bytes can be sent.")
+    raise Refusal(413, f"This is too large; at most {MAX_BODY_BYTES:,} bytes can be sent.")
 
 
-def _again(body: bytes, receive: Callable) -> Callable:
-    told = False
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body once, and then waits for the client to disconnect."""
+    replayed = False
 
-    async def again() -> dict:
-        nonlocal told
-        if told:
-            return await receive()  # waits for the visitor to go
-        told = True
+    async def replay() -> Message:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return replay
 
 
-def _check(headers: Headers, body: bytes, said_again: bool) -> None:
-    """`Refusal` if a body is not what these routes take: an object, bounded, with names for who sends it."""
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
+def _check_json(headers: Headers, body: bytes, *, repeated: bool) -> None:
+    """Raise `Refusal` unless a body is a bounded JSON object with valid ids.
+
+    Parameters
+    ----------
+    repeated : bool
+        Whether Gradio repeats the values in its response, for which orjson must be able to encode them.
+    """
+    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json":
         raise Refusal(415, "The body must be JSON, with the content type application/json.")
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_PARTS:  # before they take memory
-        raise Refusal(413, f"The body holds too many values; at most {MAX_PARTS:,} can be sent.")
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_BODY_VALUES:  # before decoding takes memory
+        raise Refusal(413, f"The body holds too many values; at most {MAX_BODY_VALUES:,} can be sent.")
     try:
         content = json.loads(body)
-        body.decode()  # JSON in another encoding is not for Gradio
+        body.decode()  # `json` also reads UTF-16, Gradio does not
     except (ValueError, RecursionError):
         raise Refusal(400, "The body cannot be read as JSON.") from None
     if not isinstance(content, dict):
         raise Refusal(400, "The body must be a JSON object.")
-    if not _shallow(content):
-        raise Refusal(400, f"Lists and objects may lie in one another {MAX_DEPTH} deep at most.")
-    if said_again:
+    if not _is_shallow(content):
+        raise Refusal(400, f"Lists and objects may lie in one another {MAX_BODY_DEPTH} deep at most.")
+    if repeated:
         try:
             orjson.dumps(content)
         except TypeError:
@@ -212,15 +230,15 @@ def _check(headers: Headers, body: bytes, said_again: bool) -> None:
                 400, "Whole numbers must have at most 64 bits, and text no halves of letters."
             ) from None
     for key in ("session_hash", "event_id"):
-        if (value := content.get(key)) is not None and not (isinstance(value, str) and NAME.fullmatch(value)):
-            raise Refusal(400, NO_SESSION.replace("session_hash", key))
+        if (value := content.get(key)) is not None and not (isinstance(value, str) and ID.fullmatch(value)):
+            raise Refusal(400, WRONG_ID.format(key))
     if content.get("batched"):
         raise Refusal(400, "batched must be false: there is one set of values a call.")
 
 
-def _shallow(content: Any) -> bool:
+def _is_shallow(content: Any) -> bool:
     level = [content]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_BODY_DEPTH):
         inner = (part.values() if isinstance(part, dict) else part for part in level)
         level = [value for values in inner for value in values if isinstance(value, (dict, list))]
         if not level:

@@ -1,4 +1,4 @@
-"""Answers that nobody fetches are forgotten; Gradio would keep those of two thousand sessions for ever."""
+"""Drops messages that no client fetches; Gradio would keep those of two thousand sessions for ever."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-TIMEOUT_S = 120.0  # seconds that an answer lies unread; whoever waits for one reads it at once
+from fgsd.app.gradio_internals import busy_sessions, forget_session, unread_sessions
+from fgsd.app.limits import TIMEOUT_UNREAD_S
 
 
 class QueueCleanup:
-    """Sweeps the queue of a page now and then, when somebody asks for something.
+    """Sweeps the queue of a page now and then, when a request comes in.
 
     Parameters
     ----------
-    patience : float
-        Seconds between two sweeps; what is unread at both goes, unless its session has something under way.
+    interval : float
+        Seconds between two sweeps. A session that has unread messages at two sweeps in a row, and no event
+        under way, is dropped.
+    clock : callable
+        Returns seconds of a monotonic clock.
     """
 
-    def __init__(self, patience: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self._patience, self._clock = patience, clock
-        self._last, self._seen = clock(), set[str]()
+    def __init__(
+        self, interval: float = TIMEOUT_UNREAD_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval, self._clock = interval, clock
+        self._last_sweep, self._unread_before = clock(), set[str]()
 
     def sweep(self, queue: Any) -> None:
-        """Sweep a `gradio.queueing.Queue`, if it is time to; within its event loop."""
-        if self._clock() - self._last < self._patience:
+        """Sweep a `gradio.queueing.Queue` if the interval has passed; call this in the queue's event loop."""
+        if self._clock() - self._last_sweep < self._interval:
             return
-        self._last = self._clock()
-        busy = {event.session_hash for event in queue.event_ids_to_events.values()}
-        messages = queue.pending_messages_per_session
-        unread = {session for session, told in messages.items() if told.qsize() and session not in busy}
-        for session in unread & self._seen:
-            del messages[session]
-            queue.pending_event_ids_session.pop(session, None)
-        self._seen = unread - self._seen
+        self._last_sweep = self._clock()
+        unread = unread_sessions(queue) - busy_sessions(queue)
+        for session in unread & self._unread_before:
+            forget_session(queue, session)
+        self._unread_before = unread - self._unread_before

@@ -1,9 +1,9 @@
-"""The folder for a server's temporary files: its own, and gone once the server is.
+"""A private folder for the temporary files of a server, which is removed with the server.
 
-What programs upload and the pictures that they fetch lie on the disk for a while. A server that ends removes
-its folder; of one that was killed, the next server to start does. Which of the folders are in use is told by
-locks, which the system lifts when a process is gone, however it went: numbers of processes are used again,
-and mean nothing to another container that shares the disk.
+Files that programs upload, and images that they download, stay on the disk for a while. A server removes its
+folder when it ends; the folder of a killed server is removed by the next server that starts. A lock in each
+folder tells whether its server is alive: the system releases the locks of a process that is gone. Process ids
+cannot tell, since they are reused and mean nothing to another container on the same disk.
 """
 
 from __future__ import annotations
@@ -13,97 +13,72 @@ import functools
 import os
 import shutil
 import stat
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: folders are removed at the end only
-    fcntl = None
+from filelock import BaseFileLock, FileLock, Timeout
 
 VARIABLE = "GRADIO_TEMP_DIR"
-MAX_TRIES = 100  # to remove a folder
-_locks: list[int] = []  # open as long as this process lives
+LOCK = ".lock"  # file in each folder, locked while its server is alive
+MAX_TRIES = 100  # to remove a folder (not in `fgsd.app.limits`: this module imports nothing of fgsd)
+_held: list[BaseFileLock] = []  # until this process ends
 
 
 @functools.cache
 def use_private_temp_dir() -> Path | None:
-    """Have Gradio write to a folder of this process alone, made at the first call.
+    """Make Gradio write to a folder of this process alone; the first call creates it.
 
     Returns
     -------
     Path or None
-        None if the environment names a folder already (`GRADIO_TEMP_DIR`): then that is used, and kept.
+        None if the environment names a folder (`GRADIO_TEMP_DIR`): then that folder is used, and kept.
     """
     if os.environ.get(VARIABLE):
         return None
-    folder = claim(Path(tempfile.gettempdir()))
+    from fgsd.app.gradio_internals import set_temp_dir
+
+    folder = create(Path(tempfile.gettempdir()))
     atexit.register(remove, folder)
     os.environ[VARIABLE] = str(folder)
-    for name, module in list(sys.modules.items()):
-        # parts of Gradio have read the variable when they were imported
-        if name.startswith("gradio") and "DEFAULT_TEMP_DIR" in vars(module):
-            module.DEFAULT_TEMP_DIR = str(folder)
+    set_temp_dir(folder)  # parts of Gradio have read the variable when they were imported
     return folder
 
 
 def remove(folder: Path | None) -> None:
-    """Remove a folder with all that is in it, if it is there, also while late answers still write to it."""
+    """Remove a folder with its contents, if it exists, even while late responses still write to it."""
     for _ in range(MAX_TRIES):
         if folder is None or not folder.exists():
             return
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def claim(place: Path) -> Path:
-    """Make a new folder below `place`, in use until this process ends; remove those in use no more."""
-    home = _home(place.resolve())
-    with _alone(home):  # nobody takes a folder that is made, but not locked yet, for one that was left behind
-        for old in home.glob("server-*"):
-            if (lock := _lock(old)) is not None:
-                shutil.rmtree(old, ignore_errors=True)
-                os.close(lock)
-        folder = Path(tempfile.mkdtemp(prefix="server-", dir=home))
-        if (lock := _lock(folder)) is not None:
-            _locks.append(lock)
-    return folder
+def create(parent: Path) -> Path:
+    """Create a folder below `parent`, locked until this process ends; remove those of dead servers."""
+    home = _home(parent.resolve())
+    for old in home.glob("server-*"):
+        if old.is_dir() and not old.is_symlink():
+            _remove_unless_locked(old)
+    # renamed once it is locked, so that a server that starts meanwhile does not take it for a leftover
+    folder = Path(tempfile.mkdtemp(prefix="new-", dir=home))
+    lock = FileLock(folder / LOCK, thread_local=False)
+    lock.acquire()
+    _held.append(lock)
+    return folder.rename(home / folder.name.replace("new-", "server-", 1))
 
 
-def _home(place: Path) -> Path:
-    """The user's folder below `place`. Others may write there too: one that is not the user's own is left."""
+def _remove_unless_locked(folder: Path) -> None:
+    with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _home(parent: Path) -> Path:
+    """Return the user's folder below `parent`; a new one if another user has put something else there."""
     user = os.getuid() if hasattr(os, "getuid") else 0
-    home = place / f"fgsd-{user}"
+    home = parent / f"fgsd-{user}"
     with suppress(FileExistsError):
         home.mkdir(mode=0o700)
-    found = home.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != user):
-        return Path(tempfile.mkdtemp(prefix="fgsd-", dir=place))
+    status = home.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != user):
+        return Path(tempfile.mkdtemp(prefix="fgsd-", dir=parent))
     return home
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Only one process at a time is in here."""
-    lock = _lock(home, wait=True)
-    try:
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def _lock(folder: Path, *, wait: bool = False) -> int | None:
-    """A lock on a folder, or None if another process has it (or there are no locks on this disk)."""
-    if fcntl is None:
-        return None
-    with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            return opened
-        except OSError:
-            os.close(opened)
-    return None

@@ -8,10 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from fgsd.app.limits import MAX_SEED, MAX_STEPS, MAX_STRENGTH
 from fgsd.app.requests.request import (
-    MAX_SEED,
-    MAX_STEPS,
-    MAX_STRENGTH,
     PAGE_SAMPLERS,
     SETTINGS,
     VIEWS,

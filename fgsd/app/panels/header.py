@@ -14,8 +14,8 @@ TITLE = """
   <p>Drag the ring between textures: what you see follows. Let go, and it condenses out of noise.</p>
 </header>
 """
-TOOLS = """
-<nav class="tools" aria-label="Tools" data-first="{first}">
+TOOLBAR = """
+<nav class="toolbar" aria-label="Tools" data-first="{first}">
   <button type="button" class="undo" disabled aria-label="Undo" title="Undo (Ctrl+Z)">↶</button>
   <button type="button" class="redo" disabled aria-label="Redo" title="Redo (Ctrl+Shift+Z)">↷</button>
   <button type="button" class="star" aria-pressed="false" aria-label="Keep as a favourite"
@@ -35,7 +35,7 @@ def create_title() -> gr.HTML:
     return gr.HTML(TITLE, apply_default_css=False, elem_id="title", js_on_load=None)
 
 
-def create_tools(first: str) -> gr.HTML:
+def create_toolbar(first: str) -> gr.HTML:
     """The buttons, which work without the server.
 
     Parameters
@@ -43,5 +43,5 @@ def create_tools(first: str) -> gr.HTML:
     first : str
         Link of the picture of the first screen, whose address holds none.
     """
-    markup = TOOLS.format(first=html.escape(first, quote=True))
-    return gr.HTML(markup, js_on_load=mount_script("header"), apply_default_css=False, elem_id="tools")
+    markup = TOOLBAR.format(first=html.escape(first, quote=True))
+    return gr.HTML(markup, js_on_load=mount_script("header"), apply_default_css=False, elem_id="toolbar")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import event_data
-from fgsd.app.panels.controls import Controls
-from fgsd.app.render.interpolations import filled, interpolation_frames, missing, switch_frame
-from fgsd.app.render.user_textures import UserTextureStore, centroids
-from fgsd.app.requests.link import to_link
-from fgsd.app.requests.request import MODES, RequestError, SampleRequest, parse_request
+from fgsd.app.gradio_internals import event_data
+from fgsd.app.panels.state import PRIVATE, Components, ServerState
+from fgsd.app.render.interpolations import switch_frame, textures_to_add
+from fgsd.app.render.user_textures import UserTextureStore
+from fgsd.app.requests.request import MODES, RequestError
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.preview import preview_function
-from fgsd.app.serving.request_sequence import RequestSequence
-from fgsd.app.web_files import NUMBER_REQUEST, PRESS_SAMPLE, mount_script
+from fgsd.app.web_files import PRESS_SAMPLE, mount_script
 from fgsd.interpolation import switch_stops
-
-log = logging.getLogger(__name__)
 
 MODES_MARKUP = """
 <div class="modes" role="tablist" aria-label="What is made of the textures">
@@ -57,14 +51,6 @@ MARKUP = """
   <p class="status" role="status"></p>
 </section>
 """
-
-
-@dataclass(frozen=True)
-class InterpolationPanel:
-    """Its components. The value of `modes` is {"mode", "switch", "places"}, as `parse_request` takes it."""
-
-    modes: gr.HTML
-    picture: gr.HTML
 
 
 def create_modes() -> gr.HTML:
@@ -108,110 +94,47 @@ def create_interpolation_panel(admission: Admission, store: UserTextureStore) ->
 
 
 def is_interpolation(value: Any) -> bool:
-    """Whether the switch stands on something else than "Sample"; what is forged counts as that."""
+    """Return whether the value of the modes is a mode other than "sample"; a forged value is none."""
     mode = value.get("mode") if isinstance(value, Mapping) else None
     return isinstance(mode, str) and mode in MODES.values() and mode != "sample"
 
 
-def wire_interpolation(
-    admission: Admission,
-    room: InterpolationPanel,
-    *,
-    newest: RequestSequence,
-    client_seq: gr.Number,
-    store: UserTextureStore,
-    map_panel: gr.HTML,
-    controls: Controls,
-    triggers: Sequence[Callable],
-) -> None:
-    """Let the triggers run whatever the switch stands on; "Sample" is left to the page.
+def wire_interpolation(state: ServerState, components: Components) -> None:
+    """Handle the events of the interpolation panel, which change the target; then sample again."""
+    names = list(components.settings())
 
-    `client_seq` is where the browser counts what its visitor save_sequence, see `NUMBER_REQUEST`.
-    """
-    pipe = admission.scheduler.pipe
-    names = [*controls.settings(), "interpolation"]
-    inputs = [map_panel, *controls.settings().values(), room.modes]
-    multiple, sampled = pipe.network.config.multiple, admission.loop(interpolation_frames)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-
-    def known(visitor: gr.Request) -> list[str]:
-        return [*pipe.classes, *store.of(visitor.session_hash)]
-
-    def parsed(visitor: gr.Request, chosen: Any, values: Sequence[Any]) -> SampleRequest:
-        asked = dict(zip(names, values, strict=True))
-        return parse_request(chosen, classes=known(visitor), multiple=multiple, **asked)
-
-    def run(visitor: gr.Request, chosen, *values) -> Iterator[Any]:
-        *values, client_seq = values
-        # it is the page's, or has been overtaken
-        if (
-            not is_interpolation(values[-1])
-            or (run_id := newest.renew(visitor.session_hash, client_seq)) is None
-        ):
-            yield gr.skip()  # without a yield, Gradio would empty the room
-            return
-        yield {"run": run_id}
-        try:
-            request = parsed(visitor, chosen, values)
-            link = to_link(request)
-            if need := missing(request, pipe.classes):
-                said = {"mode": request.mode, "sentence": need.sentence, "button": need.button}
-                yield {"run": run_id, "need": said, "link": link}
-                return
-            wanted = lambda: newest.holds(visitor.session_hash, run_id)  # noqa: E731
-            own = centroids(store.of(visitor.session_hash))
-            for frame in sampled(visitor.session_hash, request, own=own, wanted=wanted):
-                yield {"run": run_id, "frame": frame, "link": link}
-        except RequestError as error:
-            yield {"run": run_id, "error": str(error)}
-        except Exception:
-            log.exception("sampling between textures failed")
-            sentence = "Sampling failed on the server; try a smaller size."
-            yield {"run": run_id, "error": sentence}
-
-    def take(visitor: gr.Request, event: gr.EventData, chosen) -> tuple:
-        """The mixture of a picture becomes the target; all that was chosen stays chosen."""
+    def use_mixture(visitor: gr.Request, event: gr.EventData, target: Any) -> tuple[Any, Any]:
+        """Make the mixture of a clicked image the target; every chosen texture stays chosen."""
         weights = event_data(event).get("weights")
         try:
-            picked = [{"name": name, "weight": weight} for name, weight in dict(weights).items()]
-            shares = parse_request(picked, classes=known(visitor), multiple=multiple).weights
-            parse_request(chosen, classes=known(visitor), multiple=multiple)
+            entries = [{"name": name, "weight": weight} for name, weight in dict(weights or ()).items()]
+            mixture = state.parse(visitor, entries, {}).weights
+            state.parse(visitor, target, {})
         except (RequestError, TypeError, ValueError):
             return gr.skip(), gr.skip()
-        target = [{**entry, "weight": 100 * shares.get(entry["name"], 0.0)} for entry in chosen]
-        return target, {"mode": "sample"}
+        new = [{**entry, "weight": 100 * mixture.get(entry["name"], 0.0)} for entry in target]
+        return new, {"mode": "sample"}
 
-    def add(visitor: gr.Request, chosen, *values) -> Any:
+    def add_missing(visitor: gr.Request, target: Any, *values: Any) -> Any:
+        """Add the textures that the mode lacks, with the weight of the heaviest chosen one."""
         try:
-            found = filled(pipe, parsed(visitor, chosen, values), centroids(store.of(visitor.session_hash)))
+            request = state.parse(visitor, target, dict(zip(names, values, strict=True)))
+            added = textures_to_add(state.pipe, request, state.centroids(visitor))
         except RequestError:
             return gr.skip()
-        # as much of the mixture as the heaviest of those that are chosen
-        weight = max(entry["weight"] for entry in chosen)
-        return [*chosen, *({"name": name, "weight": weight} for name in found)]
+        weight = max(entry["weight"] for entry in target)
+        return [*target, *({"name": name, "weight": weight} for name in added)]
 
-    def swap(visitor: gr.Request, chosen, *values) -> Any:
+    def swap(visitor: gr.Request, target: Any, *values: Any) -> Any:
+        """Swap the first two textures."""
         try:
-            parsed(visitor, chosen, values)
+            state.parse(visitor, target, dict(zip(names, values, strict=True)))
         except RequestError:
             return gr.skip()
-        return [*chosen[1::-1], *chosen[2:]]
+        return [*target[1::-1], *target[2:]]
 
-    def stop(visitor: gr.Request) -> dict:
-        return {"run": newest.current(visitor.session_hash), "stopped": True}
-
-    gr.on(
-        list(triggers),
-        run,
-        [*inputs, client_seq],
-        room.picture,
-        js=NUMBER_REQUEST,
-        trigger_mode="multiple",
-        concurrency_limit=admission.at_once,
-        **quiet,
-    )
-    again = {"fn": None, "js": PRESS_SAMPLE, **quiet}
-    room.picture.select(take, [map_panel], [map_panel, room.modes], **quiet).then(**again)
-    room.picture.input(add, inputs, map_panel, **quiet).then(**again)
-    room.picture.release(swap, inputs, map_panel, **quiet).then(**again)
-    controls.stop.click(stop, None, room.picture, queue=False, **quiet)
+    panel, map_panel, inputs = components.interpolation, components.map_panel, components.inputs()
+    again: dict[str, Any] = {"fn": None, "js": PRESS_SAMPLE, **PRIVATE}
+    panel.select(use_mixture, [map_panel], [map_panel, components.modes], **PRIVATE).then(**again)
+    panel.input(add_missing, inputs, map_panel, **PRIVATE).then(**again)
+    panel.release(swap, inputs, map_panel, **PRIVATE).then(**again)

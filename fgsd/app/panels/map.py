@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import gradio as gr
 from PIL import Image
 
+from fgsd.app.limits import MAX_CLASSES, MAX_MOVE
+from fgsd.app.render.encode import data_uri
 from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
-from fgsd.app.render.pictures import data_uri, grid
-from fgsd.app.requests.request import MAX_CLASSES, MAX_MOVE
 from fgsd.app.web_files import mount_script
+from fgsd.sheets import grid_columns, image_grid
 
 
 def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
@@ -27,7 +28,8 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
     target : list of dict
         What is chosen on the first screen.
     """
-    sheet, columns, rows = grid(thumbnails)
+    sheet, columns = image_grid(thumbnails, gap=0, background="black"), grid_columns(len(thumbnails))
+    rows = sheet.height // thumbnails[0].height
     atlas = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
     return gr.HTML(
         target,

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import event_data
-from fgsd.app.render.exports import KINDS, ExportedFile, exported
+from fgsd.app.gradio_internals import event_data
+from fgsd.app.limits import MAX_FILE_RUNS
+from fgsd.app.panels.state import PRIVATE, ServerState
+from fgsd.app.render.encode import file_uri
+from fgsd.app.render.exports import FORMATS, ExportedFile, export
+from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
-from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
-
-log = logging.getLogger(__name__)
-AT_ONCE = 4  # files in the making: all steps of one take some 100 MB
 
 MARKUP = """
 <div class="save">
@@ -74,96 +72,90 @@ def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
     )
 
 
-def request_of(query: Any, view: Any, *, pipe: Pipeline, own: Mapping[str, Centroid]) -> SampleRequest:
-    """The request that a link stands for, watched as `view`; `RequestError` if it stands for none."""
-    found = from_link(query)
-    if found is None:
+def request_of_link(
+    query: Any, view: Any, *, pipe: Pipeline, user_centroids: Mapping[str, Centroid]
+) -> SampleRequest:
+    """Return the request of a link, shown in a view; raise `RequestError` if there is none."""
+    linked = from_link(query)
+    if linked is None:
         raise RequestError("There is no picture to save yet.")
-    target, settings = found
+    target, settings = linked
     settings["view"] = view
-    classes, multiple = [*pipe.classes, *own], pipe.network.config.multiple
+    classes, multiple = [*pipe.classes, *user_centroids], pipe.network.config.multiple
     return parse_request(target, classes=classes, multiple=multiple, **settings)
 
 
-def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, str]]:
-    """A function for the page to call: the link of a picture gives {"lines"}, or {"error"} in a sentence."""
+def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, Any]]:
+    """Make a function for the page to call: it returns {"lines"} for the link of a picture, or {"error"}."""
 
-    def lines(query: Any) -> dict[str, str]:
+    @errors_as_sentences()
+    def lines(query: Any) -> dict[str, Any]:
         target, _ = from_link(query) or ([], {})
         if any(entry["name"] not in pipe.classes for entry in target):
-            words = "The lines know the checkpoint's textures only: save the File of this picture instead."
-            return {"error": words}
-        try:
-            request = request_of(query, next(iter(VIEWS.values())), pipe=pipe, own={})
-        except RequestError as error:
-            return {"error": str(error)}
+            raise RequestError(
+                "The lines know the checkpoint's textures only: save the File of this picture instead."
+            )
+        request = request_of_link(query, next(iter(VIEWS.values())), pipe=pipe, user_centroids={})
         return {"lines": to_python(request, checkpoint)}
 
     return lines
 
 
-def wire_save(
-    room: gr.HTML,
-    admission: Admission,
-    newest: RequestSequence,
-    own_of: Callable[[gr.Request], Mapping[str, Centroid]] = lambda visitor: {},
-) -> None:
-    """Answer the menu's requests for files that are made here; a visitor's newest request cancels older ones.
+def wire_save(panel: gr.HTML, state: ServerState) -> None:
+    """Make the files that a visitor asks for; a newer request or run of the visitor cancels it.
 
-    The room's value becomes {"client_seq", "share"} on the way, then {"client_seq", "file": {"name",
-    "url"}}; or
-    {"client_seq", "error"}, or {"client_seq", "ended"} if the visitor has started another run.
-
-    Parameters
-    ----------
-    newest : RequestSequence
-        Of the visitors' runs: a new run ends the making of a file.
-    own_of : callable
-        Textures of a visitor's own.
+    The value of the panel becomes {"client_seq", "share"} while the file is made, then {"client_seq", "file":
+    {"name", "url"}}; or {"client_seq", "error"}, or {"client_seq", "ended"} if the request is cancelled.
     """
-    save_sequence, pipe = RequestSequence(), admission.scheduler.pipe
+    file_requests = RequestSequence()
 
-    def client_seq_of(asked: dict) -> int:
-        return asked.get("client_seq") if isinstance(asked.get("client_seq"), int) else 0
+    def client_seq_of(query: Mapping[str, Any]) -> int:
+        client_seq = query.get("client_seq")
+        return client_seq if isinstance(client_seq, int) else 0
 
     def cancel_previous(visitor: gr.Request, event: gr.EventData) -> None:
-        save_sequence.renew(visitor.session_hash, client_seq_of(event_data(event)))
+        file_requests.start(visitor.session_hash, client_seq_of(event_data(event)))
 
-    def save(visitor: gr.Request, event: gr.EventData) -> Iterator[dict]:
-        asked, who = event_data(event), visitor.session_hash
-        client_seq = client_seq_of(asked)
-        run_id, run = save_sequence.renew(who, client_seq), newest.current(who)
-        if run_id is None:
+    def error_of_file(
+        sentence: str, visitor: gr.Request, query: Mapping[str, Any], *arguments: Any
+    ) -> dict[str, Any]:
+        return {"client_seq": client_seq_of(query), "error": sentence}
+
+    @errors_as_sentences(error_of_file, failure="The file could not be made; try fewer or smaller images.")
+    def make_file(
+        visitor: gr.Request, query: Mapping[str, Any], is_cancelled: Callable[[], bool]
+    ) -> Iterator[dict[str, Any]]:
+        client_seq, kind = client_seq_of(query), query.get("kind")
+        if not isinstance(kind, str) or kind not in FORMATS:
+            raise RequestError("There is no such kind of file.")
+        textures = state.centroids(visitor)
+        request = request_of_link(
+            query.get("query"), query.get("view"), pipe=state.pipe, user_centroids=textures
+        )
+        made: float | ExportedFile | None = None
+        with state.admission.admit(visitor.session_hash, is_cancelled=is_cancelled) as pipe:
+            for made in export(pipe, request, kind, user_centroids=textures, is_cancelled=is_cancelled):
+                if isinstance(made, ExportedFile):
+                    url = file_uri(made.data, made.media_type)
+                    yield {"client_seq": client_seq, "file": {"name": made.name, "url": url}}
+                else:
+                    yield {"client_seq": client_seq, "share": round(made, 3)}
+        if not isinstance(made, ExportedFile):
+            yield {"client_seq": client_seq, "ended": True}
+
+    def save(visitor: gr.Request, event: gr.EventData) -> Iterator[dict[str, Any]]:
+        query, session = event_data(event), visitor.session_hash
+        client_seq = client_seq_of(query)
+        file_id, run_id = file_requests.start(session, client_seq), state.sequence.current(session)
+        if file_id is None:
             yield {"client_seq": client_seq, "ended": True}
             return
-        try:
-            if asked.get("kind") not in KINDS:
-                raise RequestError("There is no such kind of file.")
-            own = own_of(visitor)
-            request = request_of(asked.get("query"), asked.get("view"), pipe=pipe, own=own)
-            made = None
-            wanted = lambda: save_sequence.holds(who, run_id) and newest.holds(who, run)  # noqa: E731
-            with admission.place(who, wanted=wanted) as lent:
-                for made in exported(lent, request, asked["kind"], own=own, wanted=wanted):
-                    yield {"client_seq": client_seq, **_shown(made)}
-            if not isinstance(made, ExportedFile):
-                yield {"client_seq": client_seq, "ended": True}
-        except RequestError as error:
-            yield {"client_seq": client_seq, "error": str(error)}
-        except Exception:
-            log.exception("saving failed")
-            yield {
-                "client_seq": client_seq,
-                "error": "The file could not be made; try fewer or smaller images.",
-            }
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
-    room.submit(cancel_previous, None, None, queue=False, **quiet)
-    room.submit(save, None, room, concurrency_limit=AT_ONCE, **quiet)
+        def is_cancelled() -> bool:
+            file_is_current = file_requests.is_current(session, file_id)
+            return not (file_is_current and state.sequence.is_current(session, run_id))
 
+        yield from make_file(visitor, query, is_cancelled)
 
-def _shown(made: float | ExportedFile) -> dict:
-    if not isinstance(made, ExportedFile):
-        return {"share": round(made, 3)}
-    body = base64.b64encode(made.data).decode()
-    return {"file": {"name": made.name, "url": f"data:{made.media_type};base64,{body}"}}
+    panel.submit(cancel_previous, None, None, queue=False, trigger_mode="multiple", **PRIVATE)
+    panel.submit(save, None, panel, concurrency_limit=MAX_FILE_RUNS, trigger_mode="multiple", **PRIVATE)

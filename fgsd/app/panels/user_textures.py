@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from fgsd.app.http.gradio_internals import event_data
-from fgsd.app.panels.controls import Controls
+from fgsd.app.gradio_internals import event_data
+from fgsd.app.limits import MAX_PAGE_UPLOAD_SIDE
+from fgsd.app.panels.state import IMAGE_QUEUE, PRIVATE, Components, ServerState
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.recipe import SUFFIX, fingerprint, from_recipe, to_recipe
 from fgsd.app.render.user_textures import (
     UserTexture,
-    UserTextureStore,
+    locate_texture,
     make_texture,
-    place_texture,
     with_textures,
 )
+from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.app.web_files import SAMPLE_IF_ASKED, mount_script
 from fgsd.checkpoint import CheckpointInfo
-from fgsd.pipeline import Pipeline
 
-log = logging.getLogger(__name__)
-
-MAX_SIDE = 512  # pixels: of an image's shorter side, for a network that was trained on unscaled images
 WEIGHT = 50  # of a texture that is chosen: the middle of its slider
 
 NEAREST_TITLE = (
@@ -57,15 +52,17 @@ MARKUP = """
 
 
 def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
-    """The component, whose value `answer` describes.
+    """The component, whose value `panel_value` describes.
 
     It fires `upload` with {"image", "name"}, `select` with {"name", "adding"}, `delete` with {"name"},
     `submit` with the {"text"} of a recipe, and `download` with {"query"}, the link of the picture whose
     recipe is requested.
     """
     return gr.HTML(
-        answer({}),
-        html_template=MARKUP.format(side=min(info.image_size or MAX_SIDE, MAX_SIDE), title=NEAREST_TITLE),
+        panel_value({}),
+        html_template=MARKUP.format(
+            side=min(info.image_size or MAX_PAGE_UPLOAD_SIDE, MAX_PAGE_UPLOAD_SIDE), title=NEAREST_TITLE
+        ),
         js_on_load=mount_script("user_textures"),
         apply_default_css=False,
         elem_id="user-textures-panel",
@@ -75,121 +72,111 @@ def create_user_textures_panel(info: CheckpointInfo) -> gr.HTML:
 _serials = itertools.count()
 
 
-def answer(own: Mapping[str, UserTexture], **more: Any) -> dict:
-    """A value of the component: the visitor's textures and, if need be, `chosen` (name), `sample` (whether
-    to sample at once), `error` (a sentence), `file` ({"name", "text"}, to be saved), `visitor` (by whom the
-    server finds them again)."""
-    return {"serial": next(_serials), "own": [texture.on_page() for texture in own.values()], **more}
-
-
-def wire_user_textures(
-    room: gr.HTML,
-    store: UserTextureStore,
-    map_panel: gr.HTML,
-    controls: Controls,
-    modes: gr.HTML,
-    pipe: Pipeline,
-    *,
-    concurrency_limit: int = 1,
-) -> None:
-    """ErrorResponder the room's events.
+def panel_value(textures: Mapping[str, UserTexture], **more: Any) -> dict[str, Any]:
+    """Return a value of the component.
 
     Parameters
     ----------
-    store : UserTextureStore
-        Where the visitors' textures are kept.
+    textures : mapping of name to UserTexture
+        All of the visitor.
+    more
+        Any of `chosen` (name), `sample` (whether to sample at once), `error` (a sentence), `file` ({"name",
+        "text"}, to be saved) and `visitor` (the session, under which the server finds the textures again).
     """
-    mark, multiple = fingerprint(pipe), pipe.network.config.multiple
-    settings = {**controls.settings(), "interpolation": modes}
+    return {
+        "serial": next(_serials),
+        "own": [texture.page_values() for texture in textures.values()],
+        **more,
+    }
 
-    def kept(visitor: gr.Request, mine: Mapping[str, UserTexture], **more: Any) -> dict:
-        store.put(visitor.session_hash, mine)
-        return answer(mine, visitor=visitor.session_hash, **more)
 
-    def add(visitor: gr.Request, event: gr.EventData) -> tuple:
-        said, mine = event_data(event), store.of(visitor.session_hash)
-        texture = make_texture(pipe, said.get("image"), said.get("name"), [*pipe.classes, *mine])
-        mine = with_textures(mine, texture)
-        return kept(visitor, mine, chosen=texture.name, sample=True), _only(texture.name)
+def wire_user_textures(panel: gr.HTML, state: ServerState, components: Components) -> None:
+    """Handle the events of the panel."""
+    pipe, checkpoint = state.pipe, fingerprint(state.pipe)
+    map_panel, settings = components.map_panel, components.settings()
 
-    def choose(visitor: gr.Request, target, event: gr.EventData) -> tuple:
-        said, mine = event_data(event), store.of(visitor.session_hash)
-        name = said.get("name")
-        if not isinstance(name, str) or name not in mine:
+    def stored(visitor: gr.Request, textures: Mapping[str, UserTexture], **more: Any) -> dict[str, Any]:
+        state.store.put(visitor.session_hash, textures)
+        return panel_value(textures, visitor=visitor.session_hash, **more)
+
+    def add(visitor: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
+        data, textures = event_data(event), state.textures(visitor)
+        new = make_texture(pipe, data.get("image"), data.get("name"), [*pipe.classes, *textures])
+        textures = with_textures(textures, new)
+        return stored(visitor, textures, chosen=new.name, sample=True), _target_of(new.name)
+
+    def choose(visitor: gr.Request, target: Any, event: gr.EventData) -> tuple[Any, ...]:
+        data, textures = event_data(event), state.textures(visitor)
+        name = data.get("name")
+        if not isinstance(name, str) or name not in textures:
             raise RequestError("There is no such texture of your own any more.")
-        new = _only(name)
-        if said.get("adding") is True and isinstance(target, list) and target:
-            rest = [entry for entry in target if not (isinstance(entry, dict) and entry.get("name") == name)]
-            # taken away where it was part of a mixture, as a click on a class does
+        new = _target_of(name)
+        if data.get("adding") is True and isinstance(target, list) and target:
+            rest = _without(name, target)
+            # a texture that is part of the mixture is taken out, as by a click on a class
             new = rest or target if len(rest) < len(target) else [*target, *new]
-        parse_request(new, classes=[*pipe.classes, *mine], multiple=multiple)
-        return answer(mine, chosen=name, sample=True), new
+        state.parse(visitor, new, {})
+        return panel_value(textures, chosen=name, sample=True), new
 
-    def remove(visitor: gr.Request, target, event: gr.EventData) -> tuple:
-        name, mine = event_data(event).get("name"), store.of(visitor.session_hash)
-        gone = mine.get(name) if isinstance(name, str) else None
-        if gone is None:
-            return answer(mine), gr.skip()
-        mine = {key: texture for key, texture in mine.items() if key != name}
+    def remove(visitor: gr.Request, target: Any, event: gr.EventData) -> tuple[Any, ...]:
+        name, textures = event_data(event).get("name"), state.textures(visitor)
+        removed = textures.pop(name, None) if isinstance(name, str) else None
+        if removed is None:
+            return panel_value(textures), gr.skip()
         target = target if isinstance(target, list) else []
-        rest = [entry for entry in target if not (isinstance(entry, dict) and entry.get("name") == name)]
+        rest = _without(removed.name, target)
         changed = len(rest) < len(target)
-        new = rest or _only(gone.near[0][0])
-        return kept(visitor, mine, sample=changed), new if changed else gr.skip()
+        new = rest or _target_of(removed.near[0][0])
+        return stored(visitor, textures, sample=changed), new if changed else gr.skip()
 
-    def save(visitor: gr.Request, event: gr.EventData) -> dict:
-        found, mine = from_link(event_data(event).get("query")), store.of(visitor.session_hash)
-        if found is None:
+    def save(visitor: gr.Request, event: gr.EventData) -> dict[str, Any]:
+        linked, textures = from_link(event_data(event).get("query")), state.textures(visitor)
+        if linked is None:
             raise RequestError("There is nothing to save yet.")
-        target, values = found
-        request = parse_request(target, classes=[*pipe.classes, *mine], multiple=multiple, **values)
-        file = {"name": file_name(request) + SUFFIX, "text": to_recipe(request, mine, mark)}
-        return answer(mine, file=file)
+        request = state.parse(visitor, *linked)
+        file = {"name": file_name(request) + SUFFIX, "text": to_recipe(request, textures, checkpoint)}
+        return panel_value(textures, file=file)
 
-    def open_file(visitor: gr.Request, event: gr.EventData) -> tuple:
-        mine = store.of(visitor.session_hash)
-        recipe = from_recipe(event_data(event).get("text"), pipe, mark, [*pipe.classes, *mine])
-        names = [*pipe.classes, *(name for name, _, _ in recipe.own)]
-        parse_request(recipe.target, classes=names, multiple=multiple, **recipe.settings)
-        controls.check_choices(recipe.settings)
-        textures = [place_texture(pipe, *texture) for texture in recipe.own]
-        mine = with_textures(mine, *textures)
-        chosen = textures[-1].name if textures else None
+    def open_file(visitor: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
+        textures = state.textures(visitor)
+        taken = [*pipe.classes, *textures]
+        recipe = from_recipe(event_data(event).get("text"), pipe, checkpoint, taken)
+        classes = [*pipe.classes, *(name for name, _, _ in recipe.textures)]
+        parse_request(recipe.target, classes=classes, multiple=state.multiple, **recipe.settings)
+        components.controls.check_choices(recipe.settings)
+        new = [locate_texture(pipe, *texture) for texture in recipe.textures]
+        textures = with_textures(textures, *new)
+        chosen = new[-1].name if new else None
         values = {"interpolation": {"mode": "sample"}, **recipe.settings}
-        shown = (values.get(name, gr.skip()) for name in settings)
-        return kept(visitor, mine, chosen=chosen, sample=True), recipe.target, *shown
+        value = stored(visitor, textures, chosen=chosen, sample=True)
+        return value, recipe.target, *(values.get(name, gr.skip()) for name in settings)
 
-    target_too = [room, map_panel]
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "own"}
-    quiet |= {"concurrency_limit": concurrency_limit, "trigger_mode": "multiple"}
+    panel_and_map = [panel, map_panel]
     for event, function, inputs, outputs in (
-        (room.upload, add, [], target_too),
-        (room.select, choose, [map_panel], target_too),
-        (room.delete, remove, [map_panel], target_too),
-        (room.submit, open_file, [], [*target_too, *settings.values()]),
-        (room.download, save, [], [room]),
+        (panel.upload, add, [], panel_and_map),
+        (panel.select, choose, [map_panel], panel_and_map),
+        (panel.delete, remove, [map_panel], panel_and_map),
+        (panel.submit, open_file, [], [*panel_and_map, *settings.values()]),
+        (panel.download, save, [], [panel]),
     ):
-        done = event(_in_a_sentence(function, store, len(outputs)), inputs, outputs, **quiet)
-        done.then(None, room, None, js=SAMPLE_IF_ASKED, show_progress="hidden", api_visibility="private")
+        handler = _guarded(function, state, len(outputs))
+        handling = event(handler, inputs, outputs, trigger_mode="multiple", **IMAGE_QUEUE, **PRIVATE)
+        handling.then(None, panel, None, js=SAMPLE_IF_ASKED, **PRIVATE)
 
 
-def _in_a_sentence(function: Callable, store: UserTextureStore, outputs: int) -> Callable:
-    """The same function, but what goes wrong is said to the visitor, and nothing else changes."""
+def _guarded(function: Callable[..., Any], state: ServerState, outputs: int) -> Callable[..., Any]:
+    """Return the handler; after an error it shows a sentence in the panel, and changes nothing else."""
 
-    @functools.wraps(function)  # Gradio reads from the signature that it wants the event
-    def guarded(visitor: gr.Request, *inputs) -> Any:
-        try:
-            return function(visitor, *inputs)
-        except RequestError as error:
-            sentence = str(error)
-        except Exception:
-            log.exception("an own texture failed")
-            sentence = "This failed on the server; try another image."
-        said = answer(store.of(visitor.session_hash), error=sentence)
-        return said if outputs == 1 else (said, *(gr.skip(),) * (outputs - 1))
+    def respond(sentence: str, visitor: gr.Request, *arguments: Any) -> Any:
+        value = panel_value(state.textures(visitor), error=sentence)
+        return value if outputs == 1 else (value, *(gr.skip(),) * (outputs - 1))
 
-    return guarded
+    return errors_as_sentences(respond, failure="This failed on the server; try another image.")(function)
 
 
-def _only(name: str) -> list[dict]:
+def _target_of(name: str) -> list[dict[str, Any]]:
     return [{"name": name, "weight": WEIGHT}]
+
+
+def _without(name: str, target: list[Any]) -> list[Any]:
+    return [entry for entry in target if not (isinstance(entry, dict) and entry.get("name") == name)]

@@ -1,4 +1,4 @@
-"""Pictures and animations as the bytes of files, made in memory: nothing is left on the disk."""
+"""Images and animations as files in memory, and as data URIs for the page: nothing is written to the disk."""
 
 from __future__ import annotations
 
@@ -10,87 +10,114 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-PNG, GIF, MP4 = "image/png", "image/gif", "video/mp4"
+PNG, GIF, MP4, WEBP = "image/png", "image/gif", "video/mp4", "image/webp"
+BT709 = 1  # colour space of HD video, as FFmpeg numbers it
+LIMITED_RANGE = 1  # luma from 16 to 235, as FFmpeg numbers it
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """An image as PNG, to the last bit."""
+    """Return an image as PNG, without loss."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def gif_bytes(pictures: Sequence[Image.Image], *, seconds: float, hold: int = 1) -> bytes:
-    """Pictures of one size as a GIF that repeats for ever, with a palette of 256 colours each.
+def webp_bytes(image: Image.Image, *, quality: int = 85, lossless: bool = False) -> bytes:
+    """Return an image as WebP; lossless ones ignore `quality`."""
+    buffer = io.BytesIO()
+    if lossless:
+        image.save(buffer, "WEBP", lossless=True, quality=20, method=0)  # here quality is effort
+    else:
+        image.save(buffer, "WEBP", quality=quality, method=1)
+    return buffer.getvalue()
+
+
+def gif_bytes(images: Sequence[Image.Image], *, seconds: float, hold: int = 1) -> bytes:
+    """Return images of one size as a looping GIF with a palette of 256 colours each.
 
     Parameters
     ----------
     seconds : float
-        That each is shown, to the hundredth; at least 0.02.
+        Duration of each frame, rounded to hundredths; at least 0.02.
     hold : int
-        How many times as long the last one is shown.
+        Duration of the last frame, in frames.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, their sizes differ, or `seconds` is out of range.
     """
-    _check(pictures, seconds)
-    paletted = [p.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
-    each = 10 * max(2, round(100 * seconds))
+    _check(images, seconds)
+    paletted = [p.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for p in images]
+    milliseconds = 10 * max(2, round(100 * seconds))
     buffer = io.BytesIO()
     paletted[0].save(
         buffer,
         "GIF",
         save_all=True,
         append_images=paletted[1:],
-        duration=[each] * (len(pictures) - 1) + [hold * each],
+        duration=[milliseconds] * (len(images) - 1) + [hold * milliseconds],
         loop=0,
     )
     return buffer.getvalue()
 
 
-def mp4_bytes(pictures: Sequence[Image.Image], *, seconds: float, hold: int = 1, crf: int = 16) -> bytes:
-    """Pictures of one size as an MP4 that every browser and phone plays (H.264, 4:2:0).
+def mp4_bytes(images: Sequence[Image.Image], *, seconds: float, hold: int = 1, crf: int = 16) -> bytes:
+    """Return images of one size as an MP4 that browsers and phones play (H.264, 4:2:0).
 
-    The format wants even sides: an odd one loses its last row or column.
+    The format requires even sides: an odd side loses its last row or column.
 
     Parameters
     ----------
     seconds : float
-        That each is shown.
+        Duration of each frame.
     hold : int
-        How often the last one comes.
+        Duration of the last frame, in frames.
     crf : int
-        Quality, from 0 (lossless) to 51; below 18 it looks like the original.
-    """
-    import av  # here, since it loads many libraries that only this function needs
+        Quality, from 0 (lossless) to 51; below 18 losses are hard to see.
 
-    _check(pictures, seconds)
-    width, height = (side - side % 2 for side in pictures[0].size)
+    Raises
+    ------
+    ValueError
+        If there are no images, their sizes differ, or `seconds` is out of range.
+    """
+    import av  # slow to import, and only this function needs it
+
+    _check(images, seconds)
+    width, height = (side - side % 2 for side in images[0].size)
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as film:
+    with av.open(buffer, "w", format="mp4") as container:
         rate = Fraction(1 / seconds).limit_denominator(100)
-        stream = film.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "fast"})
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "fast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
-        # BT.709 in the usual range: said in the file, for else players guess by the size of the picture
-        context.colorspace = context.color_primaries = context.color_trc = 1
-        context.color_range = 1
-        for picture in [*pictures, *[pictures[-1]] * (hold - 1)]:
-            pixels = np.asarray(picture.convert("RGB").crop((0, 0, width, height)))
+        # written into the file, since players otherwise guess the colour space from the size
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+        for image in [*images, *[images[-1]] * (hold - 1)]:
+            pixels = np.asarray(image.convert("RGB").crop((0, 0, width, height)))
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=1, dst_color_range=1)
-            film.mux(stream.encode(frame))
-        film.mux(stream.encode(None))
+            frame = frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return buffer.getvalue()
 
 
-def file_uri(content: bytes, kind: str) -> str:
-    """The bytes of a file as an address that a page can offer for download; `kind` is its media type."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def file_uri(content: bytes, media_type: str) -> str:
+    """Return the bytes of a file as a data URI."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def _check(pictures: Sequence[Image.Image], seconds: float) -> None:
-    if not pictures:
-        raise ValueError("pictures is empty; an animation needs at least one")
-    if any(picture.size != pictures[0].size for picture in pictures):
-        size = f"{pictures[0].width} x {pictures[0].height}"
-        raise ValueError(f"pictures: all must be of the size of the first, {size} pixels")
+def data_uri(image: Image.Image, *, quality: int = 85, lossless: bool = False) -> str:
+    """Return an image as the data URI of a WebP; lossless ones ignore `quality`."""
+    return file_uri(webp_bytes(image, quality=quality, lossless=lossless), WEBP)
+
+
+def _check(images: Sequence[Image.Image], seconds: float) -> None:
+    if not images:
+        raise ValueError("images is empty; an animation needs at least one")
+    if any(image.size != images[0].size for image in images):
+        size = f"{images[0].width} x {images[0].height}"
+        raise ValueError(f"images: all must have the size of the first, {size} pixels")
     if not 0.01 <= seconds <= 60:
         raise ValueError(f"seconds={seconds} must be from 0.01 to 60")

@@ -1,4 +1,4 @@
-"""The steps of a run as files to take home: a contact sheet, a GIF, a film. All is made in memory."""
+"""The steps of a run as files: a contact sheet, a GIF, an MP4. All are made in memory."""
 
 from __future__ import annotations
 
@@ -8,113 +8,116 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from fgsd.app.render.encode import gif_bytes, mp4_bytes, png_bytes
+from fgsd.app.limits import MAX_GIF_PIXELS, MAX_MP4_PIXELS, MAX_SHEET_PIXELS, MIN_ANIMATED_SIDE
+from fgsd.app.render.encode import GIF, MP4, PNG, gif_bytes, mp4_bytes, png_bytes
 from fgsd.app.render.frames import file_name
-from fgsd.app.render.pictures import grid
 from fgsd.app.requests.request import SampleRequest
 from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline, PipelineStep
 from fgsd.sheets import image_grid
 
-SECONDS = 0.12  # that a step is shown in an animation
-HOLD = 10  # times as long for the last one
-SMALLEST = 256  # pixels: animations of smaller pictures are enlarged by a whole number
-GAP = 4  # pixels between the noisy image and the estimate
-LABEL = 14  # pixels of height for the words under each step of a contact sheet
-LINES = {"noise": ("images",), "estimate": ("denoised",), "both": ("images", "denoised")}
+SECONDS = 0.12  # duration of a step in an animation
+HOLD = 10  # duration of the last step, in steps
+GAP = 4  # pixels between the noisy image and the estimate, and between tiles of a contact sheet
+LABEL = 14  # pixels of height for the label under each step of a contact sheet
+# attributes of `PipelineStep` that a view shows, from left to right
+VIEW_IMAGES = {"noise": ("images",), "estimate": ("denoised",), "both": ("images", "denoised")}
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of file."""
+class ExportFormat:
+    """A file format of an export."""
 
     suffix: str
     media_type: str
-    most_pixels: int  # of all steps together: what is larger is scaled down
-    enlarged: bool  # small pictures are
+    max_pixels: int  # of all steps together; larger steps are scaled down
+    enlarged: bool  # whether small steps are enlarged
 
 
-KINDS = {
-    "sheet": Kind("-steps.png", "image/png", 16_000_000, False),
-    "gif": Kind(".gif", "image/gif", 12_000_000, True),
-    "mp4": Kind(".mp4", "video/mp4", 50_000_000, True),
+FORMATS = {
+    "sheet": ExportFormat("-steps.png", PNG, MAX_SHEET_PIXELS, False),
+    "gif": ExportFormat(".gif", GIF, MAX_GIF_PIXELS, True),
+    "mp4": ExportFormat(".mp4", MP4, MAX_MP4_PIXELS, True),
 }
 
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file for the visitor, never on the disk of the server."""
+    """A file for the visitor, in memory."""
 
     name: str
     media_type: str
     data: bytes
 
 
-def exported(
+def export(
     pipe: Pipeline,
     request: SampleRequest,
     kind: str,
     *,
-    own: Mapping[str, Centroid] | None = None,
-    wanted: Callable[[], bool] | None = None,
+    user_centroids: Mapping[str, Centroid] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[float | ExportedFile]:
-    """Run a request again, and make a file of its steps.
+    """Run a request again and make a file of its steps.
 
     Parameters
     ----------
-    kind : one of `KINDS`
-        Each step is the picture that `request.view` names.
-    own : mapping of name to Centroid, optional
-        Textures of the visitor's own, besides the classes.
-    wanted : callable, optional
-        Once it returns False, the run ends and there is no file.
+    kind : one of `FORMATS`
+        Each step is shown in the view `request.view`.
+    user_centroids : mapping of name to Centroid, optional
+        Textures of the visitor, besides the classes.
+    is_cancelled : callable, optional
+        Asked after each step; once it returns True, the run ends without a file.
 
     Yields
     ------
     float or ExportedFile
-        The share of the steps that are made, after each; at last the file.
+        After each step the share of steps that are done; at the end the file.
     """
+    file_format = FORMATS[kind]
     pictures, labels = [], []
-    for step in pipe.stream(target_centroid(pipe, request, own), **request.options()):
+    for step in pipe.stream(target_centroid(pipe, request, user_centroids), **request.options()):
         picture = step_picture(step, request.view)
-        pictures.append(_resized(picture, KINDS[kind], step.steps))
+        pictures.append(_resized(picture, file_format, step.steps))
         labels.append((f"{step.index}, noise {step.sigma:.3g}", f"{step.index}"))
-        if wanted is not None and not wanted():
+        if is_cancelled is not None and is_cancelled():
             return
         yield step.index / step.steps
-    data = {
+    encoders: dict[str, Callable[[], bytes]] = {
         "sheet": lambda: png_bytes(contact_sheet(pictures, labels)),
         "gif": lambda: gif_bytes(pictures, seconds=SECONDS, hold=HOLD),
         "mp4": lambda: mp4_bytes(pictures, seconds=SECONDS, hold=HOLD),
-    }[kind]()
-    yield ExportedFile(file_name(request) + KINDS[kind].suffix, KINDS[kind].media_type, data)
+    }
+    yield ExportedFile(file_name(request) + file_format.suffix, file_format.media_type, encoders[kind]())
 
 
 def step_picture(step: PipelineStep, view: str) -> Image.Image:
-    """A step's images as one picture; in the view "both", what the network took them to be on the right."""
-    sheets = [grid(getattr(step, line))[0] for line in LINES[view]]
+    """Return the images of a step as one picture; in the view "both", the denoised estimates on the right."""
+    sheets = [
+        image_grid(getattr(step, attribute), gap=0, background="black") for attribute in VIEW_IMAGES[view]
+    ]
     return sheets[0] if len(sheets) == 1 else image_grid(sheets, columns=2, gap=GAP)
 
 
 def contact_sheet(pictures: Sequence[Image.Image], labels: Sequence[Sequence[str]]) -> Image.Image:
-    """Pictures of one size, row by row, each with words beneath: the first of its labels that fits."""
+    """Arrange pictures of one size in a grid, each above the first of its labels that fits, or the last."""
     font, tiles = ImageFont.load_default(size=10), []
-    for picture, several in zip(pictures, labels, strict=True):
+    for picture, texts in zip(pictures, labels, strict=True):
         tile = Image.new("RGB", (picture.width, picture.height + LABEL), "white")
         tile.paste(picture, (0, 0))
-        words = next((one for one in several if font.getlength(one) < picture.width - 2), several[-1])
-        ImageDraw.Draw(tile).text((1, picture.height), words, fill="#222222", font=font)
+        label = next((text for text in texts if font.getlength(text) < picture.width - 2), texts[-1])
+        ImageDraw.Draw(tile).text((1, picture.height), label, fill="#222222", font=font)
         tiles.append(tile)
     return image_grid(tiles, gap=GAP)
 
 
-def _resized(picture: Image.Image, kind: Kind, steps: int) -> Image.Image:
-    """Small enough that all steps together stay in bounds; else, for animations, no smaller than a stamp."""
-    most, (width, height) = kind.most_pixels / steps, picture.size
-    scale = min(1.0, math.sqrt(most / (width * height)))
-    if scale == 1 and kind.enlarged:
-        scale = min(-(-SMALLEST // height), max(1, math.isqrt(int(most / (width * height)))))
+def _resized(picture: Image.Image, file_format: ExportFormat, steps: int) -> Image.Image:
+    """Scale a step down so that all steps stay within the limit, or up by a whole number for an animation."""
+    max_pixels, (width, height) = file_format.max_pixels / steps, picture.size
+    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
+    if scale == 1 and file_format.enlarged:
+        scale = min(-(-MIN_ANIMATED_SIDE // height), max(1, math.isqrt(int(max_pixels / (width * height)))))
     if scale == 1:
         return picture
     size = (max(2, int(width * scale)), max(2, int(height * scale)))

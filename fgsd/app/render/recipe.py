@@ -1,9 +1,8 @@
-"""A picture that needs textures of the visitor's own, as a small file: it opens the same picture elsewhere.
+"""Recipe files: a picture that uses textures of the visitor, as a small file that opens it elsewhere.
 
 The file is JSON: a format tag, the fingerprint of the checkpoint, the link of the picture (see
-`fgsd.app.requests.link`), and of each own texture in it the centroid, in float32 so that the pixels come
-out the same
-to the bit, and a thumbnail. Nothing in it is trusted.
+`fgsd.app.requests.link`), and for each texture in it the centroid, in float32 so that pixels are equal to the
+bit, and a thumbnail. Everything in a file may be forged.
 """
 
 from __future__ import annotations
@@ -19,7 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgsd.app.render.user_textures import MAX_USER_TEXTURES, UserTexture, clean_name, read_image, thumbnail
+from fgsd.app.limits import (
+    MAX_FEATURE_VALUE,
+    MAX_RECIPE_CHARACTERS,
+    MAX_THUMBNAIL_CHARACTERS,
+    MAX_USER_TEXTURES,
+)
+from fgsd.app.render.user_textures import UserTexture, clean_name, read_image, thumbnail
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.centroids import Centroid
@@ -27,22 +32,19 @@ from fgsd.pipeline import Pipeline
 
 FORMAT = "fgsd-recipe-1"
 SUFFIX = ".fgsd.json"
-MAX_CHARACTERS = MAX_USER_TEXTURES * 200_000
-MAX_THUMBNAIL = 20_000  # characters
-MAX_VALUE = 1e6  # of a feature; a network's own are a few units
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe file holds; the request in it is still to be checked by `parse_request`."""
+    """Contents of a recipe file; `parse_request` has still to validate its target and settings."""
 
-    target: list[dict]
+    target: list[dict[str, Any]]
     settings: dict[str, Any]
-    own: list[tuple[str, Centroid, str]]  # name, centroid and thumbnail of each own texture
+    textures: list[tuple[str, Centroid, str]]  # name, centroid and thumbnail
 
 
 def fingerprint(pipe: Pipeline) -> str:
-    """Sixteen letters and digits that differ between networks and tables of centroids."""
+    """Return 16 hexadecimal digits that differ between networks and tables of centroids."""
     digest = hashlib.sha256()
     tensors = dict(sorted(pipe.network.state_dict().items()))
     tensors |= {"sigmas": pipe.table.sigmas, "values": pipe.table.values, "colours": pipe.table.colours}
@@ -52,76 +54,85 @@ def fingerprint(pipe: Pipeline) -> str:
     return digest.hexdigest()[:16]
 
 
-def to_recipe(request: SampleRequest, own: Mapping[str, UserTexture], checkpoint: str) -> str:
-    """The file's text.
+def to_recipe(request: SampleRequest, textures: Mapping[str, UserTexture], checkpoint: str) -> str:
+    """Return the text of a recipe file.
 
     Parameters
     ----------
-    own : the visitor's textures by name; those that the request needs are written
-    checkpoint : fingerprint of the network that the centroids belong to
+    textures : mapping of name to UserTexture
+        The visitor's textures; those that the request uses are written.
+    checkpoint : str
+        `fingerprint` of the network that the centroids belong to.
     """
-    textures = [
+    used = [
         {
             "name": name,
-            "values": _encode(own[name].centroid.values),
-            "colour": _encode(own[name].centroid.colour),
-            "thumbnail": own[name].src,
+            "values": _encode(textures[name].centroid.values),
+            "colour": _encode(textures[name].centroid.colour),
+            "thumbnail": textures[name].src,
         }
         for name in request.weights
-        if name in own
+        if name in textures
     ]
-    content = {"format": FORMAT, "checkpoint": checkpoint, "link": to_link(request), "own": textures}
+    content = {"format": FORMAT, "checkpoint": checkpoint, "link": to_link(request), "own": used}
     return json.dumps(content, indent=1)
 
 
 def from_recipe(text: object, pipe: Pipeline, checkpoint: str, taken: Iterable[str]) -> Recipe:
-    """Read a file's text.
+    """Read the text of a recipe file.
 
     Parameters
     ----------
-    taken : names of the classes and of the visitor's own textures; those of the file are renamed if need be
+    checkpoint : str
+        `fingerprint` of `pipe`.
+    taken : iterable of str
+        Names of the classes and of the visitor's textures; textures of the file with such a name are renamed.
 
     Raises
     ------
     RequestError
-        If it is no recipe, damaged, or of another network; one sentence that says why.
+        If the text is no recipe, damaged, or of another network; one sentence that says why.
     """
     content = _content(text)
     if content.get("checkpoint") != checkpoint:
         raise RequestError(
             "This file was made with another network; open it on a page that serves that network."
         )
-    found = from_link(content.get("link"))
-    if found is None:
+    linked = from_link(content.get("link"))
+    if linked is None:
         raise RequestError("This file is damaged: it names no mixture of textures.")
-    textures = content.get("own")
-    if not isinstance(textures, list) or len(textures) > MAX_USER_TEXTURES:
+    entries = content.get("own")
+    if not isinstance(entries, list) or len(entries) > MAX_USER_TEXTURES:
         raise RequestError(
             f"This file is damaged: it must hold a list of at most {MAX_USER_TEXTURES} textures."
         )
-    target, settings = found
-    renamed, own, taken = {}, [], set(taken)
-    for entry in textures:
+    target, settings = linked
+    renamed: dict[str, str] = {}
+    textures, taken = [], set(taken)
+    for entry in entries:
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str) or name in renamed:
-            raise RequestError("This file is damaged: its textures must have names of their own.")
+            raise RequestError("This file is damaged: its textures must have different names.")
         values = _decode(entry.get("values"), tuple(pipe.table.values.shape[1:]))
         colour = _decode(entry.get("colour"), (3,))
         src = entry.get("thumbnail")
-        if not isinstance(src, str) or len(src) > MAX_THUMBNAIL:
+        if not isinstance(src, str) or len(src) > MAX_THUMBNAIL_CHARACTERS:
             raise RequestError("This file is damaged: a texture in it has no thumbnail.")
         renamed[name] = clean_name(name, taken)
         taken.add(renamed[name])
-        # drawn anew, so that what the page shows is a small picture, whatever came
-        own.append((renamed[name], Centroid(pipe.table.sigmas, values, colour), thumbnail(read_image(src))))
-    for entry in target:
-        entry["name"] = renamed.get(entry["name"], entry["name"])
-    return Recipe(target, settings, own)
+        # decoded and encoded again, so that the page shows a small picture whatever the file holds
+        picture = thumbnail(read_image(src))
+        textures.append((renamed[name], Centroid(pipe.table.sigmas, values, colour), picture))
+    for part in target:
+        part["name"] = renamed.get(part["name"], part["name"])
+    return Recipe(target, settings, textures)
 
 
-def _content(text: object) -> dict:
-    if isinstance(text, str) and len(text) > MAX_CHARACTERS:
-        raise RequestError(f"This file is too large; a recipe has at most {MAX_CHARACTERS:,} characters.")
+def _content(text: object) -> dict[str, Any]:
+    if isinstance(text, str) and len(text) > MAX_RECIPE_CHARACTERS:
+        raise RequestError(
+            f"This file is too large; a recipe has at most {MAX_RECIPE_CHARACTERS:,} characters."
+        )
     try:
         content = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
@@ -141,6 +152,6 @@ def _decode(text: object, shape: tuple[int, ...]) -> Tensor:
     except ValueError:
         values = np.zeros(0, "<f4")
     size = int(np.prod(shape))
-    if len(values) != size or not np.isfinite(values).all() or np.abs(values).max() > MAX_VALUE:
+    if len(values) != size or not np.isfinite(values).all() or np.abs(values).max() > MAX_FEATURE_VALUE:
         raise RequestError(f"This file is damaged: a texture in it must have {size} finite numbers.")
     return torch.from_numpy(values.astype(np.float32).reshape(shape))

@@ -1,4 +1,4 @@
-"""Textures of a visitor's own: from an image that came with a page to a target like any class."""
+"""Textures of a visitor: from an uploaded image to a target like any class."""
 
 from __future__ import annotations
 
@@ -9,41 +9,46 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from PIL import Image
 
-from fgsd.app.render.pictures import data_uri
+from fgsd.app.limits import (
+    MAX_FILE_NAME_CHARACTERS,
+    MAX_JPEG_SCANS,
+    MAX_NAME_CHARACTERS,
+    MAX_TEXTURE_VISITORS,
+    MAX_UPLOAD_CHARACTERS,
+    MAX_UPLOAD_SIDE,
+    MAX_USER_TEXTURES,
+)
+from fgsd.app.render.encode import data_uri
 from fgsd.app.requests.request import RequestError
 from fgsd.centroids import Centroid
 from fgsd.data import ImageError, load_image
 from fgsd.pipeline import Pipeline
 
-MAX_USER_TEXTURES = 8  # textures of one visitor; the oldest goes
-MAX_VISITORS = 500  # whose textures are kept: 30 kB each for the shipped checkpoint
-MAX_CHARACTERS = 3_000_000  # of an image as a data URI: the page sends about 1024 x 512 pixels at most
-MAX_IMAGE_SIDE = 2048  # pixels
-CROPS = 12  # averaged: they take 1.5 s on one core, and 24 would change the distances by 2 %
+CROPS = 12  # averaged into a centroid: 1.5 s on one core; 24 would change the distances by 2 %
 NEAREST = 3  # classes that are named
 THUMBNAIL = 64  # pixels
-LONGEST_NAME = 24
-PLAIN_NAME = "my texture"
-MAX_SCANS = 100  # of a JPEG: some ten in a photograph, 100,000 in one that is made to take minutes
-FORMATS = ("PNG", "JPEG", "WEBP")  # what browsers write; no other decoder is let near foreign bytes
+DEFAULT_NAME = "my texture"
+FORMATS = ("PNG", "JPEG", "WEBP")  # what browsers write; other decoders never see bytes of a visitor
+JPEG_START, JPEG_SCAN = b"\xff\xd8", b"\xff\xda"  # markers; in a JPEG no pixel data looks like a marker
 
 
 @dataclass(frozen=True)
 class UserTexture:
-    """A texture of the visitor's own, and where it lies."""
+    """A texture of a visitor, with its nearest classes and its positions on the map."""
 
     name: str
     centroid: Centroid
     src: str  # thumbnail, a data URI
     near: list[tuple[str, float]]  # classes, nearest first, with distances in spreads within a class
-    pca: list[list[float]]  # (S, 2): place on the map at each noise level
-    umap: list[list[float]] | None  # the same; None for a map without
+    pca: list[list[float]]  # (S, 2): position at each noise level
+    umap: list[list[float]] | None  # the same; None if the map has no UMAP
 
-    def on_page(self) -> dict:
-        """What the page is told of it."""
+    def page_values(self) -> dict[str, Any]:
+        """Return what the page receives."""
         near = [[name, round(distance, 2)] for name, distance in self.near]
         return {"name": self.name, "src": self.src, "near": near, "pca": self.pca, "umap": self.umap}
 
@@ -51,48 +56,53 @@ class UserTexture:
 class UserTextureStore:
     """The textures of each visitor, by name; safe to call from several threads.
 
-    They are kept here and not in the session's state, since the picture that follows the pin is asked for
-    past the queue, where there is no such state.
+    They are not kept in Gradio's session state, because previews bypass the queue and have no such state.
+
+    Parameters
+    ----------
+    max_visitors : int
+        Beyond it, the visitor whose textures have not changed for longest is dropped.
     """
 
-    def __init__(self, most: int = MAX_VISITORS) -> None:
+    def __init__(self, max_visitors: int = MAX_TEXTURE_VISITORS) -> None:
         self._textures: OrderedDict[str, dict[str, UserTexture]] = OrderedDict()
-        self._most, self._lock = most, Lock()
+        self._max_visitors, self._lock = max_visitors, Lock()
 
     def of(self, visitor: object) -> dict[str, UserTexture]:
-        """A visitor's textures, oldest first; {} for one who has none, or is forged."""
+        """Return a copy of a visitor's textures, oldest first; {} for an unknown or forged visitor."""
         with self._lock:
             return dict(self._textures.get(visitor, {})) if isinstance(visitor, str) else {}
 
-    def put(self, visitor: str, own: Mapping[str, UserTexture]) -> None:
-        """Replace a visitor's textures; of too many visitors, who has changed theirs longest ago goes."""
+    def put(self, visitor: str, textures: Mapping[str, UserTexture]) -> None:
+        """Replace the textures of a visitor."""
         with self._lock:
-            self._textures[visitor] = dict(own)
+            self._textures[visitor] = dict(textures)
             self._textures.move_to_end(visitor)
-            while len(self._textures) > self._most:
+            while len(self._textures) > self._max_visitors:
                 self._textures.popitem(last=False)
 
     def forget(self, visitor: str) -> None:
-        """A visitor has left."""
+        """Drop the textures of a visitor who has left."""
         with self._lock:
             self._textures.pop(visitor, None)
 
 
 def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable[str]) -> UserTexture:
-    """The texture in an image that a visitor gave.
+    """Make a texture from an uploaded image.
 
     Parameters
     ----------
     uri : str
         The image as a base64 data URI.
     file_name : str
-        It is named after the file; see `clean_name`.
-    taken : names of the classes and of the visitor's other textures
+        The texture is named after it; see `clean_name`.
+    taken : iterable of str
+        Names of the classes and of the visitor's other textures.
 
     Raises
     ------
     RequestError
-        If it is not an image that can be used; one sentence that says why.
+        If the image cannot be used; one sentence that says why.
     """
     image = read_image(uri)
     patch = pipe.info.patch_size
@@ -104,47 +114,53 @@ def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable
         centroid = pipe.centroid_of(image, crops=CROPS)
     except ImageError as error:
         raise RequestError(f"This image cannot be used: {error}.") from None
-    return place_texture(pipe, clean_name(file_name, taken), centroid, thumbnail(image))
+    return locate_texture(pipe, clean_name(file_name, taken), centroid, thumbnail(image))
 
 
-def place_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> UserTexture:
-    """A texture with its nearest classes and its place on the map, from its centroid."""
-    places = {
-        projection: pipe.map.place_centroid(projection, centroid).astype(float).round(4).tolist()
+def locate_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> UserTexture:
+    """Return a texture with its nearest classes and its positions on the map, computed from its centroid."""
+    positions = {
+        projection: pipe.map.project_centroid(projection, centroid).astype(float).round(4).tolist()
         for projection in pipe.map.projections
     }
     near = pipe.table.nearest(centroid, NEAREST)
-    return UserTexture(name, centroid, src, near, places["pca"], places.get("umap"))
+    return UserTexture(name, centroid, src, near, positions["pca"], positions.get("umap"))
 
 
 def read_image(uri: object) -> Image.Image:
-    """The RGB image in a data URI from a page; `RequestError` if it is none, or too large."""
-    head, _, body = uri.partition(",") if isinstance(uri, str) else ("", "", "")
+    """Return the RGB image of a data URI from a page.
+
+    Raises
+    ------
+    RequestError
+        If there is no readable image, or it is too large.
+    """
+    text = uri if isinstance(uri, str) else ""
+    head, _, body = text.partition(",")
     if not re.fullmatch(r"data:image/[a-z]{3,5};base64", head):
         raise RequestError("What came is no image.")
-    if len(uri) > MAX_CHARACTERS:
+    if len(text) > MAX_UPLOAD_CHARACTERS:
         raise RequestError(
-            f"This image takes {len(uri):,} characters; at most {MAX_CHARACTERS:,} can be taken."
+            f"This image takes {len(text):,} characters; at most {MAX_UPLOAD_CHARACTERS:,} can be taken."
         )
     try:
         content = base64.b64decode(body, validate=True)
-        # the mark at which one begins: in a JPEG no pixels look like it
-        if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > MAX_SCANS:
+        if content.startswith(JPEG_START) and content.count(JPEG_SCAN) > MAX_JPEG_SCANS:
             raise ImageError("too many scans")
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-        small = max(image.size) <= MAX_IMAGE_SIDE  # told from the head, before anything is decoded
-        image = load_image(image) if small else image
-    except Exception:  # ValueError, OSError, SyntaxError, struct.error: decoders have their ways to fail
+        header = Image.open(io.BytesIO(content), formats=FORMATS)  # reads the size, decodes nothing yet
+        is_small = max(header.size) <= MAX_UPLOAD_SIDE
+        image = load_image(header) if is_small else header
+    except Exception:  # decoders raise ValueError, OSError, SyntaxError, struct.error and others
         raise RequestError("This image cannot be read; is the file complete?") from None
-    if not small:
+    if not is_small:
         raise RequestError(
-            f"This image has {image.width} x {image.height} pixels; a side may have {MAX_IMAGE_SIDE}."
+            f"This image has {image.width} x {image.height} pixels; a side may have {MAX_UPLOAD_SIDE}."
         )
     return image
 
 
 def thumbnail(image: Image.Image) -> str:
-    """The middle of an image, small, as a data URI."""
+    """Return the middle square of an image, scaled to a thumbnail, as a data URI."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
@@ -152,31 +168,31 @@ def thumbnail(image: Image.Image) -> str:
 
 
 def clean_name(file_name: object, taken: Iterable[str]) -> str:
-    """A short name of letters, digits, spaces and hyphens that is none of those `taken`.
+    """Return a short name of letters, digits and spaces that is not `taken`.
 
-    Browsers call what is pasted "image.png"; that says nothing and becomes "my texture".
+    Browsers call a pasted image "image.png"; such a file becomes "my texture". Names that differ only in case
+    or hyphens count as equal.
     """
-    text = file_name[:1000] if isinstance(file_name, str) else ""
+    text = file_name[:MAX_FILE_NAME_CHARACTERS] if isinstance(file_name, str) else ""
     text = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", text)
-    text = re.sub(r"[\W_]+", " ", text.replace("-", " ")).strip()[:LONGEST_NAME].strip()
+    text = re.sub(r"[\W_]+", " ", text.replace("-", " ")).strip()[:MAX_NAME_CHARACTERS].strip()
     if not text or text.casefold() in ("image", "img", "blob", "unknown"):
-        text = PLAIN_NAME
-    lower = {name.casefold() for name in taken}
-    # "Lava Flow" and "lava-flow" would be hard to tell apart
-    lower |= {name.replace("-", " ") for name in lower}
+        text = DEFAULT_NAME
+    folded = {name.casefold() for name in taken}
+    folded |= {name.replace("-", " ") for name in folded}
     name, k = text, 1
-    while name.casefold() in lower:
+    while name.casefold() in folded:
         k += 1
         name = f"{text} {k}"
     return name
 
 
-def with_textures(own: Mapping[str, UserTexture], *textures: UserTexture) -> dict[str, UserTexture]:
-    """The visitor's textures and new ones; of more than `MAX_USER_TEXTURES` the oldest go."""
-    everything = [*own.values(), *textures][-MAX_USER_TEXTURES:]
-    return {texture.name: texture for texture in everything}
+def with_textures(old: Mapping[str, UserTexture], *new: UserTexture) -> dict[str, UserTexture]:
+    """Return old and new textures by name; of more than `MAX_USER_TEXTURES` the oldest are dropped."""
+    newest = [*old.values(), *new][-MAX_USER_TEXTURES:]
+    return {texture.name: texture for texture in newest}
 
 
-def centroids(own: Mapping[str, UserTexture]) -> dict[str, Centroid]:
-    """Name to centroid, as `target_centroid` and `frames` take them."""
-    return {name: texture.centroid for name, texture in own.items()}
+def centroids(textures: Mapping[str, UserTexture]) -> dict[str, Centroid]:
+    """Return the centroids by name, as `target_centroid` and `frames` take them."""
+    return {name: texture.centroid for name, texture in textures.items()}

@@ -1,1 +1,1 @@
-"""What a visitor or a program asks for, checked; links, targets and lines of Python."""
+"""Requests of visitors and programs: validation, links, targets, equivalent Python code."""

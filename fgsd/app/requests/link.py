@@ -1,16 +1,16 @@
-"""What is on the screen as the query of a web address, and back."""
+"""A request as the query string of a link, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
+from fgsd.app.limits import MAX_LINK_CHARACTERS
 from fgsd.app.requests.request import SampleRequest
 
-MAX_CHARACTERS = 2000  # of a query that is read; ours are far shorter
-# name in the address, of the request's field, and how it is read
-FIELDS = {
+# name in the link: (name of the setting, parser)
+FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "images": ("n", int),
     "size": ("size", int),
     "seed": ("seed", int),
@@ -19,14 +19,15 @@ FIELDS = {
     "sampler": ("sampler", str),
     "watch": ("view", str),
 }
-PARAMETERS = {"strip": "places", "coarse-fine": "switch"}  # of the modes that have one
-BETWEEN = {"places": int, "switch": float}  # how they are read
+# the parameter of a mode that has one: (name in the link, field of the request)
+MODE_FIELDS = {"strip": ("places", "points"), "coarse-fine": ("switch", "switch")}
+MODE_PARSERS: dict[str, Callable[[str], Any]] = {"places": int, "switch": float}
 
 
 def to_link(request: SampleRequest) -> str:
-    """The query, "?mix=lava:0.5,glacier:0.5&images=4&...": opened anywhere, it gives the same picture.
+    """Return the query, "?mix=lava:0.5,glacier:0.5&images=4&..."; opened anywhere, it gives the same picture.
 
-    A texture that was moved over the map has its move behind its weight: "lava:0.5:0.1:-0.05".
+    A texture that was moved over the map has its move after its weight: "lava:0.5:0.1:-0.05".
     """
     mix = ",".join(
         ":".join(
@@ -39,49 +40,61 @@ def to_link(request: SampleRequest) -> str:
         for name in request.ends
     )
     values = {"mix": mix}
-    values |= {key: f"{getattr(request, field)}" for key, (field, _) in FIELDS.items()}
+    values |= {key: f"{getattr(request, setting)}" for key, (setting, _) in FIELDS.items()}
     if request.tileable:
         values["tile"] = "1"
     if request.mode != "sample":
         values["mode"] = request.mode
-    if parameter := PARAMETERS.get(request.mode):
-        values[parameter] = f"{getattr(request, parameter)}"
+    if request.mode in MODE_FIELDS:
+        key, field = MODE_FIELDS[request.mode]
+        values[key] = f"{getattr(request, field)}"
     return "?" + urlencode(values, safe=":,")
 
 
-def from_link(query: Any) -> tuple[list[dict], dict[str, Any]] | None:
-    """The target and the settings that a query names, as `parse_request` takes them; it checks them.
+def from_link(query: Any) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """Return the target and the settings of a link, as `parse_request` takes and validates them.
 
-    None if the query names no mixture, so that what the address of another page holds changes nothing.
-    Settings that are missing or cannot be read are left out.
+    Settings that are missing or not readable are left out.
+
+    Parameters
+    ----------
+    query : str or mapping of str to str
+        Anything else, and a query that is too long, is no link.
+
+    Returns
+    -------
+    tuple of (target, settings), or None
+        None if the query names no mixture; then the caller changes nothing.
     """
     if isinstance(query, Mapping):
         values = {key: value for key, value in query.items() if isinstance(value, str)}
-    elif isinstance(query, str) and len(query) <= MAX_CHARACTERS:
-        values = {key: several[-1] for key, several in parse_qs(query.removeprefix("?")).items()}
+    elif isinstance(query, str) and len(query) <= MAX_LINK_CHARACTERS:
+        values = {key: repeated[-1] for key, repeated in parse_qs(query.removeprefix("?")).items()}
     else:
         return None
-    if not values.get("mix") or len(values["mix"]) > MAX_CHARACTERS:
+    if not values.get("mix") or len(values["mix"]) > MAX_LINK_CHARACTERS:
         return None
-    target = []
+    target: list[dict[str, Any]] = []
     for part in values["mix"].split(","):
         name, *numbers = part.split(":")
-        weight, *move = [_read(text, float) for text in numbers] or [None]
+        weight, *move = [_parse(text, float) for text in numbers] or [None]
         entry = {"name": unquote(name), "weight": None if weight is None else 100 * weight}
         target.append({**entry, "move": move} if move else entry)
     settings: dict[str, Any] = {}
-    for key, (field, kind) in FIELDS.items():
-        if key in values and (value := _read(values[key], kind)) is not None:
-            settings[field] = value
+    for key, (setting, parser) in FIELDS.items():
+        if key in values and (value := _parse(values[key], parser)) is not None:
+            settings[setting] = value
     settings["tileable"] = values.get("tile") == "1"
     if "mode" in values:
-        read = {key: _read(values[key], kind) for key, kind in BETWEEN.items() if key in values}
-        settings["interpolation"] = {"mode": values["mode"], **read}
+        parameters = {
+            key: _parse(values[key], parser) for key, parser in MODE_PARSERS.items() if key in values
+        }
+        settings["interpolation"] = {"mode": values["mode"], **parameters}
     return target, settings
 
 
-def _read(text: str, kind) -> Any:
+def _parse(text: str, parser: Callable[[str], Any]) -> Any:
     try:
-        return kind(text)
+        return parser(text)
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""A request as the lines of Python that make the same pixels."""
+"""A request as Python code that makes the same pixels."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from fgsd.app.requests.request import SampleRequest
 
 
 def to_python(request: SampleRequest, checkpoint: str) -> str:
-    """Lines that leave the samples of a request in `images`, a list.
+    """Return Python code that puts the samples of a request into `images`, a list, and saves them as PNG.
 
-    They make one batch of all images, as the page does: in others, the last bit of a pixel may differ.
+    The code samples all images in one batch, as the page does: in other batches the last bit of a pixel may
+    differ.
 
     Parameters
     ----------

@@ -1,19 +1,27 @@
-"""What a visitor asks for, checked in one place: everything that arrives from a page may be forged."""
+"""A request for images, validated in one place: everything that arrives from a page may be forged."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-MAX_CLASSES = 8  # in one mixture
-MAX_IMAGES = 16
-MAX_SIDE = 256  # pixels
-MAX_STEPS = 100
-MAX_SEED = 2**31 - 1
-MAX_STRENGTH = 2.0
-MAX_MOVE = 2.0  # of a centroid over the map, in map widths and heights
+from fgsd.app.limits import (
+    MAX_CLASSES,
+    MAX_IMAGES,
+    MAX_MOVE,
+    MAX_POINTS,
+    MAX_QUOTED_CHARACTERS,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_STEPS,
+    MAX_STRENGTH,
+    MAX_SWITCH,
+    MIN_POINTS,
+    MIN_SWITCH,
+)
+
 # The reference ascent is left out: its thousands of evaluations are for the command line, not for a server.
 PAGE_SAMPLERS = {
     "DPM-Solver++ 2M": "dpm2m",
@@ -21,10 +29,10 @@ PAGE_SAMPLERS = {
     "Heun": "heun",
 }
 SIZES = (64, 96, 128, 192, 256)
-# what `parse_request` calls them, in the order in which the page sends them
+# names of the page's settings as `parse_request` takes them, in the order in which the page sends them
 SETTINGS = ("n", "size", "seed", "steps", "strength", "sampler", "view", "tileable")
 VIEWS = {"Noise": "noise", "Estimate": "estimate", "Both": "both"}
-# what the page calls its controls in front of visitors; programs know them by the names of the arguments
+# labels of the page's controls, used in error messages; programs read the names of the arguments instead
 LABELS = {
     "n": "Images",
     "size": "Size",
@@ -34,10 +42,9 @@ LABELS = {
     "sampler": "Sampler",
     "tileable": "Seamless tile",
     "view": "Watch",
-    "places": "Places",
+    "points": "Places",
 }
-# what is made of several textures: their mixture, or what lies between them (see
-# `fgsd.app.render.interpolations`)
+# one mixture of the textures, or an interpolation between them: see `fgsd.app.render.interpolations`
 MODES = {
     "Sample": "sample",
     "Strip": "strip",
@@ -45,14 +52,15 @@ MODES = {
     "Loop": "loop",
     "Coarse/fine": "coarse-fine",
 }
-MIN_PLACES, MAX_PLACES = 5, 11  # of a strip
-MIN_SWITCH, MAX_SWITCH = 1e-3, 1e3  # noise levels
-SHORT = reprlib.Repr()
-SHORT.maxlevel, SHORT.maxlong, SHORT.maxstring, SHORT.maxother = 3, 60, 60, 60
+
+Choice = TypeVar("Choice")
+
+_repr = reprlib.Repr()  # bounds the work for values that are long or deeply nested
+_repr.maxlevel, _repr.maxlong, _repr.maxstring, _repr.maxother = 3, 60, 60, 60
 
 
 def sizes(multiple: int) -> list[int]:
-    """Sides of images, in pixels, that are offered: multiples of `multiple`, at least one."""
+    """Return the image sides in pixels that the page offers: multiples of `multiple`, at least one."""
     return [side for side in SIZES if side % multiple == 0] or [multiple * max(1, MAX_SIDE // multiple)]
 
 
@@ -62,31 +70,31 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """One press of the button; build it from a page's values with `parse_request`."""
+    """A validated request; `parse_request` builds it from the values of a page or a program."""
 
     weights: Mapping[str, float]  # class to weight, in whole millionths, sum 1
     n: int = 4  # images
     size: int = 64  # side, in pixels
-    seed: int = 0  # image k is the picture of seed + k
+    seed: int = 0  # image k has the noise of seed + k
     steps: int = 16
     strength: float = 1.0  # of the guidance, 0 to 2
     sampler: str = "dpm2m"
     tileable: bool = False
-    view: str = "noise"  # what is watched: "noise" (the image itself), "estimate" (denoised) or "both"
-    # how far a centroid was dragged over the PCA map: class to (dx, dy), see `FeatureMap.moved`
+    view: str = "noise"  # what the page shows: "noise" (the image itself), "estimate" (denoised) or "both"
+    # displacement of a class over the PCA map: class to (dx, dy), see `FeatureMap.moved`
     moves: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    ends: tuple[str, ...] = ()  # all that are chosen, in the order of choice, those without weight too
+    ends: tuple[str, ...] = ()  # all chosen classes in the order of choice, those of weight 0 too
     mode: str = "sample"  # one of `MODES`
-    switch: float = 0.5  # noise level at which "coarse-fine" goes over from the first texture to the second
-    places: int = 7  # pictures of a strip
-    label: str = field(init=False, default="")  # in words, for screen readers
+    switch: float = 0.5  # noise level below which "coarse-fine" targets the second texture
+    points: int = 7  # images of a strip
+    label: str = field(init=False, default="")  # the mixture in words, for screen readers
 
     def __post_init__(self) -> None:
         parts = [name if w == 1 else f"{w:.0%} {name}" for name, w in self.weights.items()]
         object.__setattr__(self, "label", ", ".join(parts))
 
     def options(self) -> dict[str, Any]:
-        """The arguments of `Pipeline.stream` besides the target."""
+        """Return the arguments of `Pipeline.stream` other than the target."""
         names = ("n", "steps", "size", "seed", "strength", "sampler", "tileable")
         return {name: getattr(self, name) for name in names}
 
@@ -107,26 +115,27 @@ def parse_request(
     interpolation: Any = None,
     labels: Mapping[str, str] = LABELS,
 ) -> SampleRequest:
-    """Check the values of the page's controls, or of a program's call.
+    """Validate the values of the page's controls or of a program's call.
 
     Parameters
     ----------
     target : list of {"name": str, "weight": number, "move": [dx, dy]}
-        The chosen classes; weights are not negative and are scaled to sum 1. Only those that were dragged
-        away from their own place have a move, in widths and heights of the PCA map.
+        The chosen classes. Weights are not negative; they are scaled to sum 1. A move, in widths and heights
+        of the PCA map, is optional.
     classes : sequence of str
-        The names that there are, own textures among them.
+        Known names, textures of the visitor among them.
     multiple : int
-        Sides are multiples of this number of pixels.
+        Sides must be multiples of this number of pixels.
     interpolation : mapping with "mode", "switch" and "places", or None
-        What is made of several textures; what is missing takes its default.
+        One of `MODES` and its parameter; "places" is the number of points of a strip. Missing values take
+        their defaults.
     labels : mapping
-        What the sentences of errors call the values.
+        What error messages call the values.
 
     Raises
     ------
     RequestError
-        If a value is missing, of another kind, or out of range; says what would be right.
+        If a value is missing, of another type, or out of range; the message says what would be right.
     """
     size = _whole(size, labels["size"], multiple, MAX_SIDE)
     if size % multiple:
@@ -168,7 +177,7 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     total = sum(weights.values())
     if total <= 0:
         raise RequestError("Give at least one texture a weight above 0.")
-    # in millionths, so that a link holds them to the last digit
+    # whole millionths, so that a link holds the weights exactly
     shares = {name: round(1e6 * w / total) for name, w in weights.items()}
     shares[max(shares, key=shares.__getitem__)] += 1_000_000 - sum(shares.values())
     return {name: share / 1e6 for name, share in shares.items() if share > 0}
@@ -178,16 +187,16 @@ def _interpolation(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, Mapping):
-        raise RequestError(f"What lies between must name a mode; {repr_short(values)} came.")
-    found: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
+        raise RequestError(f"An interpolation must name a mode; {repr_short(values)} came.")
+    fields: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
     if values.get("switch") is not None:
-        found["switch"] = number(values["switch"], "The switch", MIN_SWITCH, MAX_SWITCH)
+        fields["switch"] = number(values["switch"], "The switch", MIN_SWITCH, MAX_SWITCH)
     if values.get("places") is not None:
-        found["places"] = _whole(values["places"], labels["places"], MIN_PLACES, MAX_PLACES)
-    return found
+        fields["points"] = _whole(values["places"], labels["points"], MIN_POINTS, MAX_POINTS)
+    return fields
 
 
-def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
+def _moves(target: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
     moves = {}
     for entry in target:
         name, move = entry["name"], entry.get("move")
@@ -195,7 +204,7 @@ def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
             continue
         if not isinstance(move, (list, tuple)) or len(move) != 2:
             raise RequestError(f"The move of {name} must be two numbers; {repr_short(move)} came.")
-        # in ten-thousandths, so that a link holds them to the last digit
+        # four decimals, so that a link holds the move exactly
         dx, dy = (round(number(v, f"The move of {name}", -MAX_MOVE, MAX_MOVE), 4) for v in move)
         if dx or dy:
             moves[name] = (dx, dy)
@@ -203,8 +212,8 @@ def _moves(target: Sequence[Mapping]) -> dict[str, tuple[float, float]]:
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:
-    """A finite number from `low` to `high`, or a `RequestError` that calls it `name`."""
-    # what is no number at all, or is too large for a float, is outside of every range
+    """Return a finite number from `low` to `high`; raise a `RequestError` that names it otherwise."""
+    # the comparison is False for NaN, and exact for integers too large for a float
     if not (_is_number(value) and low <= value <= high):
         raise RequestError(f"{name} must be a number from {low:g} to {high:g}; {repr_short(value)} came.")
     return float(value)
@@ -220,17 +229,18 @@ def _whole(value: Any, name: str, low: int, high: int) -> int:
     return int(value)
 
 
-def _one_of(value: Any, name: str, known: Iterable[Any]) -> Any:
-    known = list(known)
-    if type(value) is not type(known[0]) or value not in known:
-        words = " or ".join(str(one) for one in known)
-        raise RequestError(f"{name} must be {words}; {repr_short(value)} came.")
-    return value
+def _one_of(value: Any, name: str, choices: Iterable[Choice]) -> Choice:
+    choices = list(choices)
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    words = " or ".join(str(choice) for choice in choices)
+    raise RequestError(f"{name} must be {words}; {repr_short(value)} came.")
 
 
 def repr_short(value: Any) -> str:
-    """A forged value may be long, or lie in itself many times: the first 40 characters of it."""
+    """Return the first characters of a value's repr, for an error message; None is "nothing"."""
     if value is None:
         return "nothing"
-    text = repr(value[:40]) if isinstance(value, str) else SHORT.repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    text = repr(value[:MAX_QUOTED_CHARACTERS]) if isinstance(value, str) else _repr.repr(value)
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else text[: MAX_QUOTED_CHARACTERS - 1] + "…"

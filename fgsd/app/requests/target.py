@@ -1,4 +1,4 @@
-"""What a request asks for, as a point of feature space."""
+"""The target of a request, as a centroid in feature space."""
 
 from __future__ import annotations
 
@@ -12,23 +12,31 @@ from fgsd.pipeline import Pipeline
 def target_centroid(
     pipe: Pipeline,
     request: SampleRequest,
-    own: Mapping[str, Centroid] | None = None,
+    user_centroids: Mapping[str, Centroid] | None = None,
     *,
     weights: Mapping[str, float] | None = None,
 ) -> Centroid:
-    """The weighted mean of the textures of a request, each moved over the map as the visitor has moved it.
+    """Return the weighted mean of the centroids of a request, each displaced as the visitor has moved it.
 
     Parameters
     ----------
-    own : mapping of name to Centroid, optional
-        Textures of the visitor's own, besides the classes.
+    user_centroids : mapping of name to Centroid, optional
+        Textures of the visitor, besides the classes of the checkpoint.
     weights : mapping of name to weight, optional
-        Others than the request's, for the places between its textures; they sum to 1.
+        Weights that replace those of the request, for a point of an interpolation; they sum to 1.
     """
     parts = []
     for name, weight in (request.weights if weights is None else weights).items():
-        centroid = own[name] if own and name in own else pipe.table.of(name)
+        centroid = user_centroids[name] if user_centroids and name in user_centroids else pipe.table.of(name)
         if name in request.moves:
             centroid = pipe.map.moved(centroid, *request.moves[name])
         parts.append((centroid, weight))
     return mean_centroid(parts)
+
+
+def nearest_class(
+    pipe: Pipeline, request: SampleRequest, user_centroids: Mapping[str, Centroid] | None = None
+) -> dict[str, str | float]:
+    """Return the class nearest to a target: {"name", "distance"}; distances are in spreads within a class."""
+    [(name, distance)] = pipe.table.nearest(target_centroid(pipe, request, user_centroids), 1)
+    return {"name": name, "distance": round(distance, 3)}

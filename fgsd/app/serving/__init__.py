@@ -1,1 +1,1 @@
-"""Who samples when: batching, admission, cancelling, previews and ZeroGPU."""
+"""Sampling for many visitors: admission, batching, cancelling, previews and ZeroGPU."""

@@ -1,118 +1,177 @@
-"""How whatever samples on the page and for programs comes to its turn: admitted, in line, and only while
-somebody waits for it."""
+"""Admission: how many requests may be under way, and when a request is cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import gradio as gr
-from gradio.context import LocalContext
 
+from fgsd.app.gradio_internals import current_request, event_is_alive
+from fgsd.app.limits import MAX_ADDRESS_CHARACTERS, MAX_GPU_RUNS, MAX_REQUESTS, MAX_REQUESTS_EACH
 from fgsd.app.requests.request import RequestError, SampleRequest
-from fgsd.app.serving.scheduler import MAX_REQUESTS, Busy, Cancelled, Scheduler
+from fgsd.app.serving.batch import guarded
+from fgsd.app.serving.scheduler import Cancelled, Scheduler
 from fgsd.app.serving.zero_gpu import lends_gpu, on_gpu
 from fgsd.pipeline import Pipeline
-
-RUNS_ON_ZERO_GPU = 2  # at once; each waits for a GPU, and the others for them
-# Each request under way holds a thread, and what else the server does needs some too.
-THREADS = 2 * MAX_REQUESTS + 40
 
 
 class BusyError(RequestError):
     """Too many requests are under way; the message is one sentence for the visitor."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Admitted:
+    """A request that is under way."""
+
+    visitor: Hashable
+    preview: bool
+    is_cancelled: Callable[[], bool]
+
+
 class Admission:
-    """Runs functions of `(pipe, request, own=..., wanted=...)` through a scheduler, or on a lent GPU.
+    """Admits requests up to a limit, and runs them through a scheduler or on a lent GPU.
 
     Parameters
     ----------
     scheduler : Scheduler
-        On ZeroGPU, where runs have processes of their own, it only counts who is under way.
+        Not used on ZeroGPU, where each run has a process of its own.
+    max_requests, max_requests_each : int
+        Requests under way at once, of all visitors and of one; previews are counted apart.
+
+    Raises
+    ------
+    ValueError
+        If a limit is below 1.
     """
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        max_requests: int = MAX_REQUESTS,
+        max_requests_each: int = MAX_REQUESTS_EACH,
+    ) -> None:
+        for name, value in (("max_requests", max_requests), ("max_requests_each", max_requests_each)):
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
         self.scheduler = scheduler
-        # elsewhere it is the scheduler that has all who wait, to choose among them
-        self.at_once = RUNS_ON_ZERO_GPU if lends_gpu() else None
+        self.max_requests, self.max_requests_each = max_requests, max_requests_each
+        # elsewhere Gradio must not limit concurrency, since the scheduler chooses among all requests
+        self.concurrency_limit = MAX_GPU_RUNS if lends_gpu() else None
+        self._lock = Lock()
+        self._admitted: list[_Admitted] = []
 
-    def loop(self, run: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-        """A generator as one of `(visitor, request, own=..., wanted=...)`.
+    @contextmanager
+    def admit(
+        self, visitor: Hashable, *, preview: bool = False, is_cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[Pipeline]:
+        """Admit a request and lend it the pipeline through which it samples.
 
-        It ends once `wanted` returns False, and raises `BusyError` if there is no place.
+        The request is also cancelled once its client is gone (see `event_is_alive`). A cancelled request ends
+        the block without an error.
+
+        Raises
+        ------
+        BusyError
+            If too many requests are under way.
         """
-        lent = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
+        is_alive = event_is_alive()
+        is_over = guarded(lambda: (is_cancelled is not None and is_cancelled()) or not is_alive())
+        request = _Admitted(visitor, preview, is_over)
+        with self._lock:
+            self._check_limits(request)
+            self._admitted.append(request)
+        try:
+            with self.scheduler.lend(visitor, preview=preview, is_cancelled=is_over) as pipe:
+                yield pipe
+        except Cancelled:
+            pass
+        finally:
+            with self._lock:
+                self._admitted.remove(request)
 
-        def admitted(visitor: str, request: SampleRequest, *, own=None, wanted=None) -> Iterator[Any]:
-            with self.place(visitor, wanted=wanted) as pipe:
-                if lent is None:
-                    yield from run(pipe, request, own=own, wanted=wanted)
+    def active_requests(self) -> int:
+        """Return the number of admitted requests that are not cancelled, without previews."""
+        with self._lock:
+            return sum(not request.is_cancelled() for request in self._admitted if not request.preview)
+
+    def stream(self, run: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        """Make a generator that admits each request before it runs.
+
+        Parameters
+        ----------
+        run : callable
+            Generator of `(pipe, request, user_centroids=..., is_cancelled=...)`.
+
+        Returns
+        -------
+        callable
+            Generator of `(visitor, request, user_centroids=..., is_cancelled=...)`. It ends once
+            `is_cancelled` returns True, and raises `BusyError` if too many requests are under way.
+        """
+        run_on_gpu = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
+
+        def admitted(
+            visitor: str, request: SampleRequest, *, user_centroids: Any = None, is_cancelled: Any = None
+        ) -> Iterator[Any]:
+            options = {"user_centroids": user_centroids, "is_cancelled": is_cancelled}
+            with self.admit(visitor, is_cancelled=is_cancelled) as pipe:
+                if run_on_gpu is None:
+                    yield from run(pipe, request, **options)
                 else:
-                    yield from lent(request, own=own, wanted=wanted)
+                    yield from run_on_gpu(request, **options)
 
         return admitted
 
     def call(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """The same of a function, as one of `(visitor, request, own=...)`; None if nobody waits any more."""
-        lent = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
+        """Make a function that admits each request before it runs.
 
-        def admitted(visitor: str, request: SampleRequest, *, own=None) -> Any:
-            with self.place(visitor) as pipe:
-                return run(pipe, request, own=own) if lent is None else lent(request, own=own)
+        Parameters
+        ----------
+        run : callable
+            Function of `(pipe, request, user_centroids=...)`.
+
+        Returns
+        -------
+        callable
+            Function of `(visitor, request, user_centroids=...)`; it returns None if the request is cancelled.
+        """
+        run_on_gpu = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
+
+        def admitted(visitor: str, request: SampleRequest, *, user_centroids: Any = None) -> Any:
+            with self.admit(visitor) as pipe:
+                if run_on_gpu is None:
+                    return run(pipe, request, user_centroids=user_centroids)
+                return run_on_gpu(request, user_centroids=user_centroids)
 
         return admitted
 
-    @contextmanager
-    def place(self, visitor: str, *, preview: bool = False, wanted=None) -> Iterator[Pipeline]:
-        """As `Scheduler.place`, but the request is wanted only while somebody waits (see `still_there`).
-
-        It ends in silence once it is not, and in a sentence, `BusyError`, if there is no place.
-        """
-        there = still_there()
-        both = there if wanted is None else lambda: wanted() and there()
-        try:
-            with self.scheduler.place(visitor, preview=preview, wanted=both) as pipe:
-                yield pipe
-        except Cancelled:
-            pass
-        except Busy as busy:
-            raise BusyError(_sentence(busy)) from None
+    def _check_limits(self, request: _Admitted) -> None:
+        # a cancelled request ends within a step, and must not keep out the next request of its visitor
+        others = [r for r in self._admitted if r.preview == request.preview and not r.is_cancelled()]
+        count = sum(other.visitor == request.visitor for other in others)
+        if count >= self.max_requests_each:
+            raise BusyError(f"{count} requests of yours are under way; try again when one of them is done.")
+        if len(others) >= self.max_requests:
+            raise BusyError(f"Many visitors are here: {len(others)} requests wait; try again in a moment.")
 
 
-def _sentence(busy: Busy) -> str:
-    if busy.own:
-        return f"{busy.count} requests of yours are under way; try again when one of them is done."
-    return f"Many visitors are here: {busy.count} requests wait; try again in a moment."
+def program_visitor() -> str:
+    """Return who calls the API, by address: a program may start a new session for each call."""
+    return f"programs at {_address(current_request())}"
 
 
-def still_there() -> Callable[[], bool]:
-    """A function that says whether somebody still waits for the event that is under way in this thread.
-
-    Gradio drops an event that was cancelled, and marks one whose client has hung up: a page that was closed,
-    a program that has ended its stream. Not seen is that a program has never opened its stream, nor that an
-    agent went away, whose tools the server itself calls.
-    """
-    blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    if blocks is None or event_id is None:  # it came past the queue, as what follows the pin does
-        return lambda: True
-    events = blocks._queue.event_ids_to_events
-    return lambda: (event := events.get(event_id)) is not None and event.alive
-
-
-def program() -> str:
-    """Who calls the API in this thread, by address: a program may give itself a new session for each call."""
-    return f"programs at {_address(LocalContext.request.get(None))}"
-
-
-def hand(request: gr.Request | None) -> str:
-    """Whose picture follows the pin, by address: what a page says of itself on that way may be forged."""
-    return f"hands at {_address(request)}"
+def preview_visitor(request: gr.Request | None) -> str:
+    """Return who asks for a preview, by address: outside of the queue, the session may be forged."""
+    return f"previews at {_address(request)}"
 
 
 def _address(request: Any) -> str:
-    """Behind a proxy, as on a Space, the address of which the proxy speaks."""
+    """Return the address of a client; behind a proxy, as on a Space, the one that the proxy reports."""
     headers = getattr(request, "headers", None) or {}
-    told = str(headers.get("x-forwarded-for", "")).rpartition(",")[2].strip()
-    return told[:64] or str(getattr(getattr(request, "client", None), "host", None))
+    forwarded = str(headers.get("x-forwarded-for", "")).rpartition(",")[2].strip()
+    return forwarded[:MAX_ADDRESS_CHARACTERS] or str(getattr(getattr(request, "client", None), "host", None))

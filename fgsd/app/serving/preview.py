@@ -1,8 +1,8 @@
-"""The picture that follows the pin while it is in the visitor's hand.
+"""Previews: the picture that follows the pin while it is dragged.
 
-It goes past the page's queue, which would take longer than the sampling: the page asks for one picture
-at a time, always for the newest place of the pin, and nothing waits in line behind it. The scheduler lets it
-go before all full renders.
+A preview bypasses Gradio's queue, which would take longer than the sampling. The page asks for one picture at
+a time, always for the newest position of the pin, so nothing waits in line. The scheduler serves previews
+before all full renders.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import gradio as gr
 
 from fgsd.app.render.frames import last_frame
 from fgsd.app.render.user_textures import UserTextureStore, centroids
-from fgsd.app.requests.request import SETTINGS, RequestError, parse_request, sizes
-from fgsd.app.serving.admission import Admission, BusyError, hand
+from fgsd.app.requests.errors import errors_as_sentences
+from fgsd.app.requests.request import SETTINGS, parse_request, sizes
+from fgsd.app.requests.target import nearest_class
+from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
 
-STEPS = 5  # the first that look like all sixteen; with the same noise, the picture changes smoothly
+STEPS = 5  # the fewest that look like 16; with the same noise, the picture changes smoothly with the target
 
 
 def preview_function(
@@ -25,51 +27,53 @@ def preview_function(
     store: UserTextureStore | None = None,
     *,
     multiple: int,
-    make: Callable[..., dict] = last_frame,
-) -> Callable[[Any], dict[str, Any]]:
-    """A function for the page to call: `preview({"target": [...], "settings": [...]})` gives one frame.
+    make: Callable[..., dict[str, Any]] = last_frame,
+    nearest: bool = False,
+) -> Callable[..., dict[str, Any]]:
+    """Make a function for the page to call; `preview({"target": [...], "settings": [...]})` is one frame.
 
-    The settings are the values of `SETTINGS`, of which the picture has some of its own; "interpolation" may
-    come
-    too (see `parse_request`).
+    The settings are the values of `SETTINGS`, some of which the preview overrides. "interpolation" is
+    optional, see `parse_request`, and so is "visitor", whose textures count.
 
     Parameters
     ----------
     store : UserTextureStore, optional
-        Where the visitors' own textures are; "visitor" names the one who asks.
+        The textures of the visitors.
     multiple : int
-        Sides are multiples of this number of pixels; the picture has the smallest that the page offers.
+        Sides are multiples of this number of pixels; the preview has the smallest size that the page offers.
     make : callable
         Makes the frame of a request, as `last_frame` does; may raise `RequestError`.
+    nearest : bool
+        Whether the function also returns the nearest class of the target, so that a drag needs one call.
 
     Returns
     -------
     callable
-        Its answer is {"frame": ...} (see `fgsd.app.render.frames`), or {"error": sentence}; {} if too many
-        others
-        are waiting.
+        It returns {"frame": ...} (see `fgsd.app.render.frames`), without "frame" if too many previews are
+        under way, or {"error": sentence}; with `nearest` also {"nearest": {"name", "distance"}}, see
+        `nearest_class`.
     """
     pipe = admission.scheduler.pipe
 
-    def preview(asked: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
-        asked = asked if isinstance(asked, Mapping) else {}
-        values = asked.get("settings")
-        known = isinstance(values, list) and len(values) == len(SETTINGS)
-        settings = dict(zip(SETTINGS, values, strict=True)) if known else {}
-        settings["interpolation"] = asked.get("interpolation")
+    @errors_as_sentences()
+    def preview(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
+        query = query if isinstance(query, Mapping) else {}
+        values = query.get("settings")
+        is_complete = isinstance(values, list) and len(values) == len(SETTINGS)
+        settings: dict[str, Any] = dict(zip(SETTINGS, values, strict=True)) if is_complete else {}
+        settings["interpolation"] = query.get("interpolation")
         settings |= {"n": 1, "size": sizes(multiple)[0], "steps": STEPS, "sampler": "dpm2m"}
-        own = centroids(store.of(asked.get("visitor"))) if store else {}
+        user_centroids = centroids(store.of(query.get("visitor"))) if store else {}
+        classes = [*pipe.classes, *user_centroids]
+        request = parse_request(query.get("target"), classes=classes, multiple=multiple, **settings)
+        result: dict[str, Any] = {}
+        if nearest:
+            result["nearest"] = nearest_class(pipe, request, user_centroids)
         try:
-            known = [*pipe.classes, *own]
-            request = parse_request(asked.get("target"), classes=known, multiple=multiple, **settings)
-        except RequestError as error:
-            return {"error": str(error)}
-        try:
-            with admission.place(hand(visitor), preview=True) as lent:
-                return {"frame": make(lent, request, own=own)}
+            with admission.admit(preview_visitor(visitor), preview=True) as lent:
+                result["frame"] = make(lent, request, user_centroids=user_centroids)
         except BusyError:
-            return {}
-        except RequestError as error:
-            return {"error": str(error)}
+            pass  # the page asks again for the next position of the pin
+        return result
 
     return preview

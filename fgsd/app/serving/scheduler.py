@@ -1,18 +1,17 @@
-"""One scheduler for the samplers of many visitors: who is evaluated next, and together with whom.
+"""Batching: one scheduler evaluates the network for the samplers of many visitors.
 
-Samplers stay as they are, each in a thread of its own; only their calls of the network come here. One worker
-evaluates them, and calls that fit together share a batch, each image with its own noise level and centroid.
-So a new request joins at the next step by itself (continuous batching; Yu et al. 2022, Orca), and a request
-that is alone goes through precisely the computation of `Pipeline.sample`.
+Each sampler runs unchanged in a thread of its own; only its calls of the network come here. One worker thread
+evaluates them, and compatible calls share a batch, each image with its own noise level and centroid. A new
+request thus joins at the next step (continuous batching; Yu et al. 2022, Orca), and a request that is alone
+goes through exactly the computation of `Pipeline.sample`.
 
-- Previews, the pictures that follow a hand, go before all others.
-- Among the rest, whoever has had least network time of late goes first, in units of one small request; among
-  equals, who came first. So small requests are finished one after the other rather than all at the end.
-- Every fourth turn belongs to the call that has waited longest: nobody starves, whatever the others do.
-- A batch grows up to a number of pixels that was measured, see `MAX_SHARED`; what is larger goes alone, and
-  comes in passes (see `fgsd.guidance.GuidedDenoiser`), between which others have their turn. Previews share
-  with previews only: in company of full renders they would wait for them.
-- A request that is no longer wanted is not evaluated again.
+- Previews, which follow a dragged pin, are served before all other requests.
+- Among the rest, the visitor with the least recent network time is served first, in units of one small
+  request; among equals, the request that came first. Small requests are thus finished one after the other.
+- Every fourth batch begins with the call that has waited longest, so that no call starves.
+- A batch grows up to a measured number of pixels, see `MAX_BATCH_PIXELS`. A larger call is alone, and comes
+  in passes (see `fgsd.guidance.GuidedDenoiser`), between which other calls are served.
+- A cancelled request is not evaluated again.
 """
 
 from __future__ import annotations
@@ -23,134 +22,95 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Condition, Event, Lock, Thread
+from functools import partial
+from threading import Condition, Lock, Thread
 
-import torch
 from torch import Tensor
 
+from fgsd.app.limits import MAX_BATCH_PIXELS, MAX_BATCHING_DELAY, TIMEOUT_PREVIEW_S
+from fgsd.app.serving.batch import Call, Output, Request, evaluate_batch
+from fgsd.app.serving.fair_share import RecentUse
 from fgsd.guidance import PASS_PIXELS
-from fgsd.model.matching import CentroidMatching, Matching
+from fgsd.model.matching import Matching
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
-MAX_REQUESTS = 64  # requests that are under way at once; each holds a thread
-MAX_REQUESTS_EACH = 8  # of one visitor: a page has four at most, and programs of one address count as one
-# Pixels of a batch that is shared. One thread of an AMD EPYC takes, in ms an image of 64 pixels, 25 alone,
-# 19 of two, 16 of eight, 15 of sixteen; of 96 pixels 38 alone, 34 of two; of 128 pixels 65 and 61; of 192
-# pixels and more, company gains nothing. Eight images of 64 pixels have most of the gain at half of the wait.
-# On a GPU the limit was not measured: it is that of a pass.
-MAX_SHARED = {"cpu": 8 * 64 * 64}
-TURN_OF_THE_LONGEST = 4  # every so many admission
-SLICE = 16 * 64 * 64  # pixels that a visitor may be ahead of the others: an image of 64 pixels in 16 steps
-HALF_LIFE = 30.0  # seconds after which half of a visitor's network time is forgotten
-MAX_VISITORS = 10_000  # whose network time is remembered
-# Whoever was just served comes back soon, and is waited for: a preview, so that no long call gets between its
-# steps, and company, for at most this share of the time that its last call took. Without that wait two
-# visitors miss each other at every step (1.0 images a batch against 1.9), and eight are four and four.
-PREVIEW_RETURNS = 0.01  # seconds
-COMPANY_RETURNS = 0.5
-
-
-class Busy(RuntimeError):
-    """There is no place for a request.
-
-    Attributes
-    ----------
-    count : int
-        Requests that are under way: of all visitors, or of the one who asks if `own`.
-    """
-
-    def __init__(self, count: int, *, own: bool) -> None:
-        whose = "this visitor" if own else "all visitors"
-        super().__init__(f"{count} requests of {whose} are under way; no more are taken")
-        self.count, self.own = count, own
+LONGEST_WAIT_EVERY = 4  # batches; one of them begins with the call that has waited longest
+FAIR_SHARE_PIXELS = 16 * 64 * 64  # unit in which visitors are compared: an image of 64 pixels in 16 steps
 
 
 class Cancelled(Exception):
-    """The request is no longer wanted, or the scheduler was closed: raised within the sampler."""
+    """The request is cancelled, or the scheduler is closed: raised within the sampler."""
 
 
 class Scheduler:
     """Evaluates the network of a pipeline for many requests at once.
 
     >>> scheduler = Scheduler(pipe)
-    >>> with scheduler.place("a visitor") as lent:
+    >>> with scheduler.lend("a visitor") as lent:
     ...     images = lent.sample("lava", n=4)
 
     Parameters
     ----------
     pipe : Pipeline
     share : bool
-        Whether calls of several requests may be one batch; without it, they take admission.
-    most_shared : int, optional
-        Pixels of a shared batch; by default what was measured on the device of `pipe`.
-    most, most_each : int
-        Requests that are admitted at once, of all visitors and of one; previews are counted apart.
+        Whether calls of several requests may share a batch; otherwise they take turns.
+    max_batch_pixels : int, optional
+        Limit of a shared batch; by default what was measured on the device of `pipe`.
+
+    Raises
+    ------
+    ValueError
+        If `max_batch_pixels` is below 1.
     """
 
-    def __init__(
-        self,
-        pipe: Pipeline,
-        *,
-        share: bool = True,
-        most_shared: int | None = None,
-        most: int = MAX_REQUESTS,
-        most_each: int = MAX_REQUESTS_EACH,
-    ) -> None:
-        for name, value in (("most", most), ("most_each", most_each), ("most_shared", most_shared)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name}={value} must be at least 1")
-        self.pipe, self.share, self.most, self.most_each = pipe, share, most, most_each
-        self.most_shared = most_shared or MAX_SHARED.get(pipe.device.type, PASS_PIXELS)
+    def __init__(self, pipe: Pipeline, *, share: bool = True, max_batch_pixels: int | None = None) -> None:
+        if max_batch_pixels is not None and max_batch_pixels < 1:
+            raise ValueError(f"max_batch_pixels={max_batch_pixels} must be at least 1")
+        self.pipe, self.share = pipe, share
+        self.max_batch_pixels = max_batch_pixels or MAX_BATCH_PIXELS.get(pipe.device.type, PASS_PIXELS)
         self.evaluations = self.images = 0  # batches so far, and images in them
         self._changed = Condition(Lock())
-        self._places: list[_Place] = []
-        self._waiting: list[_Call] = []
-        self._expected: set[_Place] = set()  # they were served last, and have not come back
-        self._answered, self._took = 0.0, 0.0  # when the last batch was, and for how long
-        self._used: dict[Hashable, tuple[float, float]] = {}  # pixels of a visitor, as of a time
-        self._numbers, self._turn = itertools.count(), 1
+        self._requests: list[Request] = []
+        self._waiting: list[Call] = []
+        self._expected: set[Request] = set()  # served by the last batch, and not yet back with another call
+        self._last_end, self._last_seconds = 0.0, 0.0  # end and duration of the last batch
+        self._recent_use = RecentUse()
+        self._numbers, self._next_batch = itertools.count(), 1
         self._worker: Thread | None = None
         self._closed = False
 
     @contextmanager
-    def place(
-        self, visitor: Hashable, *, preview: bool = False, wanted: Callable[[], bool] | None = None
+    def lend(
+        self, visitor: Hashable, *, preview: bool = False, is_cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[Pipeline]:
-        """Admit a request, and lend it the pipeline through which it samples.
+        """Lend a pipeline whose samplers call the network through this scheduler.
 
         Parameters
         ----------
         visitor : hashable
-            Whose request it is; network time and places are counted by visitor.
+            Whose recent network time counts.
         preview : bool
-            Whether it goes before all that are not.
-        wanted : callable, optional
-            Asked before each evaluation, from another thread; once it returns False there is none any more,
-            and the sampler ends with `Cancelled`.
-
-        Raises
-        ------
-        Busy
-            If too many requests are under way.
+            Whether the request is served before all that are none.
+        is_cancelled : callable
+            Asked before each evaluation, from another thread; once it returns True, there is no further
+            evaluation, and the sampler ends with `Cancelled`.
         """
-        place = self._admit(visitor, preview, wanted or (lambda: True))
+        with self._changed:
+            number = next(self._numbers)
+            request = Request(visitor, preview=preview, is_cancelled=is_cancelled, number=number)
+            self._requests.append(request)
         try:
-            yield self.pipe.through(place.evaluate)
+            yield self.pipe.with_evaluate(partial(self._evaluate, request))
         finally:
             with self._changed:
-                self._places.remove(place)
-                self._expected.discard(place)
+                self._requests.remove(request)
+                self._expected.discard(request)
                 self._changed.notify_all()
 
-    def under_way(self) -> int:
-        """Requests that are admitted and still wanted, without previews."""
-        with self._changed:
-            return sum(place.wanted() for place in self._places if not place.preview)
-
     def close(self) -> None:
-        """End the worker after the batch that it is at; calls that wait, and later ones, are `Cancelled`."""
+        """End the worker after its current batch; calls that wait, and later ones, raise `Cancelled`."""
         with self._changed:
             self._closed = True
             worker = self._worker
@@ -159,232 +119,139 @@ class Scheduler:
             worker.join()
         atexit.unregister(self.close)
 
-    def _admit(self, visitor: Hashable, preview: bool, wanted: Callable[[], bool]) -> _Place:
-        with self._changed:
-            # one that is no longer wanted ends within a step, and must not keep its visitor's next
-            # client_seq out
-            others = [place for place in self._places if place.preview == preview and place.wanted()]
-            own = sum(place.visitor == visitor for place in others)
-            if own >= self.most_each:
-                raise Busy(own, own=True)
-            if len(others) >= self.most:
-                raise Busy(len(others), own=False)
-            place = _Place(self, visitor, preview, wanted, next(self._numbers))
-            self._places.append(place)
-            return place
-
-    def _answer(self, call: _Call) -> tuple[Tensor, Tensor]:
-        """What the network says to a call, once it is its turn; runs in the thread of the request."""
+    def _evaluate(
+        self,
+        request: Request,
+        x: Tensor,
+        sigma: float | Tensor,
+        matching: Matching = None,
+        *,
+        tileable: bool = False,
+    ) -> Output:
+        """Evaluate as `Denoiser.denoise` does: wait, in the thread of the sampler, for the worker."""
+        call = Call(request, x, sigma, matching, tileable)
         with self._changed:
             if self._closed:
                 raise Cancelled("the scheduler is closed")
             if self._worker is None:
                 self._worker = Thread(target=self._work, name="fgsd scheduler", daemon=True)
                 self._worker.start()
-                atexit.register(self.close)  # a thread that is inside of torch must not outlive the rest
+                atexit.register(self.close)  # a thread inside of torch must not outlive the interpreter
             call.number = next(self._numbers)
             self._waiting.append(call)
-            self._expected.discard(call.place)
+            self._expected.discard(request)
             self._changed.notify_all()
         call.done.wait()
         if call.error is not None:
             raise call.error
-        assert call.answer is not None
-        return call.answer
+        assert call.output is not None
+        return call.output
 
-    # ---- what follows runs in the worker's thread ----
+    # ---- the methods below run in the worker thread ----
 
     def _work(self) -> None:
         while True:
             try:
-                batch = self._next()
+                batch = self._wait_for_batch()
                 if batch is None:
                     return
-                self._evaluate(batch)
-            except Exception as error:  # of the scheduler itself: whoever waits must not wait for ever
+                self._run_batch(batch)
+            except Exception as error:  # a bug of the scheduler: no sampler may wait for ever
                 log.exception("the scheduler failed")
                 with self._changed:
                     waiting, self._waiting = self._waiting, []
                 for call in waiting:
                     call.fail(error)
 
-    def _next(self) -> list[_Call] | None:
-        """The calls of the next batch, once there is one; None when all is over."""
+    def _wait_for_batch(self) -> list[Call] | None:
+        """Return the calls of the next batch; None once the scheduler is closed."""
         with self._changed:
             while True:
-                self._let_go()
+                self._drop_cancelled()
                 if self._closed:
                     return None
                 if not self._waiting:
                     self._changed.wait()
                     continue
-                batch = self._pick()
-                patience = self._answered + self._patience(batch) - time.monotonic()
-                if patience <= 0:
+                batch = self._choose_batch()
+                delay = self._last_end + self._batching_delay(batch) - time.monotonic()
+                if delay <= 0:
                     self._waiting = [call for call in self._waiting if call not in batch]
-                    self._turn += 1
+                    self._next_batch += 1
                     return batch
-                self._changed.wait(patience)
+                self._changed.wait(delay)
 
-    def _let_go(self) -> None:
-        """Wake whoever is no longer wanted."""
+    def _drop_cancelled(self) -> None:
+        """End the calls of cancelled requests, and all calls once the scheduler is closed."""
         for call in self._waiting:
-            if self._closed or not call.place.wanted():
-                call.fail(Cancelled("the request is no longer wanted"))
+            if self._closed or call.request.is_cancelled():
+                call.fail(Cancelled("the request is cancelled"))
         self._waiting = [call for call in self._waiting if not call.done.is_set()]
 
-    def _pick(self) -> list[_Call]:
-        """The calls that go next: the first of all, and those that may share its batch, in their order."""
+    def _choose_batch(self) -> list[Call]:
+        """Return the call of highest priority and those that may share its batch, by priority."""
         now = time.monotonic()
-        used = {call.place.visitor: self._recently(call.place.visitor, now) for call in self._waiting}
+        used = {
+            call.request.visitor: self._recent_use.of(call.request.visitor, now) for call in self._waiting
+        }
 
-        def order(call: _Call) -> tuple:
-            return not call.place.preview, used[call.place.visitor] // SLICE, call.place.number
+        def priority(call: Call) -> tuple[bool, float, int]:
+            request = call.request
+            return not request.preview, used[request.visitor] // FAIR_SHARE_PIXELS, request.number
 
-        queue = sorted(self._waiting, key=order)
-        if self._turn % TURN_OF_THE_LONGEST == 0:
+        queue = sorted(self._waiting, key=priority)
+        if self._next_batch % LONGEST_WAIT_EVERY == 0:
             longest = min(queue, key=lambda call: call.number)
             queue.sort(key=lambda call: call is not longest)
         first, *rest = queue
         batch, pixels = [first], first.pixels
-        for call in rest if self.share and first.kind is not None else ():
-            if call.kind == first.kind and pixels + call.pixels <= self.most_shared:
+        for call in rest if self.share and first.batch_key is not None else ():
+            if call.batch_key == first.batch_key and pixels + call.pixels <= self.max_batch_pixels:
                 batch.append(call)
                 pixels += call.pixels
         return batch
 
-    def _patience(self, batch: Sequence[_Call]) -> float:
-        """Seconds, since the last answer, for which a batch waits for others who are likely to come back."""
+    def _batching_delay(self, batch: Sequence[Call]) -> float:
+        """Return the seconds after the last batch for which a batch waits for calls that are about to come.
+
+        Batching delay: samplers call again at once, so wait briefly for them before starting the next batch.
+        A full render waits for the next step of a preview, so that no long call gets between the steps of a
+        preview; otherwise it waits for calls that may share its batch. Without this delay two visitors miss
+        each other at every step (1.0 images in a batch against 1.9), and eight become four and four.
+        """
         first = batch[0]
-        if first.place.preview:
+        if first.request.preview:
             return 0.0
-        if any(place.preview for place in self._expected):
-            return PREVIEW_RETURNS
-        left = self.most_shared - sum(call.pixels for call in batch)
-        if self.share and any(p.kind == first.kind and p.pixels <= left for p in self._expected):
-            return COMPANY_RETURNS * self._took
+        if any(request.preview for request in self._expected):
+            return TIMEOUT_PREVIEW_S
+        left = self.max_batch_pixels - sum(call.pixels for call in batch)
+        if self.share and any(r.batch_key == first.batch_key and r.pixels <= left for r in self._expected):
+            return MAX_BATCHING_DELAY * self._last_seconds
         return 0.0
 
-    def _evaluate(self, batch: Sequence[_Call]) -> None:
+    def _run_batch(self, batch: Sequence[Call]) -> None:
         begun = time.monotonic()
         try:
-            answers = self._together(batch)
+            outputs = evaluate_batch(self.pipe, batch)
         except Exception as error:
             if len(batch) == 1:
                 batch[0].fail(error)
-            else:  # one of them may be to blame: the others must not suffer for it
-                log.warning("a shared batch failed; its %d calls are made one by one", len(batch))
+            else:  # one call may have caused it: the others must not fail with it
+                log.warning("a shared batch failed; its %d calls are evaluated one by one", len(batch))
                 for call in batch:
-                    if call.place.wanted():
-                        self._evaluate([call])
+                    if call.request.is_cancelled():
+                        call.fail(Cancelled("the request is cancelled"))
                     else:
-                        call.fail(Cancelled("the request is no longer wanted"))
+                        self._run_batch([call])
             return
         now = time.monotonic()
         with self._changed:
             self.evaluations += 1
             self.images += sum(len(call.x) for call in batch)
-            self._answered, self._took = now, now - begun
-            # whoever left meanwhile does not come back
-            self._expected = {call.place for call in batch if call.place in self._places}
+            self._last_end, self._last_seconds = now, now - begun
+            # a request that has ended meanwhile does not call again
+            self._expected = {call.request for call in batch if call.request in self._requests}
             for call in batch:
-                self._note(call.place.visitor, call.pixels, now)
-        for call, answer in zip(batch, answers, strict=True):
-            call.succeed(answer)
-
-    @torch.no_grad()
-    def _together(self, batch: Sequence[_Call]) -> list[tuple[Tensor, Tensor]]:
-        denoise, first = self.pipe.network.denoise, batch[0]
-        if len(batch) == 1:
-            answers = [denoise(first.x, first.sigma, first.matching, tileable=first.tileable)]
-        else:
-            x, sizes = torch.cat([call.x for call in batch]), [len(call.x) for call in batch]
-            sigma = torch.cat([_each(call.sigma, call) for call in batch])
-            denoised, phi = denoise(x, sigma, _matching(batch), tileable=first.tileable)
-            answers = list(zip(denoised.split(sizes), phi.split(sizes), strict=True))
-        if self.pipe.device.type == "cuda":
-            torch.cuda.synchronize(
-                self.pipe.device
-            )  # for times that are true, and errors of this batch alone
-        return answers
-
-    def _recently(self, visitor: Hashable, now: float) -> float:
-        pixels, since = self._used.get(visitor, (0.0, now))
-        return pixels * 0.5 ** ((now - since) / HALF_LIFE)
-
-    def _note(self, visitor: Hashable, pixels: int, now: float) -> None:
-        self._used[visitor] = (self._recently(visitor, now) + pixels, now)
-        if len(self._used) > MAX_VISITORS:
-            self._used.pop(min(self._used, key=lambda one: self._recently(one, now)))
-
-
-class _Place:
-    """A request that is under way."""
-
-    def __init__(
-        self, scheduler: Scheduler, visitor: Hashable, preview: bool, wanted: Callable[[], bool], number: int
-    ) -> None:
-        self.scheduler, self.visitor, self.preview, self._wanted = scheduler, visitor, preview, wanted
-        self.number = number  # counts the requests
-        self.kind: Hashable = None  # of its last call
-        self.pixels = 0
-
-    def wanted(self) -> bool:
-        try:
-            return self._wanted()
-        except Exception:  # it is asked where an error would end other requests
-            log.exception("it is not known whether a request is still wanted")
-            return False
-
-    def evaluate(
-        self, x: Tensor, sigma: float | Tensor, matching: Matching = None, *, tileable: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """As `Denoiser.denoise`."""
-        call = _Call(self, x, sigma, matching, tileable)
-        self.kind, self.pixels = call.kind, call.pixels
-        return self.scheduler._answer(call)
-
-
-class _Call:
-    """A call of the network, and its answer."""
-
-    def __init__(
-        self, place: _Place, x: Tensor, sigma: float | Tensor, matching: Matching, tileable: bool
-    ) -> None:
-        self.place, self.x, self.sigma, self.matching, self.tileable = place, x, sigma, matching, tileable
-        self.pixels = len(x) * x.shape[-2] * x.shape[-1]
-        self.kind: Hashable = None  # of those that can share a batch; None goes alone
-        if matching is None or isinstance(matching, CentroidMatching):
-            # a preview in company of others would wait for them
-            guided = matching is not None
-            self.kind = (*x.shape[1:], x.dtype, x.device, guided, tileable, place.preview)
-        self.number = 0  # counts the calls
-        self.answer: tuple[Tensor, Tensor] | None = None
-        self.error: Exception | None = None
-        self.done = Event()
-
-    def succeed(self, answer: tuple[Tensor, Tensor]) -> None:
-        self.answer = answer
-        self.done.set()
-
-    def fail(self, error: Exception) -> None:
-        self.error = error
-        self.done.set()
-
-
-def _matching(batch: Sequence[_Call]) -> Matching:
-    """The matchings of several calls as one, with a centroid and a strength an image."""
-    centroids, strengths, read = [], [], []
-    for call in batch:
-        if not isinstance(call.matching, CentroidMatching):
-            return None
-        centroids.append(call.matching.centroid.expand(len(call.x), -1))
-        strengths.append(_each(call.matching.strength, call)[:, None])
-        if call.matching.read is not None:
-            read.append(call.matching.read.expand(len(call.x), -1))
-    return CentroidMatching(torch.cat(centroids), torch.cat(strengths), torch.cat(read) if read else None)
-
-
-def _each(value: float | Tensor, call: _Call) -> Tensor:
-    """A number, or one an image, as a tensor of one an image (B,)."""
-    return torch.as_tensor(value, dtype=call.x.dtype, device=call.x.device).reshape(-1).expand(len(call.x))
+                self._recent_use.add(call.request.visitor, call.pixels, now)
+        for call, output in zip(batch, outputs, strict=True):
+            call.succeed(output)

@@ -1,9 +1,9 @@
-"""Sampling on a GPU that a Hugging Face Space borrows for each run (ZeroGPU); elsewhere nothing changes.
+"""Sampling on a GPU that a Hugging Face Space lends for each run (ZeroGPU); elsewhere nothing changes.
 
-On such a Space the GPU is seen only by functions that `spaces.GPU` decorates, and they run in a process of
-their own: what goes in and comes out is pickled, and what a visitor does meanwhile is not seen in there. So
-the page keeps its pipeline on the CPU, which is fast enough for the map and the picture that follows the pin,
-and whole sampling loops go to the GPU.
+On such a Space only functions decorated with `spaces.GPU` see the GPU, and they run in a process of their
+own: arguments and results are pickled, and the process does not see what the visitor does meanwhile. So the
+page keeps its pipeline on the CPU, which is fast enough for the map and for previews, and whole sampling
+loops run on the GPU.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fgsd.app.render.interpolations import weights_of
+from fgsd.app.limits import MAX_GPU_S
+from fgsd.app.render.interpolations import mixtures
 from fgsd.app.requests.request import SampleRequest
 from fgsd.centroids import Centroid
 from fgsd.device import best_device
 from fgsd.pipeline import Pipeline
 
-# On the safe side rather than measured: only runs that are cut off, or that wait for long, call for others.
-START = 10.0  # seconds until the process has its GPU and the network is there
-EVALUATION = 0.03  # seconds of one pass of the network, however small
-IMAGE = 0.001  # seconds more for each image of 64 x 64 pixels in it
-LONGEST = 120.0  # seconds
+# Estimates on the safe side, not measured: a run that takes longer is killed, a run that asks for more waits.
+START_S = 10.0  # seconds until the process has its GPU and the network is on it
+EVALUATION_S = 0.03  # seconds of one pass of the network, however small
+IMAGE_S = 0.001  # seconds more for each image of 64 x 64 pixels in a pass
 
 
 def on_zero_gpu() -> bool:
-    """Whether this is a ZeroGPU Space."""
+    """Return whether this is a ZeroGPU Space."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 def lends_gpu() -> bool:
-    """Whether the package `spaces` is there, so that `on_gpu` takes runs to a process of their own."""
+    """Return whether the package `spaces` is installed, so that `on_gpu` runs in a process of its own."""
     try:
         import spaces  # noqa: F401
     except ImportError:
@@ -43,58 +43,64 @@ def lends_gpu() -> bool:
     return True
 
 
-def seconds(request: SampleRequest) -> int:
-    """For how long a run needs a GPU, generously: one that goes over is ended; a longer one waits longer."""
-    images = request.n if request.mode in ("sample", "coarse-fine") else len(weights_of(request))
+def gpu_seconds(request: SampleRequest) -> int:
+    """Return the seconds for which a run borrows a GPU."""
+    images = request.n if request.mode in ("sample", "coarse-fine") else len(mixtures(request))
     evaluations = request.steps * (2 if request.sampler == "heun" else 1)
-    each = EVALUATION + IMAGE * images * (request.size / 64) ** 2
-    return math.ceil(min(LONGEST, START + evaluations * each))
+    seconds = EVALUATION_S + IMAGE_S * images * (request.size / 64) ** 2
+    return math.ceil(min(MAX_GPU_S, START_S + evaluations * seconds))
 
 
 def on_gpu(run: Callable[..., Any], pipe: Pipeline) -> Callable[..., Any]:
-    """`run` with its pipeline given; where `spaces` is installed, inside of `spaces.GPU`.
+    """Bind a pipeline to `run`; where `spaces` is installed, run it within `spaces.GPU`.
 
     Parameters
     ----------
     run : callable
-        `run(pipe, request, own=...)`: a function, or a generator that takes `wanted` too (see
+        Function of `(pipe, request, user_centroids=...)`, or a generator that also takes `is_cancelled` (see
         `fgsd.app.render.frames.frames`).
 
     Returns
     -------
     callable
-        `(request, own=...)`, and `wanted` for a generator, which is then asked after each yield.
+        Function or generator of `(request, user_centroids=...)`. A generator also takes `is_cancelled`, which
+        is asked after each yield.
     """
     if not lends_gpu():
         return functools.partial(run, pipe)
     import spaces
 
-    def lent(request: SampleRequest, own: Mapping[str, Centroid] | None) -> int:
-        return seconds(request)
+    def duration(request: SampleRequest, user_centroids: Mapping[str, Centroid] | None) -> int:
+        return gpu_seconds(request)
 
     if not inspect.isgeneratorfunction(run):
 
-        @spaces.GPU(duration=lent)
-        def call(request, own):
-            return run(_there(pipe), request, own=own)
+        @spaces.GPU(duration=duration)
+        def call(request: SampleRequest, user_centroids: Mapping[str, Centroid] | None) -> Any:
+            return run(_on_best_device(pipe), request, user_centroids=user_centroids)
 
-        return lambda request, *, own=None: call(request, own)
+        return lambda request, *, user_centroids=None: call(request, user_centroids)
 
-    @spaces.GPU(duration=lent)
-    def loop(request, own):
-        yield from run(_there(pipe), request, own=own)
+    @spaces.GPU(duration=duration)
+    def loop(request: SampleRequest, user_centroids: Mapping[str, Centroid] | None) -> Iterator[Any]:
+        yield from run(_on_best_device(pipe), request, user_centroids=user_centroids)
 
-    def watched(request, *, own=None, wanted=None) -> Iterator[Any]:
-        for part in loop(request, own):
-            if wanted is not None and not wanted():
+    def stream(
+        request: SampleRequest,
+        *,
+        user_centroids: Mapping[str, Centroid] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[Any]:
+        for part in loop(request, user_centroids):
+            if is_cancelled is not None and is_cancelled():
                 return
             yield part
 
-    return watched
+    return stream
 
 
-def _there(pipe: Pipeline) -> Pipeline:
-    """The pipeline on the best device of this process."""
+def _on_best_device(pipe: Pipeline) -> Pipeline:
+    """Return the pipeline on the best device of this process."""
     device = best_device()
     if pipe.device.type == device:
         return pipe

@@ -1,4 +1,4 @@
-"""The command line: each command does what it says; bad input ends with one line and exit code 2."""
+"""The commands give the results of the library; invalid input prints one line and exits with code 2."""
 
 import json
 import shutil
@@ -11,6 +11,20 @@ from fgsd.cli.train import validation_text
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
 from fgsd.training.validation import Validation
+
+COMMANDS = [
+    "app",
+    "sample",
+    "classes",
+    "train",
+    "map",
+    "evaluate",
+    "sheet",
+    "bench",
+    "film",
+    "study",
+    "report",
+]
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -45,7 +59,7 @@ def test_sample_of_a_mixture_and_its_steps_as_an_animation(capsys, tmp_path, che
     )  # fmt: skip
     assert code == 0
     with Image.open(gif) as image:
-        assert image.n_frames == 4  # the noisy image before each of 3 steps, and the sample
+        assert image.n_frames == 4  # the noisy image of each of 3 steps, and the sample
     with Image.open(sheet) as image:
         assert image.size == (34, 16)
 
@@ -97,14 +111,14 @@ def test_an_unknown_command_is_one_line_and_code_2(capsys):
     assert code == 2 and err.startswith("Error: ") and err.count("\n") == 1
 
 
-def test_without_arguments_the_help_is_shown(capsys):
+def test_without_arguments_the_help_is_printed(capsys):
     code, out, _ = run(capsys)
     assert code == 0
-    for command in ("app", "sample", "classes", "train", "map", "evaluate", "sheet"):
+    for command in COMMANDS:
         assert command in out
 
 
-@pytest.mark.parametrize("command", ["app", "sample", "classes", "train", "map", "evaluate", "sheet"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_shows_its_default(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0

@@ -1,17 +1,19 @@
-"""Matching moves channel means where it is told to, and nowhere else."""
+"""Feature matching moves channel means to the target, and nothing else."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
 from fgsd.model.matching import (
-    FARTHEST,
+    MAX_NORMALIZED,
     MIN_SPREAD,
     CentroidMatching,
+    FeatureNormalization,
     MatchedLayer,
     PeerMatching,
-    Standards,
     leave_one_out,
     spatial_mean,
 )
@@ -38,7 +40,7 @@ def layer():
 
 @pytest.fixture
 def awake(layer):
-    """The layer with a gate and a message that do something."""
+    """The layer with a gate and an update of the context that do something."""
     generator = torch.Generator().manual_seed(3)
     for p in (*layer.gate.parameters(), *layer.tell.parameters()):
         p.normal_(generator=generator)
@@ -85,9 +87,16 @@ class TestAtTheInitialGate:
         matched, *_ = layer(activation, embedding, PeerMatching(torch.eye(4)))
         assert torch.equal(matched, activation)
 
+    def test_images_that_are_not_guided_stay_as_they_are(self, layer, activation, embedding):
+        guided = torch.tensor([True, False, False, True])
+        for matching in (CentroidMatching(centroid(), 0.7), PeerMatching(leave_one_out(2, 2))):
+            every = layer(activation, embedding, matching)[0]
+            some = layer(activation, embedding, replace(matching, guided=guided))[0]
+            assert torch.equal(some, torch.where(guided[:, None, None, None], every, activation))
+
     def test_peers_set_the_means_to_those_of_the_others(self, layer, activation, embedding):
-        weights = leave_one_out(2, 2, torch.tensor([True, False]))
-        matched, _, phi = layer(activation, embedding, PeerMatching(weights))
+        matching = PeerMatching(leave_one_out(2, 2), guided=torch.tensor([True, True, False, False]))
+        matched, _, phi = layer(activation, embedding, matching)
         assert torch.allclose(spatial_mean(matched), phi[[1, 0, 2, 3]], atol=1e-12)
 
 
@@ -97,26 +106,26 @@ class TestAwakeGate:
         assert not torch.allclose(unguided, activation, atol=0.1)
         zero = awake(activation, embedding, CentroidMatching(centroid(), 0.0))[0]
         assert torch.allclose(zero, unguided, atol=1e-12)
-        own = torch.zeros(4, 10, dtype=torch.float64)
-        own[:, FEATURES] = phi
-        assert torch.allclose(awake(activation, embedding, CentroidMatching(own))[0], unguided, atol=1e-12)
+        target = torch.zeros(4, 10, dtype=torch.float64)
+        target[:, FEATURES] = phi
+        assert torch.allclose(awake(activation, embedding, CentroidMatching(target))[0], unguided, atol=1e-12)
 
-    def test_at_full_strength_the_own_means_leave_no_trace(self, awake, activation, embedding):
-        """A learned gain would let them through, and guidance would fade in training."""
+    def test_at_full_strength_the_means_of_the_image_leave_no_trace(self, awake, activation, embedding):
+        """With a learned gain they would, and guidance would fade in training."""
         matching = CentroidMatching(centroid())
         moved = activation + torch.arange(CHANNELS)[:, None, None]
         first, second = (awake(a, embedding, matching)[:2] for a in (activation, moved))
-        for one, other in zip(first, second, strict=True):  # the activation, and what is told of it
+        for one, other in zip(first, second, strict=True):  # the activation and the context
             assert torch.allclose(one, other, atol=1e-10)
 
     def test_gain_and_bias_act_on_the_matched_activation(self, awake, activation, embedding):
         target = centroid()
         matched, context, phi = awake(activation, embedding, CentroidMatching(target))
         moved = activation + (target[FEATURES] - phi)[..., None, None]
-        read = torch.nn.functional.silu(awake.read(target[FEATURES] - awake.offset(embedding)))
-        gain, bias = awake.gate(read)[..., None, None].chunk(2, dim=1)
+        hidden = torch.nn.functional.silu(awake.read(target[FEATURES] - awake.offset(embedding)))
+        gain, bias = awake.gate(hidden)[..., None, None].chunk(2, dim=1)
         assert torch.allclose(matched, moved * (1 + gain.tanh()) + bias, atol=1e-10)
-        assert torch.allclose(context, embedding + awake.tell(read), atol=1e-10)
+        assert torch.allclose(context, embedding + awake.tell(hidden), atol=1e-10)
 
     def test_gains_stay_between_nothing_and_twofold(self, awake, activation, embedding):
         """However strong the gate: the spread of a channel over space is at most doubled."""
@@ -137,88 +146,89 @@ def test_a_layer_matched_in_part_moves_its_first_channels_alone(activation, embe
     assert torch.equal(matched[:, 2:], activation[:, 2:])
 
 
-class TestLit:
-    """What the gate reads is seen in the light of the context."""
+class TestFilm:
+    """The context scales and shifts the hidden layer of the gate."""
 
-    def lit(self, embedding, *, size: float) -> MatchedLayer:
+    def layer_with_film(self, embedding, *, size: float) -> MatchedLayer:
         torch.manual_seed(5)
         layer = (
-            MatchedLayer(CHANNELS, embedding.shape[1], FEATURES, 5, lit=True).double().requires_grad_(False)
+            MatchedLayer(CHANNELS, embedding.shape[1], FEATURES, 5, film=True).double().requires_grad_(False)
         )
         generator = torch.Generator().manual_seed(6)
         for p in (*layer.gate.parameters(), *layer.tell.parameters()):
             p.normal_(generator=generator)
-        for p in layer.light.parameters():
+        for p in layer.film.parameters():
             p.normal_(generator=generator).mul_(size)
         return layer
 
-    def test_a_fresh_light_changes_nothing(self, activation, embedding):
-        layer = self.lit(embedding, size=0.0)
-        lit = layer(activation, embedding, CentroidMatching(centroid()))
-        layer.light = None
+    def test_at_its_initial_weights_it_changes_nothing(self, activation, embedding):
+        layer = self.layer_with_film(embedding, size=0.0)
+        modulated = layer(activation, embedding, CentroidMatching(centroid()))
+        layer.film = None
         plain = layer(activation, embedding, CentroidMatching(centroid()))
-        assert all(torch.equal(one, other) for one, other in zip(lit, plain, strict=True))
+        assert all(torch.equal(one, other) for one, other in zip(modulated, plain, strict=True))
 
-    def test_it_is_scaled_and_shifted_before_the_nonlinearity(self, activation, embedding):
-        layer, target = self.lit(embedding, size=1.0), CentroidMatching(centroid())
-        gain, bias = layer.light(embedding).chunk(2, dim=1)
-        read = layer.read(centroid()[FEATURES].expand(4, -1) - layer.offset(embedding))
-        hidden = torch.nn.functional.silu(read * (1 + gain) + bias)
-        _, told, _ = layer(activation, embedding, target)
-        assert torch.allclose(told, embedding + layer.tell(hidden), atol=1e-12)
+    def test_it_scales_and_shifts_before_the_nonlinearity(self, activation, embedding):
+        layer, target = self.layer_with_film(embedding, size=1.0), CentroidMatching(centroid())
+        gain, bias = layer.film(embedding).chunk(2, dim=1)
+        linear = layer.read(centroid()[FEATURES].expand(4, -1) - layer.offset(embedding))
+        hidden = torch.nn.functional.silu(linear * (1 + gain) + bias)
+        _, context, _ = layer(activation, embedding, target)
+        assert torch.allclose(context, embedding + layer.tell(hidden), atol=1e-12)
 
 
-class TestStandardised:
+class TestNormalized:
     @pytest.fixture
-    def standardised(self):
+    def normalized(self):
         torch.manual_seed(5)
-        layer = MatchedLayer(CHANNELS, 7, FEATURES, 5, standardised=True).double().requires_grad_(False)
+        layer = MatchedLayer(CHANNELS, 7, FEATURES, 5, normalized=True).double().requires_grad_(False)
         for p in layer.parameters():
             p.normal_(generator=torch.Generator().manual_seed(6))
         return layer
 
     @pytest.fixture
-    def standard(self):
+    def stats(self):
         generator = torch.Generator().manual_seed(7)
         mean = torch.randn(4, 10, generator=generator, dtype=torch.float64)
         return mean, 0.1 + torch.rand(4, 10, generator=generator, dtype=torch.float64)
 
-    def test_other_units_change_nothing(self, standardised, activation, embedding, standard):
-        """Moved and scaled together, activation, target and standard read alike: so `tell` says the same."""
-        target, (mean, spread) = centroid(), standard
-        told = standardised(activation, embedding, CentroidMatching(target), standard)[1]
-        scaled = standardised(
+    def test_other_units_change_nothing(self, normalized, activation, embedding, stats):
+        """Moved and scaled together, activation, target and statistics give the same context."""
+        target, (mean, spread) = centroid(), stats
+        context = normalized(activation, embedding, CentroidMatching(target), stats)[1]
+        scaled = normalized(
             2 * activation + 3, embedding, CentroidMatching(2 * target + 3), (2 * mean + 3, 2 * spread)
         )[1]
-        assert torch.allclose(told, scaled, atol=1e-10)
+        assert torch.allclose(context, scaled, atol=1e-10)
 
-    def test_it_is_told_of_its_own_means_too(self, standardised, activation, embedding, standard):
+    def test_it_reads_the_means_of_the_image_too(self, normalized, activation, embedding, stats):
         first, second = (
-            standardised(a, embedding, CentroidMatching(centroid()), standard)[1]
+            normalized(a, embedding, CentroidMatching(centroid()), stats)[1]
             for a in (activation, activation + 0.3)
         )
         assert not torch.allclose(first, second, atol=1e-3)
 
-    def test_the_means_are_still_matched(self, activation, embedding, standard):
-        fresh = MatchedLayer(CHANNELS, 7, FEATURES, 5, standardised=True).double()
-        matched, _, _ = fresh(activation, embedding, CentroidMatching(centroid()), standard)
+    def test_the_means_are_still_matched(self, activation, embedding, stats):
+        fresh = MatchedLayer(CHANNELS, 7, FEATURES, 5, normalized=True).double()
+        matched, _, _ = fresh(activation, embedding, CentroidMatching(centroid()), stats)
         assert torch.allclose(spatial_mean(matched), centroid()[FEATURES].expand(4, -1), atol=1e-12)
 
-    def test_what_is_far_is_softly_limited(self, standardised, activation, embedding, standard):
-        """Else an image of no class would lead the network where it has never been."""
+    def test_large_values_are_softly_limited(self, normalized, activation, embedding, stats):
+        """Otherwise an image of no class would give the network inputs far from those of training."""
         far, farther = (
-            standardised(activation, embedding, CentroidMatching(size * centroid(), 1.0), standard)
+            normalized(activation, embedding, CentroidMatching(size * centroid(), 1.0), stats)
             for size in (1e5, 1e6)
         )
-        assert torch.allclose(far[1], farther[1], atol=1e-6) and FARTHEST < 10
+        assert torch.allclose(far[1], farther[1], atol=1e-6) and MAX_NORMALIZED < 10
 
 
-class TestStandards:
-    def test_it_follows_what_is_known_and_no_more(self):
-        standards, sigmas = Standards(2, 3), torch.tensor([0.1, 1.0, 10.0])
+class TestFeatureNormalization:
+    def test_it_takes_known_levels_only_and_interpolates(self):
+        normalization, sigmas = FeatureNormalization(2, 3), torch.tensor([0.1, 1.0, 10.0])
         mean, spread = torch.tensor([[1.0, 2], [3, 4], [5, 6]]), torch.tensor([[2.0, 2], [0, 3], [9, 9]])
-        standards.follow(sigmas, mean, spread, torch.tensor([True, True, False]))
-        found = standards(torch.tensor([0.01, 0.1, 1.0, 10**-0.5, 100.0]).log())
+        normalization.set_stats(sigmas, mean, spread, torch.tensor([True, True, False]))
+        assert torch.allclose(normalization.sigmas, sigmas)
+        found = normalization(torch.tensor([0.01, 0.1, 1.0, 10**-0.5, 100.0]).log())
         assert torch.allclose(found[0], torch.tensor([[1.0, 2], [1, 2], [3, 4], [2, 3], [0, 0]]), atol=1e-5)
         least = MIN_SPREAD
         expected = torch.tensor([[2.0, 2], [2, 2], [least, 3], [1 + least / 2, 2.5], [1, 1]])
@@ -227,24 +237,23 @@ class TestStandards:
 
 class TestLeaveOneOut:
     def test_weights_of_two_groups_of_three(self):
-        weights = leave_one_out(2, 3, torch.tensor([True, False]))
-        assert weights.tolist() == [
+        assert leave_one_out(2, 3).tolist() == [
             [0, 0.5, 0.5, 0, 0, 0],
             [0.5, 0, 0.5, 0, 0, 0],
             [0.5, 0.5, 0, 0, 0, 0],
-            [0, 0, 0, 1, 0, 0],
-            [0, 0, 0, 0, 1, 0],
-            [0, 0, 0, 0, 0, 1],
+            [0, 0, 0, 0, 0.5, 0.5],
+            [0, 0, 0, 0.5, 0, 0.5],
+            [0, 0, 0, 0.5, 0.5, 0],
         ]
 
-    def test_rows_sum_to_one_and_no_guided_image_sees_itself(self):
-        weights = leave_one_out(5, 4, torch.ones(5, dtype=torch.bool))
+    def test_rows_sum_to_one_and_no_image_is_its_own_peer(self):
+        weights = leave_one_out(5, 4)
         assert torch.allclose(weights.sum(dim=1), torch.ones(20))
         assert not weights.diagonal().any()
 
     def test_a_group_of_one_is_refused(self):
         with pytest.raises(ValueError, match="size=1"):
-            leave_one_out(3, 1, torch.ones(3, dtype=torch.bool))
+            leave_one_out(3, 1)
 
 
 class TestSpatialMean:
@@ -270,7 +279,7 @@ class TestSpatialMean:
 
 
 def test_peer_targets_keep_float32_under_autocast():
-    """Rounded to bfloat16, even an unguided group would be moved."""
+    """Rounded to bfloat16, even weights of the identity would move the means."""
     phi = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         target = PeerMatching(torch.eye(4)).target(phi, slice(0, 5))

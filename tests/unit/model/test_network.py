@@ -222,15 +222,17 @@ class TestGatesAlone:
         return dataclasses.replace(tiny, features=("down1",), gated=("down0", "up0"))
 
     def test_they_read_their_own_means_and_are_no_features(self, lively, gated):
-        network = lively(dataclasses.replace(gated, standards=3))  # in whose units only features are read
+        network = lively(
+            dataclasses.replace(gated, normalization_levels=3)
+        )  # of which only features are normalised
         before, phi = network.denoise(images(2), 0.5)
         assert phi.shape == (2, 16) and network.config.dimension == 16
         network.up[0].matched.read.weight.zero_()
         assert not torch.allclose(network(images(2), 0.5), before, atol=1e-3)
 
     def test_unguided_they_do_as_those_of_features_do(self, lively, tiny, gated):
-        """So a baseline that is told labels has the same gates, whichever of both names its layers have."""
-        assert tiny.features == ("down0", "down1", "up0") and not tiny.standards
+        """So a baseline with labels has the same gates, whether its layers are `features` or `gated`."""
+        assert tiny.features == ("down0", "down1", "up0") and not tiny.normalization_levels
         assert torch.equal(lively(tiny)(images(2), SIGMA[:2]), lively(gated)(images(2), SIGMA[:2]))
 
     @pytest.mark.parametrize("matched", [False, True])
@@ -241,26 +243,3 @@ class TestGatesAlone:
         for matching in (None, CentroidMatching(target)):
             network(x, 0.5, matching)
         assert torch.equal(met[0], met[1]) != matched
-
-
-def test_the_last_layer_can_see_the_mean_colour_that_matching_erases(tiny):
-    """Gradients tell who sees what: with all layers matched, only `own_colour` lets the mean through."""
-    config = dataclasses.replace(tiny, own_colour=True)
-    torch.manual_seed(0)
-    network = Denoiser(config)
-    with torch.no_grad():
-        for p in network.parameters():
-            p.normal_(std=0.2)
-        x, shift = images(1), torch.tensor([0.5, -0.3, 0.2])[:, None, None]
-        before = network.head_in.weight.clone()
-        answers = []
-        for own in (True, False):
-            network.head_in.weight.copy_(before)
-            if not own:
-                network.head_in.weight[:, config.head + 3 :] = 0
-            answers.append((network(x + shift, 1.0) - network(x, 1.0)).abs().max().item())
-        network.head_in.weight.copy_(before)
-        network.head_in.weight[:, : config.head + 3] = 0  # nothing but the mean reaches the last layer
-        bare = network._network(x, torch.zeros(1), None, False)[0]
-        assert torch.allclose(bare, bare[..., :1, :1].expand_as(bare), atol=1e-6)  # and it is no pattern
-    assert abs(answers[0] - answers[1]) > 1e-3

@@ -11,8 +11,9 @@ from fgsd.centroids import compute_table
 from fgsd.guidance import GuidedDenoiser
 from fgsd.model.network import Denoiser
 from fgsd.pipeline import Pipeline
+from fgsd.training.config import TrainingConfig
 from fgsd.training.export import export
-from fgsd.training.loop import TrainingConfig, running_centroids, train
+from fgsd.training.loop import new_running_centroids, train
 from fgsd.training.run_folder import RunFolder
 
 
@@ -93,31 +94,31 @@ def test_another_configuration(run, data, config, tmp_path):
         export(run, data, dataclasses.replace(config, seed=3), tmp_path / "out")
 
 
-def test_a_network_with_foresight_is_exported_as_it_was_trained(
+def test_a_network_with_target_embedding_is_exported_as_it_was_trained(
     texture_folder, data, config, tiny, lively, tmp_path
 ):
     """The checkpoint denoises as the averaged weights do when they are guided as in training."""
-    network = dataclasses.replace(tiny, standards=4, foresight=3, lit=True)
+    network = dataclasses.replace(tiny, normalization_levels=4, target_embedding=3, film=True)
     config = dataclasses.replace(config, network=network, images=360, groups=6, group_size=1)
-    awake = lively(network)  # 60 steps alone would teach it too little to tell
+    awake = lively(network)  # 60 steps alone would teach it too little
     list(train(texture_folder, tmp_path / "run", config, init_from=awake, device="cpu"))
     export(tmp_path / "run", data, config, tmp_path / "out", crops=4, map_crops=0)
     trained = Denoiser(network)
     state = RunFolder(tmp_path / "run", config, data.classes).load_average(trained)[2]
-    running = running_centroids(config, 3)
+    running = new_running_centroids(config, 3)
     running.restore(state)
-    # the last time in training was some steps ago, and averaged weights lag behind in their units
-    running.look_ahead()
-    trained.standards.follow(running.sigmas, *running.standards())
+    # coordinates were refreshed some steps ago, and the statistics of averaged weights lag behind
+    running.refresh_coordinates()
+    trained.normalization.set_stats(running.sigmas, *running.statistics())
     assert (running.counts > 0).all()
     pipe = Pipeline.from_pretrained(tmp_path / "out", device="cpu")
     assert torch.equal(pipe.table.values, running.values)
-    x, told = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([True])
+    x, guided = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([True])
     for row, name in enumerate(pipe.classes):
         for sigma in (0.05, 0.4, 2.0):
-            matching = running.matching(torch.tensor([row]), torch.tensor([sigma]), told)
+            matching = running.matching(torch.tensor([row]), torch.tensor([sigma]), guided)
             expected = trained(x, sigma, matching)
             found = GuidedDenoiser(pipe.network, pipe.table.of(name))(x, sigma)[0]
             assert (found - expected).square().mean() < 1e-5 * expected.square().mean()
-            unread = trained(x, sigma, dataclasses.replace(matching, read=None))
-            assert (unread - expected).square().mean() > 10 * (found - expected).square().mean()
+            without = trained(x, sigma, dataclasses.replace(matching, coordinates=None))
+            assert (without - expected).square().mean() > 10 * (found - expected).square().mean()

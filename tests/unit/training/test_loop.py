@@ -1,4 +1,4 @@
-"""Batches, the loss, and runs: that learn, repeat, resume to the bit, and split over processes."""
+"""Runs that learn, repeat, resume to the bit, and end well."""
 
 from __future__ import annotations
 
@@ -17,15 +17,9 @@ from fgsd.data import DataConfig, TextureFolder
 from fgsd.gaussians import GaussianSource, some_gaussians
 from fgsd.model.network import Denoiser
 from fgsd.training import loop as training
-from fgsd.training.loop import (
-    Batch,
-    TrainingConfig,
-    autocast_dtype,
-    denoising_loss,
-    make_batch,
-    seed_of,
-    train,
-)
+from fgsd.training.batch import Batch, denoising_loss
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import autocast_dtype, train
 from fgsd.training.optimizer import cosine
 
 
@@ -43,145 +37,6 @@ def config(tiny, data_config) -> TrainingConfig:
         save_every=1,
         validate_every=100,
     )
-
-
-class TestConfig:
-    @pytest.mark.parametrize(
-        "options, named",
-        [
-            ({"images": None}, "images=None and hours=None"),
-            ({"hours": 1.0}, "hours=1.0"),
-            ({"images": 0}, "images=0"),
-            ({"images": None, "hours": -1.0}, "hours=-1.0"),
-            ({"groups": 0}, "groups=0"),
-            ({"group_size": 0}, "group_size=0"),
-            ({"guided_share": 1.1}, "guided_share=1.1"),
-            ({"sigma_min": 0.0}, "sigma_min=0.0"),
-            ({"sigma_min": 21.0}, "sigma_max=20.0"),
-            ({"precision": "float16"}, "precision='float16'"),
-            ({"crop_sizes": ()}, "crop_sizes="),
-            ({"crop_sizes": ((0.5, 1.0),)}, "crop_sizes="),
-            ({"crop_sizes": ((0.0, 1.0), (0.5, 2.0))}, "crop_sizes="),
-            ({"crop_sizes": ((0.0, 1.0), (0.5, 0.0))}, "crop_sizes="),
-            ({"seed": -1}, "seed=-1"),
-        ],
-    )
-    def test_bad_settings(self, options, named):
-        with pytest.raises(ValueError, match=named):
-            TrainingConfig(**options)
-
-    def test_crops_grow_with_the_budget(self, tiny):
-        data = DataConfig(image_size=None, patch_size=24)
-        config = TrainingConfig(network=tiny, data=data, crop_sizes=((0.0, 0.1), (0.3, 0.6), (0.7, 1.0)))
-        sizes = [config.crop_size(p) for p in (0, 0.29, 0.3, 0.69, 0.7, 1.0)]
-        assert sizes == [4, 4, 16, 16, 24, 24]  # to the next multiple of the network, 4, and never less
-
-
-class TestBatch:
-    def test_groups_are_of_one_class_at_one_level(self, data, config):
-        """Classes are told by their mean colour, which is far apart in the synthetic textures."""
-        config = dataclasses.replace(config, groups=6, group_size=4)
-        batch = make_batch(data, config, step=5)
-        assert batch.x0.shape == batch.x.shape == (24, 3, 16, 16)
-        colours = torch.stack([data.regions(name)[0].mean(dim=(1, 2)) for name in data.classes])
-        found = torch.cdist(batch.x0.mean(dim=(2, 3)), colours).argmin(dim=1).view(6, 4)
-        assert (found == found[:, :1]).all()
-        assert (
-            sorted(found[:3, 0].tolist()) == sorted(found[3:, 0].tolist()) == [0, 1, 2]
-        )  # each comes in turn
-        sigmas = batch.sigma.view(6, 4)
-        assert (sigmas == sigmas[:, :1]).all()
-        assert len(sigmas[:, 0].unique()) == 6
-
-    def test_noise_is_white_and_of_the_level_that_is_told(self, data, config):
-        batch = make_batch(data, dataclasses.replace(config, groups=12, group_size=8), step=0)
-        eps = (batch.x - batch.x0) / batch.sigma[:, None, None, None]
-        count = eps.numel()
-        assert eps.mean().abs() < 5 / math.sqrt(count)
-        assert abs(eps.var() - 1) < 5 * math.sqrt(2 / count) + 1e-3
-        assert (eps[..., 1:] * eps[..., :-1]).mean().abs() < 5 / math.sqrt(count)
-        assert (eps[1:] * eps[:-1]).mean().abs() < 5 / math.sqrt(count)
-
-    def test_levels_are_stratified(self, data, config):
-        """One level falls in each of as many equal shares of the log-normal as there are groups."""
-        config = dataclasses.replace(config, groups=16, sigma_min=1e-9, sigma_max=1e9)
-        for step in range(5):
-            sigma = make_batch(data, config, step).sigma[:: config.group_size].double()
-            normal = (sigma.log() - config.sigma_log_mean) / config.sigma_log_std
-            shares = (torch.special.ndtr(normal) * 16).floor().long()
-            assert shares.sort().values.tolist() == list(range(16))
-
-    def test_levels_are_clipped(self, data, config):
-        config = dataclasses.replace(config, groups=32, sigma_min=0.5, sigma_max=1.0)
-        sigma = make_batch(data, config, 0).sigma
-        assert (sigma.min().item(), sigma.max().item()) == (0.5, 1.0)
-
-    @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
-    def test_a_share_of_groups_is_guided(self, data, config, share):
-        config = dataclasses.replace(config, groups=50, guided_share=share)
-        weights = torch.stack([make_batch(data, config, step, 4).condition.weights for step in range(4)])
-        unguided = weights.diagonal(dim1=1, dim2=2)
-        assert set(unguided.unique().tolist()) <= {0.0, 1.0}
-        assert 1 - unguided.mean().item() == pytest.approx(
-            share, abs=5 * math.sqrt(share * (1 - share) / 200)
-        )
-        assert torch.allclose(weights.sum(dim=2), torch.ones(()))
-
-    @pytest.mark.parametrize("processes", [2, 3])
-    def test_data_do_not_depend_on_the_split_over_processes(self, data, config, processes):
-        whole = make_batch(data, dataclasses.replace(config, groups=6), 7)
-        share = 6 // processes
-        parts = [
-            make_batch(data, dataclasses.replace(config, groups=share), 7, first=p * share, total_groups=6)
-            for p in range(processes)
-        ]
-        for name in ("x0", "x", "sigma"):
-            assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(whole, name))
-        assert torch.equal(torch.block_diag(*[p.condition.weights for p in parts]), whole.condition.weights)
-
-    def test_steps_seeds_and_sizes(self, data, config):
-        first, again, step, seed, small = (
-            make_batch(data, config, 3),
-            make_batch(data, config, 3),
-            make_batch(data, config, 4),
-            make_batch(data, dataclasses.replace(config, seed=1), 3),
-            make_batch(data, config, 3, 8),
-        )
-        assert torch.equal(first.x, again.x)
-        assert not torch.equal(first.x0, step.x0)
-        assert not torch.equal(first.x0, seed.x0)
-        assert small.x.shape == (6, 3, 8, 8)
-
-    def test_seeds_are_unrelated(self):
-        seeds = {seed_of(a, b) for a in range(30) for b in range(30)}
-        assert len(seeds) == 900
-        assert seed_of(1, 2) == seed_of(1, 2) != seed_of(2, 1)
-        assert all(0 <= seed < 2**63 for seed in seeds)
-
-
-class TestLoss:
-    @pytest.fixture
-    def batch(self, data, config) -> Batch:
-        return make_batch(data, config, 0)
-
-    def test_a_perfect_denoiser_has_none(self, batch):
-        assert denoising_loss(lambda x, sigma, matching, **_: (batch.x0, None), batch, 0.5) == 0
-
-    def test_the_target_of_the_bare_network_weighs_the_same_at_all_levels(self, batch):
-        """EDM, equation 8: in terms of F, the loss is |F - (x0 - c_skip x) / c_out|^2."""
-        output = torch.randn(batch.x.shape, generator=torch.Generator().manual_seed(0))
-        sigma = batch.sigma[:, None, None, None]
-        c_skip, c_out = 0.25 / (sigma**2 + 0.25), sigma * 0.5 / (sigma**2 + 0.25).sqrt()
-        found = denoising_loss(
-            lambda x, sigma, matching, **_: (c_skip * x + c_out * output, None), batch, 0.5
-        )
-        expected = (output - (batch.x0 - c_skip * batch.x) / c_out).square().mean()
-        assert found.item() == pytest.approx(expected.item(), rel=1e-4)
-
-    def test_crops_are_matched_to_their_peers(self, batch):
-        seen = []
-        denoising_loss(lambda x, sigma, matching, **_: (seen.append(matching.weights) or x, None), batch, 0.5)
-        assert torch.equal(seen[0], batch.condition.weights)
 
 
 class TestRuns:
@@ -207,7 +62,7 @@ class TestRuns:
         losses = [record.loss for record in train(source, tmp_path / "run", config, device="cpu")]
         assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
         x, sigma = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.ones(2)
-        batch = Batch(x, x, sigma, torch.zeros(2, 2), torch.zeros(2), torch.ones(2))
+        batch = Batch(x, x, sigma, None, torch.zeros(2), torch.ones(2))
         seen = []
         denoising_loss(
             lambda x, s, matching, tileable, **_: (seen.append(tileable) or x, None),
@@ -324,6 +179,13 @@ class TestRuns:
         next(train(texture_folder, tmp_path, config, device="cpu"))
         with pytest.raises(ValueError, match=field):
             next(train(texture_folder, tmp_path, dataclasses.replace(config, **change), device="cpu"))
+
+    @pytest.mark.parametrize("name", ["labels", "target_embedding"])
+    def test_a_network_of_another_number_of_classes_is_refused(self, data, tmp_path, tiny, name):
+        network = dataclasses.replace(tiny, normalization_levels=4, **{name: 5})
+        config = TrainingConfig(network, data.config, images=10)
+        with pytest.raises(ValueError, match=rf"network\.{name}=5 must be 0 or the number of classes, 3"):
+            next(train(data.folder, tmp_path / "run", config, device="cpu"))
 
     def test_other_images_are_refused(self, texture_folder, tmp_path, config):
         next(train(texture_folder, tmp_path / "run", config, device="cpu"))

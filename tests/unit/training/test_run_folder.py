@@ -1,15 +1,20 @@
-"""The run folder: whole files or none, damaged logs, runs that are not the same."""
+"""The run folder: whole files or none, damaged logs, other runs, and runs with older names."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
+from names_before import network_before, tensor_before
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fgsd.atomic import write_atomically
+from fgsd.training.config import TrainingConfig
+from fgsd.training.loop import train
 from fgsd.training.optimizer import Muon
 from fgsd.training.run_folder import RunFolder, flatten
 
@@ -57,47 +62,47 @@ class TestWriteAtomically:
 
 class TestLog:
     @pytest.fixture
-    def place(self, tmp_path):
-        place = RunFolder(tmp_path / "run", Settings(), ["a", "b"])
-        place.begin(0)
+    def run_folder(self, tmp_path):
+        run_folder = RunFolder(tmp_path / "run", Settings(), ["a", "b"])
+        run_folder.begin(0)
         for step in range(1, 6):
-            place.log(Record(step, loss=1 / step))
-        return place
+            run_folder.log(Record(step, loss=1 / step))
+        return run_folder
 
-    def steps(self, place) -> list[int]:
-        return [json.loads(line)["step"] for line in place.log_path.read_text().splitlines()]
+    def steps(self, run_folder) -> list[int]:
+        return [json.loads(line)["step"] for line in run_folder.log_path.read_text().splitlines()]
 
-    def test_a_line_a_record_without_what_is_none(self, place):
-        place.log(Record(6, 0.5, note="validated"))
-        lines = [json.loads(line) for line in place.log_path.read_text().splitlines()]
+    def test_a_line_a_record_without_what_is_none(self, run_folder):
+        run_folder.log(Record(6, 0.5, note="validated"))
+        lines = [json.loads(line) for line in run_folder.log_path.read_text().splitlines()]
         assert lines[1] == {"step": 2, "loss": 0.5}
         assert lines[5] == {"step": 6, "loss": 0.5, "note": "validated"}
 
-    def test_steps_that_will_be_done_again_are_dropped(self, place):
-        place.begin(3)
-        assert self.steps(place) == [1, 2, 3]
+    def test_steps_that_will_be_done_again_are_dropped(self, run_folder):
+        run_folder.begin(3)
+        assert self.steps(run_folder) == [1, 2, 3]
 
     @pytest.mark.parametrize("damage", ['{"step": 6, "lo', "{}", "7", "[1]", "null", "\x00\x00", '"text"'])
-    def test_a_damaged_line_is_dropped(self, place, damage):
-        with place.log_path.open("a") as file:
+    def test_a_damaged_line_is_dropped(self, run_folder, damage):
+        with run_folder.log_path.open("a") as file:
             file.write(damage)
-        place.begin(10)
-        place.log(Record(6, 0.1))
-        assert self.steps(place) == [1, 2, 3, 4, 5, 6]
+        run_folder.begin(10)
+        run_folder.log(Record(6, 0.1))
+        assert self.steps(run_folder) == [1, 2, 3, 4, 5, 6]
 
-    def test_bytes_that_are_no_text(self, place):
-        with place.log_path.open("ab") as file:
+    def test_bytes_that_are_no_text(self, run_folder):
+        with run_folder.log_path.open("ab") as file:
             file.write(b"\xff\xfe\x80")
-        place.begin(10)
-        assert self.steps(place) == [1, 2, 3, 4, 5]
+        run_folder.begin(10)
+        assert self.steps(run_folder) == [1, 2, 3, 4, 5]
 
     @pytest.mark.parametrize("name", [".state.safetensors.123.tmp", ".tmpmsmv3i"])  # ours; of safetensors
-    def test_what_a_killed_process_left_is_cleared(self, place, name):
-        left = place.folder / name
-        left.write_bytes(b"half")
-        place.begin(5)
-        assert not left.exists()
-        assert (place.folder / "config.json").exists()
+    def test_leftovers_of_a_killed_process_are_removed(self, run_folder, name):
+        leftover = run_folder.folder / name
+        leftover.write_bytes(b"half")
+        run_folder.begin(5)
+        assert not leftover.exists()
+        assert (run_folder.folder / "config.json").exists()
 
 
 class TestAnotherRun:
@@ -129,6 +134,45 @@ class TestAnotherRun:
             RunFolder(folder, Settings(), ["a", "b"])
 
 
+class TestNamesBefore:
+    """Runs that were begun before settings and tensors were renamed."""
+
+    @pytest.fixture
+    def config(self, tiny, data_config) -> TrainingConfig:
+        """6 steps that use all that was renamed."""
+        network = replace(tiny, normalization_levels=4, target_embedding=3, film=True)
+        return TrainingConfig(
+            network, data_config, images=24, groups=4, freeze_centroids_at=0.9, save_every=1
+        )
+
+    def make_older(self, folder, config, **network) -> None:
+        description = json.loads((folder / "config.json").read_text())
+        description["config"]["network"] = network_before(config.network) | network
+        description["config"]["settle"] = description["config"].pop("freeze_centroids_at")
+        (folder / "config.json").write_text(json.dumps(description))
+        path = folder / "state.safetensors"
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+        tensors = {tensor_before(name): tensor.clone() for name, tensor in load_file(path).items()}
+        assert "more/read" in tensors and "model/read.weight" in tensors
+        save_file(tensors, path, metadata=metadata)
+
+    def test_they_resume_to_the_bit(self, texture_folder, config, tmp_path):
+        whole = [r.loss for r in train(texture_folder, tmp_path / "whole", config, device="cpu")]
+        for record in train(texture_folder, tmp_path / "older", config, device="cpu"):
+            if record.step == 3:
+                break
+        self.make_older(tmp_path / "older", config)
+        rest = [r.loss for r in train(texture_folder, tmp_path / "older", config, device="cpu")]
+        assert rest == whole[3:]
+
+    def test_an_option_that_is_gone_is_refused(self, texture_folder, config, tmp_path):
+        next(train(texture_folder, tmp_path, config, device="cpu"))
+        self.make_older(tmp_path, config, own_colour=True)
+        with pytest.raises(ValueError, match=r"cannot be resumed: network\.own_colour=True is no longer"):
+            next(train(texture_folder, tmp_path, config, device="cpu"))
+
+
 class TestState:
     def parts(self, seed: int):
         torch.manual_seed(seed)
@@ -147,24 +191,24 @@ class TestState:
     def test_a_loaded_state_goes_on_to_the_bit(self, tmp_path):
         model, average, optimizers = self.parts(0)
         self.step(model, optimizers)
-        place = RunFolder(tmp_path, Settings(), [])
-        besides = torch.arange(6.0).reshape(2, 3)
-        place.save(model, average, optimizers, 17, 0.1 + 0.2, {"values": besides})
+        run_folder = RunFolder(tmp_path, Settings(), [])
+        values = torch.arange(6.0).reshape(2, 3)
+        run_folder.save(model, average, optimizers, 17, 0.1 + 0.2, {"values": values})
         again = self.parts(1)
-        step, seconds, more = place.load(*again)
-        assert (step, seconds) == (17, 0.1 + 0.2) and torch.equal(more.pop("values"), besides) and not more
+        step, seconds, extra = run_folder.load(*again)
+        assert (step, seconds) == (17, 0.1 + 0.2) and torch.equal(extra.pop("values"), values) and not extra
         self.step(model, optimizers)
         self.step(again[0], again[2])
         for ours, theirs in ((model, again[0]), (average, again[1])):
             assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in ours.state_dict().items())
 
     def test_without_a_state_nothing_happens(self, tmp_path):
-        place, (model, average, optimizers) = RunFolder(tmp_path, Settings(), []), self.parts(0)
+        run_folder, (model, average, optimizers) = RunFolder(tmp_path, Settings(), []), self.parts(0)
         before = model[0].weight.clone()
-        assert place.load(model, average, optimizers) == (0, 0.0, {})
+        assert run_folder.load(model, average, optimizers) == (0, 0.0, {})
         assert torch.equal(model[0].weight, before)
         with pytest.raises(FileNotFoundError, match="train first"):
-            place.load_average(average)
+            run_folder.load_average(average)
 
 
 def test_flatten():

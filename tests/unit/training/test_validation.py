@@ -1,4 +1,4 @@
-"""Validation measures held-out crops only, and steers them to the right class and to a wrong one."""
+"""Validation denoises held-out crops only, guided to the right class and to a wrong one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from fgsd.training.validation import SIGMAS, validate
 
 
 class Stub(nn.Module):
-    """A denoiser in place of the network: `answer(x, sigma, matching)`."""
+    """A denoiser in place of the network: `denoise(x, sigma, matching)`."""
 
-    def __init__(self, answer) -> None:
+    def __init__(self, denoise) -> None:
         super().__init__()
-        self.answer, self.device_tells = answer, nn.Parameter(torch.zeros(1))
+        self.denoise, self.anchor = denoise, nn.Parameter(torch.zeros(1))  # which has a device
         self.config, self.tileable = NetworkConfig(), None
 
     def forward(self, x, sigma, matching=None, *, tileable=False):
         self.tileable = tileable
-        return self.answer(x, sigma, matching)
+        return self.denoise(x, sigma, matching)
 
 
 def plain_images(folder, n: int) -> TextureFolder:
@@ -42,14 +42,14 @@ def greys(n: int) -> np.ndarray:
 
 
 def test_the_error_is_that_of_held_out_crops(tmp_path):
-    """An answer of black to white strips: an error of 2 squared, at every level and with any guidance."""
+    """Black for strips that are white: an error of 2 squared, at every level and with any guidance."""
     found = validate(Stub(lambda x, sigma, matching: torch.full_like(x, -1)), plain_images(tmp_path, 3))
     assert found.sigmas == SIGMAS
     assert found.guided == found.unguided == found.wrong == pytest.approx((4.0,) * 4)
 
 
 @pytest.mark.parametrize("tileable", [False, True])
-def test_crops_that_wrap_round_are_denoised_as_such(data, tileable):
+def test_crops_that_wrap_round_are_denoised_as_tileable(data, tileable):
     stub = Stub(lambda x, sigma, matching: x)
     validate(stub, data, tileable=tileable)
     assert stub.tileable is tileable
@@ -63,33 +63,32 @@ def test_an_identity_leaves_the_noise(data):
 
 @pytest.mark.parametrize("n", [2, 3, 8, 9, 12, 17])
 def test_right_and_wrong_classes(tmp_path, n):
-    """Answered with the mean of its peers, a crop comes back in the grey of the class that steers it."""
-    steered = {"right": [], "wrong": []}
+    """Denoised to the mean of its peers, a crop gets the grey of the class that it is guided to."""
+    guided = {"right": [], "wrong": []}
 
-    def answer(x, sigma, matching):
+    def denoise(x, sigma, matching):
         if matching is None:
             return torch.zeros_like(x)
         mean = matching.weights @ x.mean(dim=(1, 2, 3))
         if sigma == SIGMAS[0]:
-            steered["right" if len(steered["right"]) <= len(steered["wrong"]) else "wrong"] += mean[
-                ::4
-            ].tolist()
+            name = "right" if len(guided["right"]) <= len(guided["wrong"]) else "wrong"
+            guided[name] += mean[::4].tolist()
         return mean[:, None, None, None].expand_as(x)
 
     data = plain_images(tmp_path, n)
-    found = validate(Stub(answer), data)
+    found = validate(Stub(denoise), data)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
-    own = greys(n)[order.numpy()]
-    right, wrong = (np.array(steered[name]) for name in ("right", "wrong"))
-    assert np.abs(right - own).max() < 0.03  # noise of 0.1, averaged over 192 numbers of 3 crops
-    assert np.abs(wrong - own).min() > 0.04  # the next grey is 0.08 away
+    expected = greys(n)[order.numpy()]
+    right, wrong = (np.array(guided[name]) for name in ("right", "wrong"))
+    assert np.abs(right - expected).max() < 0.03  # noise of 0.1, averaged over 192 numbers of 3 crops
+    assert np.abs(wrong - expected).min() > 0.04  # the next grey is 0.08 away
     assert found.guided[0] == pytest.approx(((1 - right) ** 2).mean(), abs=1e-4)
     assert found.wrong[0] == pytest.approx(((1 - wrong) ** 2).mean(), abs=1e-4)
     assert found.unguided == pytest.approx((1.0,) * 4)
 
 
-def test_with_running_centroids_they_are_what_it_is_guided_to(tmp_path):
-    """Each class to its own, then each to that of the next in the order; peers are not asked."""
+def test_running_centroids_take_the_place_of_peers(tmp_path):
+    """Each class is guided to its own, then to that of the next class in the order."""
     data, seen = plain_images(tmp_path, 3), []
     running = RunningCentroids(3, 1, sigma_min=0.05, sigma_max=5.0)
     running.values.copy_(torch.arange(3.0)[:, None, None].expand_as(running.values))
@@ -99,13 +98,13 @@ def test_with_running_centroids_they_are_what_it_is_guided_to(tmp_path):
     for _ in SIGMAS:
         right, unguided, wrong = seen[:3]
         del seen[:3]
-        assert unguided is None and right.strength.all() and wrong.strength.all()
+        assert unguided is None and right.guided.all() and wrong.guided.all()
         assert torch.equal(right.centroid[::4, 0], order)
         assert torch.equal(wrong.centroid[::4, 0], order.roll(-1))
     assert not seen
 
 
-def test_it_repeats_and_leaves_the_network_as_it_was(lively, data):
+def test_it_is_repeatable_and_leaves_the_network_as_it_was(lively, data):
     network = lively()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     first, second, other = (validate(network, data, seed=seed) for seed in (1, 1, 2))

@@ -62,14 +62,14 @@ function smallPicture() {
   return canvas.toDataURL("image/webp", 0.8);
 }
 
-/** @param {HTMLElement} tools */
-export function createFavourites(tools) {
-  const star = find(tools, ".star", HTMLButtonElement);
-  const count = find(tools, ".favourites-toggle"); // shows and hides the list
-  const list = find(tools, ".favourites");
-  const status = find(tools, ".status");
+/** @param {HTMLElement} toolbar */
+export function createFavourites(toolbar) {
+  const star = find(toolbar, ".star", HTMLButtonElement);
+  const count = find(toolbar, ".favourites-toggle"); // shows and hides the list
+  const list = find(toolbar, ".favourites");
+  const status = find(toolbar, ".status");
 
-  const linkOnScreen = () => currentLink(tools.dataset.first ?? "");
+  const linkOnScreen = () => currentLink(toolbar.dataset.first ?? "");
   const load = () => parseFavourites(local.get(KEY));
 
   /** @param {Favourite[]} favourites @returns {boolean} whether they were kept */
@@ -136,9 +136,9 @@ export function createFavourites(tools) {
   star.addEventListener("click", toggle);
   count.addEventListener("click", () => setOpen(list.hidden));
   document.addEventListener("pointerdown", (event) => {
-    if (!closest(event, ".tools")) setOpen(false);
+    if (!closest(event, ".toolbar")) setOpen(false);
   });
-  tools.addEventListener("keydown", (event) => {
+  toolbar.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || list.hidden) return;
     setOpen(false);
     count.focus();

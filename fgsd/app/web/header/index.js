@@ -1,6 +1,6 @@
 // The tools of the header, and what they do for the whole page.
 import { closest, find } from "../shared/dom.js";
-import { follow } from "../shared/session.js";
+import { subscribe } from "../shared/session.js";
 import { pressSample } from "../shared/sample_button.js";
 import { createFavourites } from "./favourites.js";
 import { postponeAborts } from "./leaving.js";
@@ -13,7 +13,7 @@ const CONTROLS = "[type=range], [type=number], [type=radio], [type=checkbox]";
 /** Enable the Stop button while the newest run, of whichever panel, has more steps to come. */
 function enableStop() {
   let newest = 0; // id of a run
-  follow("running", ({ run, running }) => {
+  subscribe("running", ({ run, running }) => {
     const stop = /** @type {HTMLButtonElement | null} */ (document.querySelector("#stop"));
     if (!stop || !(run >= newest)) return;
     newest = run;
@@ -31,11 +31,11 @@ function sampleChanges() {
 
 /** @param {import("../shared/dom.js").Panel} panel */
 export function mount({ element }) {
-  const tools = find(element, ".tools");
-  find(tools, ".theme").addEventListener("click", () => document.body.classList.toggle("dark"));
-  createUndo(tools);
-  createFavourites(tools);
-  watchServer(find(tools, ".offline"));
+  const toolbar = find(element, ".toolbar");
+  find(toolbar, ".theme").addEventListener("click", () => document.body.classList.toggle("dark"));
+  createUndo(toolbar);
+  createFavourites(toolbar);
+  watchServer(find(toolbar, ".offline"));
   postponeAborts();
   enableStop();
   sampleChanges();

@@ -13,7 +13,7 @@ import { tab } from "../shared/storage.js";
 const POLL_MS = 4000; // between two looks at the server
 const AWAY_POLL_MS = 1000; // the same while it is away
 const NOTICE_MS = 10000; // that the notice about lost textures stays
-const AWAY = "The server is away. This page comes back by itself once it is there again.";
+const OFFLINE = "The server is away. This page comes back by itself once it is there again.";
 const TEXTURES_LOST = "The server was started again: your own textures are gone, please add them once more.";
 const LOST_KEY = "fgsd:lost"; // in the tab's storage: the reloaded page is to say that textures were lost
 
@@ -89,7 +89,7 @@ export function watchServer(notice) {
     if (answering !== server) saveInAddress();
     if (!away && answering !== server) return void location.reload();
     const root = document.documentElement;
-    if (away !== root.hasAttribute("data-offline")) setNotice(away ? AWAY : "");
+    if (away !== root.hasAttribute("data-offline")) setNotice(away ? OFFLINE : "");
     root.toggleAttribute("data-offline", away);
     state.polling = false;
     state.timer = window.setTimeout(poll, away ? AWAY_POLL_MS : POLL_MS);

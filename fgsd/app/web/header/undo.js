@@ -1,7 +1,7 @@
 // Undo and redo: they go through the browser's history, of which each sampled picture is a step.
 import { currentStep } from "../shared/address.js";
 import { closest, find } from "../shared/dom.js";
-import { follow } from "../shared/session.js";
+import { subscribe } from "../shared/session.js";
 
 const TEXT_FIELD =
   "textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox], [type=button])";
@@ -27,10 +27,10 @@ export function keyAction({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   return letter === "y" || letter === "z" ? "redo" : null;
 }
 
-/** @param {HTMLElement} tools */
-export function createUndo(tools) {
-  const undo = find(tools, ".undo", HTMLButtonElement);
-  const redo = find(tools, ".redo", HTMLButtonElement);
+/** @param {HTMLElement} toolbar */
+export function createUndo(toolbar) {
+  const undo = find(toolbar, ".undo", HTMLButtonElement);
+  const redo = find(toolbar, ".redo", HTMLButtonElement);
   const state = {
     pending: 0, // steps that the visitor has asked for, and the browser has not
     moving: false, // the browser is on its way to another step
@@ -63,7 +63,7 @@ export function createUndo(tools) {
     event.preventDefault();
     (action === "undo" ? undo : redo).click();
   });
-  follow("history", ({ step, last }) => {
+  subscribe("history", ({ step, last }) => {
     state.last = last;
     undo.disabled = step <= 0;
     redo.disabled = step >= last;

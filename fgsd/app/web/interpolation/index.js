@@ -4,7 +4,7 @@ import { emit } from "../shared/events.js";
 import { formatMs } from "../shared/format.js";
 import { latest } from "../shared/latest.js";
 import { previewRun, requestPreview } from "../shared/preview.js";
-import { announce, follow } from "../shared/session.js";
+import { announce, subscribe } from "../shared/session.js";
 import { createCoarseFine } from "./coarse_fine.js";
 import { createExports } from "./exports.js";
 import { byPosition, decodeSheets, headline } from "./frame.js";
@@ -187,7 +187,7 @@ export function mount({ element, trigger, props, server, watch }) {
   stripSize.addEventListener("change", () =>
     emit("interpolation", { kind: "release", changes: { places: Number(stripSize.value) } }),
   );
-  follow("mode", changeMode);
+  subscribe("mode", changeMode);
   watch("value", () => receive(props.value));
   receive(props.value);
 }

@@ -1,6 +1,6 @@
 // The map panel: it shows textures and training crops by their features, and lets the visitor set the target.
 import { find } from "../shared/dom.js";
-import { follow } from "../shared/session.js";
+import { subscribe } from "../shared/session.js";
 import { watchTheme } from "./canvas.js";
 import { Chips } from "./chips.js";
 import { ColourMenu } from "./colour_menu.js";
@@ -76,7 +76,7 @@ export function mount(gradio) {
   panel.say(panel.invitation);
   gradio.watch("value", () => panel.targetChanged());
   panel.targetChanged();
-  follow("user-textures", (textures) => thumbnails.setUserTextures(textures));
+  subscribe("user-textures", (textures) => thumbnails.setUserTextures(textures));
 }
 
 /** @param {HTMLElement} map @param {string} selector @param {CanvasRenderingContext2DSettings} [settings] */

@@ -2,7 +2,7 @@
 import { hasMixture, replaceQuery, withWatch } from "../shared/address.js";
 import { find, reducedMotion } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
-import { announce, current, follow } from "../shared/session.js";
+import { announce, current, subscribe } from "../shared/session.js";
 import { createHistory } from "./history.js";
 import { createPreview } from "./preview.js";
 import { Run } from "./run.js";
@@ -152,8 +152,10 @@ export function mount({ element, trigger, props, server, watch }) {
     if (!screen.state.frame?.preview) screen.repaint();
   }
 
-  follow("settings", (settings) => changeView(/** @type {View} */ (settings[settingNames.indexOf("view")])));
-  follow("tile", (tiled) => {
+  subscribe("settings", (settings) =>
+    changeView(/** @type {View} */ (settings[settingNames.indexOf("view")])),
+  );
+  subscribe("tile", (tiled) => {
     screen.state.tiled = tiled;
     screen.repaint();
   });

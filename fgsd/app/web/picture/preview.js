@@ -12,7 +12,7 @@ import { current } from "../shared/session.js";
  * @param {(value: import("./index.js").Value) => void} receive takes the picture
  */
 export function createPreview(panel, server, receive) {
-  const follow = latest(async (/** @type {TargetEntry[]} */ target) => {
+  const showPreview = latest(async (/** @type {TargetEntry[]} */ target) => {
     if (!current("drag")) return;
     const { frame, error, nearest } = await requestPreview(server, { target });
     if (frame || error) {
@@ -20,5 +20,5 @@ export function createPreview(panel, server, receive) {
     }
     if (nearest) emit("nearest", nearest);
   });
-  on("move", (target) => void follow(target));
+  on("move", (target) => void showPreview(target));
 }

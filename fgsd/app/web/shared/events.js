@@ -13,7 +13,7 @@
  *  one step of a run as Python's `fgsd.app.render.frames` makes it; `preview` if it follows a drag */
 
 /**
- * Details of the events that announce a state; subscribe to them by `follow` of session.js.
+ * Details of the events that announce a state; subscribe to them by `subscribe` of session.js.
  *
  * @typedef {Object} States
  * @property {unknown[]} settings values of the controls, in the order of `.picture[data-settings]`

@@ -42,7 +42,7 @@ export function current(name) {
  * @param {(value: States[K]) => void} handler
  * @returns {() => void} ends the subscription
  */
-export function follow(name, handler) {
+export function subscribe(name, handler) {
   if (name in states) handler(/** @type {States[K]} */ (states[name]));
   return on(name, handler);
 }

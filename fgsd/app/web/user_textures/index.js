@@ -2,7 +2,7 @@
 // them.
 import { mixtureNames } from "../shared/address.js";
 import { closest, downloadBlob, find, make } from "../shared/dom.js";
-import { announce, follow } from "../shared/session.js";
+import { announce, subscribe } from "../shared/session.js";
 import { listenForFiles } from "./files.js";
 import { scaleDown } from "./scale.js";
 
@@ -161,7 +161,7 @@ export function mount({ element, trigger, props, watch }) {
     if (name) trigger("select", { name, adding: event.shiftKey || event.ctrlKey || event.metaKey });
   });
   remove.addEventListener("click", () => trigger("delete", { name: state.described }));
-  follow("history", () => {
+  subscribe("history", () => {
     setMessage({}); // another picture is on the screen: the last message no longer applies
     updateSaveMenu();
   });

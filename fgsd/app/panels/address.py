@@ -1,0 +1,45 @@
+"""The page's address: a link opens its picture, and Back and Forward undo and redo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from fgsd.app.gradio_internals import event_data
+from fgsd.app.panels.state import PRIVATE, Components, ServerState
+from fgsd.app.requests.link import from_link
+from fgsd.app.requests.request import RequestError
+from fgsd.app.web_files import SAMPLE_ADDRESS
+
+
+def wire_address(state: ServerState, components: Components, page: gr.Blocks) -> None:
+    """Set the target and the settings from the address when the page loads or the visitor goes back."""
+    settings = components.settings()
+
+    def apply_link(query: object, visitor: gr.Request) -> tuple[Any, ...]:
+        """Return the values of the picture, the target and the settings."""
+        linked = from_link(query)
+        if linked is None:
+            return (gr.skip(),) * (2 + len(settings))
+        target, values = linked
+        values.setdefault("interpolation", {"mode": "sample"})
+        try:
+            state.parse(visitor, target, values)
+            components.controls.check_choices(values)
+        except RequestError as error:
+            run_id = state.sequence.current(visitor.session_hash)
+            sentence = f"This link cannot be opened. {error}"
+            return {"run": run_id, "error": sentence, "link": ""}, *(gr.skip(),) * (1 + len(settings))
+        return gr.skip(), target, *(values.get(name, gr.skip()) for name in settings)
+
+    def open_address(visitor: gr.Request) -> tuple[Any, ...]:
+        return apply_link(dict(visitor.query_params), visitor)
+
+    def go_back(visitor: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
+        return apply_link(event_data(event).get("query"), visitor)
+
+    outputs = [components.picture, *components.inputs()]
+    for event, function in ((page.load, open_address), (components.picture.input, go_back)):
+        opening = event(function, None, outputs, trigger_mode="multiple", **PRIVATE)
+        opening.then(None, js=SAMPLE_ADDRESS, **PRIVATE)

@@ -1,0 +1,119 @@
+"""Calls of the network by several samplers, and how they are evaluated as one batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from threading import Event
+
+import torch
+from torch import Tensor
+
+from fgsd.model.matching import CentroidMatching, Matching
+from fgsd.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+Output = tuple[Tensor, Tensor]  # denoised images and feature vectors, see `Denoiser.denoise`
+
+
+def guarded(is_cancelled: Callable[[], bool]) -> Callable[[], bool]:
+    """Make errors of a callable count as True: it is called where an error would end other requests."""
+
+    def call() -> bool:
+        try:
+            return is_cancelled()
+        except Exception:
+            log.exception("a request is cancelled, since it cannot be told whether anybody waits for it")
+            return True
+
+    return call
+
+
+class Request:
+    """A request that is under way; its sampler calls the network step by step.
+
+    Parameters
+    ----------
+    visitor : hashable
+    preview : bool
+    is_cancelled : callable
+        Returns True once nobody waits any more.
+    number : int
+        Counts the requests in the order of their arrival.
+    """
+
+    def __init__(
+        self, visitor: Hashable, *, preview: bool, is_cancelled: Callable[[], bool], number: int
+    ) -> None:
+        self.visitor, self.preview, self.number = visitor, preview, number
+        self.is_cancelled = guarded(is_cancelled)
+        self.batch_key: Hashable = None  # of the last call
+        self.pixels = 0  # of the last call
+
+
+class Call:
+    """One call of the network by a sampler, and its output."""
+
+    def __init__(
+        self, request: Request, x: Tensor, sigma: float | Tensor, matching: Matching, tileable: bool
+    ) -> None:
+        self.request, self.x, self.sigma, self.matching, self.tileable = request, x, sigma, matching, tileable
+        self.pixels = len(x) * x.shape[-2] * x.shape[-1]
+        self.batch_key: Hashable = None  # calls with equal keys may share a batch; None shares with none
+        if matching is None or isinstance(matching, CentroidMatching):
+            guided = matching is not None
+            # previews share with previews only: in a batch with full renders they would wait for them
+            self.batch_key = (*x.shape[1:], x.dtype, x.device, guided, tileable, request.preview)
+        request.batch_key, request.pixels = self.batch_key, self.pixels
+        self.number = 0  # counts the calls in the order in which they begin to wait
+        self.output: Output | None = None
+        self.error: Exception | None = None
+        self.done = Event()
+
+    def succeed(self, output: Output) -> None:
+        """Hand the output to the thread that waits for it."""
+        self.output = output
+        self.done.set()
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error in the thread that waits for the output."""
+        self.error = error
+        self.done.set()
+
+
+@torch.no_grad()
+def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
+    """Return the output of each call; for a single call it is exactly that of `Pipeline.sample`."""
+    denoise, first = pipe.network.denoise, batch[0]
+    if len(batch) == 1:
+        outputs = [denoise(first.x, first.sigma, first.matching, tileable=first.tileable)]
+    else:
+        x, sizes = torch.cat([call.x for call in batch]), [len(call.x) for call in batch]
+        sigma = torch.cat([_per_image(call.sigma, call) for call in batch])
+        denoised, phi = denoise(x, sigma, joint_matching(batch), tileable=first.tileable)
+        outputs = list(zip(denoised.split(sizes), phi.split(sizes), strict=True))
+    if pipe.device.type == "cuda":
+        # wait for the GPU, so that times are true and an error belongs to this batch
+        torch.cuda.synchronize(pipe.device)
+    return outputs
+
+
+def joint_matching(batch: Sequence[Call]) -> Matching:
+    """Return the matchings of several calls as one, with a centroid and a strength for each image."""
+    centroids, strengths, coordinates = [], [], []
+    for call in batch:
+        if not isinstance(call.matching, CentroidMatching):
+            return None
+        centroids.append(call.matching.centroid.expand(len(call.x), -1))
+        strengths.append(_per_image(call.matching.strength, call)[:, None])
+        if call.matching.coordinates is not None:
+            coordinates.append(call.matching.coordinates.expand(len(call.x), -1))
+    return CentroidMatching(
+        torch.cat(centroids), torch.cat(strengths), torch.cat(coordinates) if coordinates else None
+    )
+
+
+def _per_image(value: float | Tensor, call: Call) -> Tensor:
+    """Return a number, or one number for each image, as a tensor (B,)."""
+    return torch.as_tensor(value, dtype=call.x.dtype, device=call.x.device).reshape(-1).expand(len(call.x))

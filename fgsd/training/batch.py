@@ -1,0 +1,120 @@
+"""Training batches and their loss.
+
+Each group of crops has one class and one noise level. A crop that is alone in its group is matched to the
+running centroid of its class; crops of a larger group are matched to the mean of the *other* crops of their
+group, as the authors of the method do it; and a network with labels gets the label of the class instead. A
+fraction of the groups is unguided, so that the network learns the unguided score too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fgsd.data import TextureFolder, scale_pixels
+from fgsd.gaussians import GaussianSource
+from fgsd.model.conditioning import Condition, Labels
+from fgsd.model.matching import PeerMatching, leave_one_out
+from fgsd.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clean and noisy crops with their noise levels and conditions."""
+
+    x0: Tensor  # (B, 3, H, W) clean crops in [-1, 1]
+    x: Tensor  # (B, 3, H, W) the same with noise
+    sigma: Tensor  # (B,) noise levels
+    condition: Condition
+    rows: Tensor  # (B,) numbers of the classes
+    guided: Tensor  # (B,) bool; False: the crop is unguided
+
+
+def make_batch(
+    data: TextureFolder | GaussianSource,
+    config: TrainingConfig,
+    step: int,
+    size: int | None = None,
+    *,
+    first: int = 0,
+    total_groups: int | None = None,
+    device: torch.device | str = "cpu",
+) -> Batch:
+    """Return the batch of a step, or the part of it that one of several processes takes.
+
+    Classes, crops and noise levels are the same on any machine. The noise is drawn on the device, so it is
+    the same on devices of one kind.
+
+    Parameters
+    ----------
+    data : TextureFolder or GaussianSource
+    config : TrainingConfig
+    step : int
+    size : int, optional
+        Side of the crops, in pixels; by default `data.config.patch_size`.
+    first, total_groups : int
+        The batch has the groups `first` to `first + config.groups` of `total_groups`, by default all.
+    device : torch.device or str
+
+    Returns
+    -------
+    Batch
+        Without a condition for crops that are alone in their group, unless the network has labels: the
+        training loop matches them to its running centroids.
+    """
+    total, n = total_groups or config.groups, config.group_size
+    classes, sigmas, guided = _plan(config, len(data.classes), step, total)
+    crops, noise = [], []
+    for g in range(first, first + config.groups):
+        positions = torch.Generator().manual_seed(seed_of(config.seed, step, g, 0))
+        crops.append(data.pixels(data.classes[int(classes[g])], n, positions, size=size))
+        generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
+        noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
+    x0 = scale_pixels(torch.cat(crops).to(device))
+    groups = slice(first, first + config.groups)
+    rows, sigma, mask = (
+        values[groups].repeat_interleave(n).to(device) for values in (classes, sigmas, guided)
+    )
+    x = x0 + sigma[:, None, None, None] * torch.cat(noise)
+    condition: Condition = None
+    if config.network.labels:
+        condition = Labels.of(rows, config.network.labels, mask)
+    elif n > 1:
+        condition = PeerMatching(leave_one_out(config.groups, n).to(device), guided=mask)
+    return Batch(x0, x, sigma, condition, rows, mask)
+
+
+def _plan(config: TrainingConfig, classes: int, step: int, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw the class, the noise level and whether it is guided for each group of a step: (groups,) each."""
+    plan = torch.Generator().manual_seed(seed_of(config.seed, step))
+    rounds = math.ceil(groups / classes)
+    rows = torch.cat([torch.randperm(classes, generator=plan) for _ in range(rounds)])[:groups]
+    # one noise level from each of `groups` equal parts of the distribution: batches vary less
+    quantiles = (torch.randperm(groups, generator=plan) + torch.rand(groups, generator=plan)) / groups
+    normal = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
+    sigmas = (config.sigma_log_mean + config.sigma_log_std * normal).exp()
+    sigmas = sigmas.clamp(config.sigma_min, config.sigma_max).float()
+    return rows, sigmas, torch.rand(groups, generator=plan) < config.guided_share
+
+
+def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:
+    """Return the mean squared error of the denoised crops, weighted by 1 / c_out^2 (EDM, table 1)."""
+    return loss_and_features(denoiser, batch, sigma_data, tileable=tileable)[0]
+
+
+def loss_and_features(
+    denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the `denoising_loss` and the feature vectors (B, F) of the crops."""
+    denoised, phi = denoiser(batch.x, batch.sigma, batch.condition, tileable=tileable, features=True)
+    weight = (batch.sigma**2 + sigma_data**2) / (batch.sigma * sigma_data) ** 2
+    return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean(), phi
+
+
+def seed_of(*numbers: int) -> int:
+    """Return a 63-bit seed from non-negative integers; seeds of different integers are unrelated."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

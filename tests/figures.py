@@ -1,0 +1,165 @@
+"""The figures that README.md and docs/results.md quote, made from the JSON files in assets/evidence.
+
+Run `python tests/figures.py` after a measurement: it replaces what stands between the marks
+`<!-- figures: NAME -->` and `<!-- /figures -->` in both pages. `test_readme.py` checks that they agree.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bad_visitors import assault_text
+
+from fgsd.benchmarks.load import serve_text
+from fgsd.evaluation import report_text
+from fgsd.evidence.files import read_report
+from fgsd.evidence.text import check_text, readme_section
+
+ROOT = Path(__file__).parents[1]
+EVIDENCE = ROOT / "assets" / "evidence"
+MARKS = re.compile(r"<!-- figures: (\S+) -->\n(.*?)<!-- /figures -->", flags=re.DOTALL)
+# the command that measures each file; docs/results.md quotes it
+COMMANDS = {
+    "bench.json": "fgsd bench app -o assets/evidence/bench.json --screenshot assets/explorer.jpg",
+    "serve.json": "fgsd bench serve -o assets/evidence/serve.json",
+    "soak.json": "fgsd bench soak -o assets/evidence/soak.json",
+    "fuzz.json": "python tests/bad_visitors.py --inputs 10000 -o assets/evidence/fuzz.json",
+    "evaluate.json": "fgsd evaluate -o assets/evidence/evaluate.json",
+    "paths.json": "fgsd evaluate --part paths -o assets/evidence/paths.json",
+    "unseen.json": "fgsd evaluate --checkpoint checkpoints/textures-58 --part unseen "
+    "-o assets/evidence/unseen.json",
+    "report.json": "fgsd study && fgsd report",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of the README's table."""
+
+    file: str  # in assets/evidence
+    part: str
+    check: str  # a piece of the check's name that no other check of the part has
+    words: str  # what the README calls it
+    command: str  # short form of that in `COMMANDS`
+
+    def find(self) -> dict:
+        """The check, as its file holds it."""
+        (check,) = [c for c in parts_of(self.file)[self.part]["checks"] if self.check in c["name"]]
+        return check
+
+
+EIGHT = (
+    Figure(
+        "evaluate.json",
+        "classifier",
+        "accuracy of samples",
+        "Class accuracy of samples / of held-out crops, by an independent classifier",
+        "fgsd evaluate --part classifier",
+    ),
+    Figure(
+        "report.json",
+        "textures",
+        "accuracy guided by features",
+        "Class accuracy of samples guided by features / by a class label, networks of the study",
+        "fgsd report --part textures",
+    ),
+    Figure(
+        "report.json",
+        "embedding",
+        "exact divergences, Gaussian",
+        "Rank correlation of squared centroid distances with exact divergences of Gaussian classes",
+        "fgsd report --part embedding",
+    ),
+    Figure(
+        "evaluate.json",
+        "memorisation",
+        "nearest training crop",
+        "Copies: distance of samples to the nearest training crop / that of held-out crops",
+        "fgsd evaluate --part memorisation",
+    ),
+    Figure(
+        "evaluate.json",
+        "few_steps",
+        "distance, 16 evaluations",
+        "The same ratio, 16 samples; target: that of the authors' sampler, thousands of evaluations",
+        "fgsd evaluate --part few_steps",
+    ),
+    Figure(
+        "unseen.json",
+        "unseen",
+        "unseen textures",
+        "Textures outside of the training set whose samples are nearest to themselves",
+        "fgsd evaluate --checkpoint checkpoints/textures-58 --part unseen",
+    ),
+    Figure(
+        "evaluate.json",
+        "speed",
+        "guided step",
+        "Time of a guided step / of an unguided step",
+        "fgsd evaluate --part speed",
+    ),
+    Figure(
+        "bench.json",
+        "drag",
+        "median",
+        "Drag of the ring: pointer to changed pixels, median",
+        "fgsd bench app",
+    ),
+)
+
+
+def parts_of(file: str) -> dict:
+    """The parts that a file of figures holds; {} if it has no checks."""
+    return json.loads((EVIDENCE / file).read_text(encoding="utf-8")).get("parts", {})
+
+
+def section(name: str) -> str:
+    """What stands between the marks of this name, with a line break at its end."""
+    if name == "eight":
+        return eight_table()
+    results = json.loads((EVIDENCE / name).read_text(encoding="utf-8"))
+    if name == "report.json":
+        return readme_section(read_report(EVIDENCE), folder="../assets/evidence").strip() + "\n"
+    if name == "serve.json":
+        return serve_text(results).strip() + "\n"
+    text = assault_text(results) if name == "fuzz.json" else report_text(results)
+    return f"```text\n{text.strip()}\n```\n"
+
+
+def eight_table() -> str:
+    """The README's table, and the machines that measured it."""
+    rows = ["| | figure | 95 % | target | | measured by |", "| --- | --: | --: | --: | --- | --- |"]
+    machines: dict[str, list[str]] = {}
+    for figure in EIGHT:
+        value, interval, target, verdict = check_text(figure.find())
+        verdict = f"**{verdict}**" if verdict == "short" else verdict
+        rows.append(f"| {figure.words} | {value} | {interval} | {target} | {verdict} | `{figure.command}` |")
+        machine = json.loads((EVIDENCE / figure.file).read_text(encoding="utf-8"))["machine"]
+        words = f"{machine['cpu']}, {machine['cores']} cores, {machine['device']}, torch {machine['torch']}"
+        files = machines.setdefault(words, [])
+        if figure.file not in files:
+            files.append(figure.file)
+    measured = "; ".join(f"{', '.join(files)}: {words}" for words, files in machines.items())
+    return "\n".join([*rows, "", f"*From assets/evidence. Machines: {measured}.*"]) + "\n"
+
+
+def filled(page: str) -> str:
+    """The text of a page with all that stands between marks made anew."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return MARKS.sub(lambda m: f"<!-- figures: {m[1]} -->\n{section(m[1])}<!-- /figures -->", text)
+
+
+def main() -> None:
+    for page in ("README.md", "docs/results.md"):
+        new = filled(page)
+        changed = new != (ROOT / page).read_text(encoding="utf-8")
+        (ROOT / page).write_text(new, encoding="utf-8")
+        print(f"{page}: {'written' if changed else 'unchanged'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
