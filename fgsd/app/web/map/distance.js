@@ -11,7 +11,6 @@ export class TrueDistance {
   /** @type {Nearest | null} */
   #nearest = null;
   #measured = ""; // the target that `#nearest` is of, as JSON
-  #previewsTell = false; // whether the previews' answers hold it
 
   /**
    * @param {import("./panel.js").MapPanel} panel
@@ -26,17 +25,17 @@ export class TrueDistance {
     const measure = latest(() => this.#measure());
     panel.on("target", () => void measure(undefined));
     panel.on("paint", () => this.#draw());
-    on("nearest", (nearest) => {
-      this.#previewsTell = true;
-      if (panel.dragging) this.#show(nearest);
+    on("nearest", (nearest) => panel.dragging && this.#show(nearest));
+    on("drag", (dragging) => {
+      this.#measured = "";
+      if (!dragging) void measure(undefined);
     });
-    on("drag", (dragging) => dragging || void measure(undefined));
   }
 
   async #measure() {
     const { target, dragging, server } = this.panel;
     const asked = JSON.stringify(target);
-    if (asked === this.#measured || (dragging && this.#previewsTell)) return;
+    if (dragging || asked === this.#measured) return;
     this.#measured = asked;
     /** @returns {null} */
     const noAnswer = () => {
@@ -45,7 +44,7 @@ export class TrueDistance {
     };
     const visitor = current("visitor") ?? null;
     const answer = target.length ? await server.map_true_distance({ target, visitor }).catch(noAnswer) : null;
-    this.#show(answer?.name ? answer : null);
+    if (!this.panel.dragging) this.#show(answer?.name ? answer : null);
   }
 
   /** @param {Nearest | null} nearest */
