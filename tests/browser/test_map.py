@@ -335,9 +335,9 @@ def test_what_other_rooms_bring_onto_the_map(visit, mapped):
     send = "([name, detail]) => document.dispatchEvent(new CustomEvent(name, { detail }))"
     for index in range(3):
         places = [[0.2 + 0.1 * index, 0.9], [0.9, 0.2 + 0.1 * index]]
-        page.evaluate(send, ["fgsd:path", {"run": 4, "index": index, "places": {"pca": places}}])
+        page.evaluate(send, ["fgsd:path", {"run": 4, "index": index, "positions": {"pca": places}}])
     expect(page.locator(".map-panel")).to_have_attribute("data-path", "3")
-    page.evaluate(send, ["fgsd:path", {"run": 5, "index": 0, "places": {"pca": [[0.1, 0.1]]}}])
+    page.evaluate(send, ["fgsd:path", {"run": 5, "index": 0, "positions": {"pca": [[0.1, 0.1]]}}])
     expect(page.locator(".map-panel")).to_have_attribute("data-path", "1")
     src = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     levels = [[0.3, 0.95]] * len(mapped.map.sigmas)

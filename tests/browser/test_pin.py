@@ -54,6 +54,30 @@ def test_dragging_the_pin_changes_the_picture_before_it_is_released(visit, pipe)
     assert same_picture(pixels(page), expected(pipe, mixed))
 
 
+def test_previews_tell_the_true_distance_during_a_drag(visit):
+    page = visit()
+    distance = page.locator(".true-distance")
+    expect(distance).to_have_attribute("data-distance", "0")
+    called: list[str] = []
+    page.on(
+        "request",
+        lambda sent: (
+            called.append(sent.post_data_json["fn_name"]) if "component_server" in sent.url else None
+        ),
+    )
+    (x, y), goal = middle(page.locator(".map-panel .ring")), middle(dot(page, "moss"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move((x + goal[0]) / 2, (y + goal[1]) / 2, steps=4)
+    expect(distance).not_to_have_attribute("data-distance", "0")
+    assert "preview" in called and "map_true_distance" not in called
+    page.mouse.move(*goal, steps=4)
+    page.mouse.up()
+    expect(distance).to_contain_text("nearest: moss")
+    finished(page)
+    assert "map_true_distance" in called  # of what was let go, which no preview may have shown
+
+
 def test_a_new_drag_ends_the_run_under_way(visit, server):
     page = visit()
     slow_run(page)

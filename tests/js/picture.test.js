@@ -4,10 +4,12 @@ import { test } from "node:test";
 import { targetSide } from "../../fgsd/app/web/picture/canvases.js";
 import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/app/web/picture/chart.js";
 import { addressChange } from "../../fgsd/app/web/picture/history.js";
-import { previewRun } from "../../fgsd/app/web/picture/preview.js";
 import { Run, nearestStep } from "../../fgsd/app/web/picture/run.js";
 import { contentsOf, readouts } from "../../fgsd/app/web/picture/screen.js";
 import { playedStep, stepAt, stepMs } from "../../fgsd/app/web/picture/timeline.js";
+import { on } from "../../fgsd/app/web/shared/events.js";
+import { previewRun, requestPreview } from "../../fgsd/app/web/shared/preview.js";
+import { announce } from "../../fgsd/app/web/shared/session.js";
 
 const frame = (index, more = {}) => ({ index, steps: 16, sigma: 1, distance: 1, ...more });
 
@@ -123,6 +125,22 @@ test("an image fills its canvas, at most 1024 pixels, and three tiles share it",
   assert.equal(targetSide(250.4, 2, 1), 501);
   assert.equal(targetSide(900, 2, 1), 1024);
   assert.equal(targetSide(300, 1, 3), 100);
+});
+
+test("a preview is requested with the current settings; without an answer the page is told", async () => {
+  announce("settings", [4, 64]);
+  announce("visitor", "abc");
+  const target = [{ name: "moss", weight: 50 }];
+  let unanswered = 0;
+  on("no-answer", () => (unanswered += 1));
+  const echo = { preview: async (argument) => ({ argument }) };
+  assert.deepEqual(await requestPreview(echo, { target }), {
+    argument: { settings: [4, 64], visitor: "abc", target },
+  });
+  assert.equal(unanswered, 0);
+  const away = { preview: () => Promise.reject(new Error("away")) };
+  assert.deepEqual(await requestPreview(away, { target }), {});
+  assert.equal(unanswered, 1);
 });
 
 test("an id of a preview lies between the run on the screen and the next", () => {

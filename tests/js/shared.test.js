@@ -19,7 +19,7 @@ import {
   announce,
   announceSettings,
   current,
-  follow,
+  subscribe,
   numberRequest,
 } from "../../fgsd/app/web/shared/session.js";
 import { local } from "../../fgsd/app/web/shared/storage.js";
@@ -189,9 +189,9 @@ test("events reach their subscribers until they unsubscribe", () => {
 test("a state is repeated to whoever subscribes later, an event is not", () => {
   const seen = [];
   assert.equal(current("visitor"), undefined);
-  follow("visitor", (visitor) => seen.push(["early", visitor]));
+  subscribe("visitor", (visitor) => seen.push(["early", visitor]));
   announce("visitor", "abc");
-  follow("visitor", (visitor) => seen.push(["late", visitor]));
+  subscribe("visitor", (visitor) => seen.push(["late", visitor]));
   assert.deepEqual(seen, [
     ["early", "abc"],
     ["late", "abc"],

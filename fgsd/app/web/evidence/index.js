@@ -22,7 +22,7 @@ export function mount({ element }) {
    * @param {Document} report
    */
   function followLink(event, report) {
-    // elements of the frame are of its own classes: `instanceof Element` does not hold
+    // not `instanceof Element`: the frame has its own class of that name
     const link = /** @type {Element} */ (event.target).closest("a[href^='#']");
     const goal = link && report.getElementById((link.getAttribute("href") ?? "").slice(1));
     if (!goal) return;

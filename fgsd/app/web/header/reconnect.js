@@ -75,7 +75,7 @@ export function watchServer(notice) {
   const state = { polling: false, timer: 0 };
 
   /** @param {string} text empty removes the notice */
-  function say(text) {
+  function setNotice(text) {
     notice.hidden = !text;
     notice.textContent = text;
   }
@@ -89,19 +89,19 @@ export function watchServer(notice) {
     if (answering !== server) saveInAddress();
     if (!away && answering !== server) return void location.reload();
     const root = document.documentElement;
-    if (away !== root.hasAttribute("data-offline")) say(away ? OFFLINE : "");
+    if (away !== root.hasAttribute("data-offline")) setNotice(away ? OFFLINE : "");
     root.toggleAttribute("data-offline", away);
     state.polling = false;
     state.timer = window.setTimeout(poll, away ? AWAY_POLL_MS : POLL_MS);
   }
 
-  on("lost", poll); // a panel had no answer
+  on("no-answer", poll);
   document.addEventListener("visibilitychange", poll);
   if (tab.get(LOST_KEY)) {
     tab.remove(LOST_KEY);
-    say(TEXTURES_LOST);
+    setNotice(TEXTURES_LOST);
     setTimeout(() => {
-      if (notice.textContent === TEXTURES_LOST) say("");
+      if (notice.textContent === TEXTURES_LOST) setNotice("");
     }, NOTICE_MS);
   }
   state.timer = window.setTimeout(poll, POLL_MS);

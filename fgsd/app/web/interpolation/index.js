@@ -3,7 +3,8 @@ import { find, make } from "../shared/dom.js";
 import { emit } from "../shared/events.js";
 import { formatMs } from "../shared/format.js";
 import { latest } from "../shared/latest.js";
-import { announce, current, subscribe } from "../shared/session.js";
+import { previewRun, requestPreview } from "../shared/preview.js";
+import { announce, subscribe } from "../shared/session.js";
 import { createCoarseFine } from "./coarse_fine.js";
 import { createExports } from "./exports.js";
 import { byPosition, decodeSheets, headline } from "./frame.js";
@@ -19,8 +20,7 @@ import { createStages } from "./stages.js";
  * @property {number} run its id; what arrives late from a run older than the one on the screen is ignored
  * @property {SentFrame} [frame]
  * @property {{ mode: string, sentence: string, button: string }} [need] textures are missing: a sentence that
- *  says so
- *  and the words of the button that adds them
+ *  says so, and the words of the button that adds them
  * @property {string} [link] of the run
  * @property {string} [error] a sentence for the visitor
  * @property {boolean} [stopped]
@@ -74,7 +74,7 @@ export function mount({ element, trigger, props, server, watch }) {
   /** @param {Value} value */
   function receive(value) {
     if (!value || typeof value !== "object" || value.run < Number(panel.dataset.run ?? 0)) return;
-    if (value.preview && !coarseFine.state.dragging) return; // a late answer: the visitor has let go
+    if (value.preview && !coarseFine.state.dragging) return; // a late reply: the visitor has let go
     if (value.link) emit("linked", value.link);
     if (String(value.run) !== panel.dataset.run) begin(value.run);
     showError(value.error ?? "");
@@ -177,19 +177,10 @@ export function mount({ element, trigger, props, server, watch }) {
   const preview = latest(async (/** @type {number} */ sigma) => {
     const { frame } = stages.state;
     if (!frame || !coarseFine.state.dragging) return;
-    const asked = {
-      target: frame.chosen,
-      settings: current("settings") ?? null,
-      visitor: current("visitor") ?? null,
-      interpolation: { mode: state.mode, switch: sigma },
-    };
-    const { frame: next, error } = await server.preview(asked).catch(() => {
-      emit("lost");
-      return {};
-    });
-    // between two runs: late frames of the run before are ignored, and the next run counts on
-    const run = Math.floor(Number(panel.dataset.run)) + 0.5;
-    if (next || error) receive({ run, preview: true, frame: next, error });
+    const interpolation = { mode: state.mode, switch: sigma };
+    const reply = await requestPreview(server, { target: frame.chosen, interpolation });
+    const run = previewRun(panel.dataset.run);
+    if (reply.frame || reply.error) receive({ run, preview: true, frame: reply.frame, error: reply.error });
   });
 
   find(missing, "button").addEventListener("click", () => trigger("input"));

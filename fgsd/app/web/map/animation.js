@@ -1,11 +1,11 @@
-// Movements that ease out.
+// An animation that slows down towards its end.
 import { reducedMotion } from "../shared/dom.js";
 
 export class Animation {
   #frame = 0;
 
   /**
-   * Call `step` with shares from 0 to 1, once a frame. A new run of the same animation ends the old one.
+   * Call `step` with shares from 0 to 1, once a frame. A second call ends the first.
    *
    * @param {number} ms duration; 0 calls `step(1)` at once, as for visitors who asked for reduced motion
    * @param {(share: number) => void} step

@@ -1,11 +1,11 @@
-// Drawing on the map's canvases, and the colours of the theme.
+// Helpers for the map's canvases, and the colours of the theme.
 
 /** @typedef {import("./view.js").Size} Size */
 /** @typedef {import("./view.js").Position} Position */
 /** @typedef {Record<"line" | "quiet" | "accent" | "raised" | "ink", string> & { dark: boolean }} Theme */
 
 /**
- * Give a canvas the map's size in device pixels, two for a CSS pixel at most.
+ * Resize a canvas to the map's size in device pixels, with at most two for a CSS pixel.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {Size} size in CSS pixels
@@ -29,7 +29,7 @@ export function strokeLines(context, lines) {
 }
 
 /**
- * A function that gives the colours of the theme, computed again only after it has changed.
+ * Make a function that returns the colours of the theme, computed once for each theme.
  *
  * @param {HTMLElement} element whose custom properties hold them
  * @param {() => void} changed called when the visitor switches between dark and light

@@ -1,4 +1,4 @@
-// The chips under the map: one a texture of the target, with its weight as a slider and as a number.
+// The chips under the map: one for each texture of the target, with a slider and a number for its weight.
 import { closest, find, findAll, make } from "../shared/dom.js";
 import { entryOf, percentOf, withMove, withPercent, withWeight, without } from "./target.js";
 
@@ -17,7 +17,7 @@ export class Chips {
     this.element.addEventListener("click", (event) => this.#click(event));
   }
 
-  // A chip is kept while its texture is chosen, so that a slider in the visitor's hand is never replaced.
+  // Keep the chip of a texture while it is chosen: a slider that is being dragged must not be replaced.
   #draw() {
     const { target } = this.panel;
     const chips = new Map(findAll(this.element, ".chip").map((chip) => [nameOf(chip), chip]));
@@ -78,7 +78,7 @@ export class Chips {
     }
   }
 
-  // A number that was left empty shows the share again.
+  // Show the share again in a number that was left empty.
   /** @param {Event} event */
   #restoreNumber({ target: input }) {
     if (!(input instanceof HTMLInputElement) || input.type !== "number") return;

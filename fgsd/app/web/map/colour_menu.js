@@ -1,4 +1,4 @@
-// The menu of what colours the crops: their class, or one feature, with a legend.
+// The menu that colours the crops, by their class or by one feature, and the legend.
 import { find } from "../shared/dom.js";
 import { VIRIDIS } from "./colours.js";
 import { decodeBytes } from "./data.js";
@@ -23,7 +23,7 @@ export class ColourMenu {
     this.number.addEventListener("change", () => void this.colour());
   }
 
-  /** Colour the crops by what is chosen, at the noise level of the view. */
+  /** Colour the crops as the menu says, at the noise level of the view. */
   async colour() {
     const byFeature = this.menu.value === "feature";
     this.number.hidden = this.legend.hidden = !byFeature;

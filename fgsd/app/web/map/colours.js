@@ -1,4 +1,4 @@
-// Colours of crops, as numbers of a canvas's pixels without their opacity (little-endian: 0x00bbggrr).
+// Colours of crops, as 32-bit pixels of a canvas without their opacity (little-endian: 0x00bbggrr).
 
 /** @typedef {[number, number, number]} Rgb from 0 to 255 */
 
@@ -15,13 +15,13 @@ export const VIRIDIS = [
   "fde725",
 ];
 const LUMINANCE = [0.21, 0.72, 0.07];
-const VISIBLE = { light: [0.12, 0.58], dark: [0.42, 0.9] }; // luminances that stand out from the map's ground
+const VISIBLE = { light: [0.12, 0.58], dark: [0.42, 0.9] }; // luminances that stand out from the background
 
 /** @param {Rgb} rgb @returns {number} */
 export const packColour = ([r, g, b]) => (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r);
 
 /**
- * A colour mixed with white or black until it stands out from the ground.
+ * Mix a colour with white or black until it stands out from the map's background.
  *
  * @param {Rgb} rgb
  * @param {boolean} dark whether the theme is dark

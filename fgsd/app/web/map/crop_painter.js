@@ -1,6 +1,6 @@
-// The lower canvas: crops, written straight into its pixels so that 100,000 of them move smoothly, and lines
-// from thumbnails to their classes. Not plotly: its scattergl cannot animate moves, leaks contexts, and is
-// 4.5 MB.
+// Paints the lower canvas: crops, and lines from thumbnails to their classes. Crops are written into the
+// pixels of an image, so that 100,000 of them move smoothly. plotly is no alternative: its scattergl cannot
+// animate moves, leaks WebGL contexts, and is 4.5 MB.
 import { fitCanvas, strokeLines } from "./canvas.js";
 
 const MAX_LARGE = 20_000; // crops that are drawn as points of three pixels; more of them as two

@@ -72,7 +72,7 @@ export class Crops {
     return this.#values !== null;
   }
 
-  /** Compute all colours again, as after a change of the theme. */
+  /** Compute all colours again, for example after a change of the theme. */
   recolour() {
     const { labels, colours } = this;
     if (labels) {
@@ -136,8 +136,7 @@ export class Crops {
     );
   }
 
-  // Those that the visitor is likely to ask for next: the neighbouring noise levels and the other
-  // projections.
+  // Fetch what the visitor may look at next: neighbouring noise levels and other projections.
   /** @param {string} projection @param {number} level */
   #prefetch(projection, level) {
     const { projections, sigmas } = this.panel.data;

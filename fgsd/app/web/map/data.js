@@ -1,4 +1,4 @@
-// What Python's `panel_html` has written into the map's markup.
+// The map's data, which Python's `panel_html` writes into the markup.
 
 /** @typedef {import("./view.js").Placement} Placement */
 
@@ -9,7 +9,7 @@
  * @property {string[]} classes
  * @property {Record<string, Float32Array>} tables by projection: (levels, classes, 4) of x, y of the
  *  thumbnail and x, y of the class
- * @property {[number, number]} range of the positions that 16-bit numbers stand for
+ * @property {[number, number]} range positions that the 16-bit numbers 0 and 65535 stand for
  * @property {Uint8Array} colours mean colour of each class: (classes, 3)
  * @property {number} cropCount training crops on the map
  * @property {number} maxClasses that a target may have
@@ -37,7 +37,7 @@ export function decodeShorts(base64) {
 }
 
 /**
- * Positions on the map, as Python's `packed` writes them.
+ * Decode positions on the map, which Python's `packed` has encoded.
  *
  * @param {string} base64
  * @param {[number, number]} range

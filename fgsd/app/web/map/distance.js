@@ -1,5 +1,5 @@
-// The class that is really nearest to the target, and its distance in feature space: on a plane, distances
-// deceive. During a drag the preview's answers hold it; else the server is asked.
+// The class nearest to the target in feature space, and its distance there: distances on the map deceive.
+// During a drag, answers of the preview hold both; otherwise the map asks the server.
 import { find } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
@@ -11,7 +11,6 @@ export class TrueDistance {
   /** @type {Nearest | null} */
   #nearest = null;
   #measured = ""; // the target that `#nearest` is of, as JSON
-  #previewsTell = false; // whether the previews' answers hold it
 
   /**
    * @param {import("./panel.js").MapPanel} panel
@@ -26,26 +25,26 @@ export class TrueDistance {
     const measure = latest(() => this.#measure());
     panel.on("target", () => void measure(undefined));
     panel.on("paint", () => this.#draw());
-    on("nearest", (nearest) => {
-      this.#previewsTell = true;
-      if (panel.dragging) this.#show(nearest);
+    on("nearest", (nearest) => panel.dragging && this.#show(nearest));
+    on("drag", (dragging) => {
+      this.#measured = "";
+      if (!dragging) void measure(undefined);
     });
-    on("drag", (dragging) => dragging || void measure(undefined));
   }
 
   async #measure() {
     const { target, dragging, server } = this.panel;
     const asked = JSON.stringify(target);
-    if (asked === this.#measured || (dragging && this.#previewsTell)) return;
+    if (dragging || asked === this.#measured) return;
     this.#measured = asked;
     /** @returns {null} */
     const noAnswer = () => {
-      emit("lost");
+      emit("no-answer");
       return null;
     };
     const visitor = current("visitor") ?? null;
     const answer = target.length ? await server.map_true_distance({ target, visitor }).catch(noAnswer) : null;
-    this.#show(answer?.name ? answer : null);
+    if (!this.panel.dragging) this.#show(answer?.name ? answer : null);
   }
 
   /** @param {Nearest | null} nearest */

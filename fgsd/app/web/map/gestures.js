@@ -1,5 +1,5 @@
-// What a visitor's hand does on the map: one object a gesture. `begin` takes it up, `end` lets it go, and
-// `cancel` ends it for another gesture, as if it had not been.
+// Gestures on the map, one object for each: `begin` starts it, `move` continues it, `end` completes it.
+// `cancel` undoes it, because another gesture takes over.
 import { emit } from "../shared/events.js";
 import { entryOf, START_WEIGHT, withMove } from "./target.js";
 import { clamp } from "./view.js";
@@ -9,7 +9,7 @@ import { clamp } from "./view.js";
 
 /**
  * @typedef {Object} Gesture
- * @property {number | null} pointerId of the pointer that it follows; null: of every finger
+ * @property {number | null} pointerId of the pointer that it follows; null: all fingers
  * @property {(event: PointerEvent) => void} move
  * @property {() => void} end
  * @property {() => void} cancel
@@ -25,8 +25,8 @@ function capture(panel, event) {
 }
 
 /**
- * A drag of the target: cancelling it brings the target back, and samples that, since taking hold of it has
- * ended the run under way.
+ * A drag that changes the target. `cancel` restores the target and samples it, since the start of the drag
+ * has ended the run.
  *
  * @implements {Gesture}
  */
@@ -75,7 +75,7 @@ export class RingDrag extends TargetDrag {
   }
 }
 
-/** Moves a texture of the target over the plane of PCA: there, the move of its centroid is exact. */
+/** A move of a texture over the plane of PCA, where its centroid moves exactly as its thumbnail does. */
 class TextureMove extends TargetDrag {
   /** @param {MapPanel} panel @param {import("./ring.js").Ring} ring @param {string} name */
   constructor(panel, ring, name) {
@@ -134,7 +134,7 @@ export class TextureDrag extends TextureMove {
   }
 }
 
-/** Moves of a thumbnail by Alt and arrow keys, until Alt or the focus is let go. */
+/** Moves of a thumbnail by Alt and arrow keys, until Alt is released or the focus is lost. */
 export class KeyboardMove extends TextureMove {
   begin() {
     if (!entryOf(this.panel.target, this.name)) {
@@ -161,7 +161,7 @@ export class Press {
    * @param {MapPanel} panel
    * @param {PointerEvent} event
    * @param {(event: PointerEvent, start: Position) => void} dragged called with each move that is too long
-   *  for a click; it may replace this gesture
+   *  for a click; it may set another gesture
    */
   constructor(panel, event, dragged) {
     this.panel = panel;
@@ -182,7 +182,7 @@ export class Press {
 }
 
 /**
- * Moves the zoomed map under the hand.
+ * Moves the zoomed map with the pointer.
  *
  * @implements {Gesture}
  */

@@ -1,4 +1,4 @@
-// Names of the thumbnails under the pointer or with the focus, in the hint line.
+// Shows the name of the thumbnail under the pointer, or of the one with the focus, in the hint line.
 import { closest } from "../shared/dom.js";
 
 /**
@@ -22,7 +22,7 @@ export function showNames(panel, thumbnails, crops, search, zoom) {
     panel.say(panel.invitation);
     crops.highlight(null);
   });
-  // a thumbnail that the keyboard has reached is brought into sight
+  // scroll a thumbnail into view when the keyboard reaches it
   map.addEventListener("focusin", (event) => {
     const name = closest(event, ".dot:focus-visible")?.dataset.name;
     if (!name || !view.isMap) return;

@@ -1,5 +1,4 @@
-// The map panel: textures and training crops by their features, and the target that the visitor makes of
-// them.
+// The map panel: it shows textures and training crops by their features, and lets the visitor set the target.
 import { find } from "../shared/dom.js";
 import { subscribe } from "../shared/session.js";
 import { watchTheme } from "./canvas.js";
@@ -24,8 +23,8 @@ import { Tooltip } from "./tooltip.js";
 import { Zoom } from "./zoom.js";
 
 /**
- * The component's value is the target. It fires `select` when the visitor takes hold of the ring or a
- * texture, and `release` when the target shall be sampled.
+ * Mount the panel. The component's value is the target. It fires `select` when a drag begins and `release`
+ * when the target is to be sampled.
  *
  * @param {import("../shared/dom.js").Panel<import("../shared/events.js").TargetEntry[]>} gradio
  */
@@ -38,7 +37,7 @@ export function mount(gradio) {
   const size = () => ({ width: panel.map.clientWidth || 1, height: panel.map.clientHeight || 1 });
   panel.view.resize(size());
 
-  // in this order they draw: first what lies below
+  // parts draw in the order of their creation: the lowest layer comes first
   const thumbnails = new Thumbnails(panel, over.canvas);
   const ring = new Ring(panel, thumbnails);
   const crops = new Crops(panel, requests, theme);

@@ -1,4 +1,4 @@
-// Keys of the map, beside those of the ring: zoom, lasso, and Alt with arrows to move a thumbnail.
+// Keys of the map: zoom, lasso, and Alt with arrows to move a thumbnail. Those of the ring are in ring.js.
 import { closest } from "../shared/dom.js";
 import { KeyboardMove } from "./gestures.js";
 import { arrowStep } from "./ring.js";

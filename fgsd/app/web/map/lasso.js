@@ -44,7 +44,7 @@ export class Lasso {
   }
 
   /**
-   * Choose what an outline encloses: crops on the map, or thumbnails where there are none.
+   * Choose the mixture of the crops inside of an outline, or of the thumbnails if no crops are shown.
    *
    * @param {Position[]} outline
    */

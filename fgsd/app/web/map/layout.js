@@ -1,4 +1,4 @@
-// Where thumbnails stand in each arrangement.
+// Positions of the thumbnails in each arrangement.
 
 /** @typedef {import("./view.js").Placement} Placement */
 /** @typedef {import("./data.js").MapData} MapData */
@@ -13,7 +13,7 @@ export function gridColumns(count, { width, height }) {
 }
 
 /**
- * All thumbnails in rows.
+ * Put all thumbnails in rows.
  *
  * @param {string[]} names
  * @param {import("./view.js").Size} size of the map
@@ -33,7 +33,7 @@ export function gridLayout(names, size) {
 }
 
 /**
- * All thumbnails near their classes; a user texture stands on its own position, or at the nearest edge.
+ * Put all thumbnails near their classes, and user textures on their positions or at the nearest edge.
  *
  * @param {MapData} data
  * @param {Map<string, UserTexture>} userTextures

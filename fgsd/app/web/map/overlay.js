@@ -1,5 +1,5 @@
-// What is drawn over the thumbnails: lines from the ring to the textures of the target, and from a moved
-// texture to its place.
+// Paints the upper canvas: lines from the ring to the textures of the target, and from moved textures to
+// their homes.
 import { fitCanvas, strokeLines } from "./canvas.js";
 import { shareOf } from "./target.js";
 

@@ -1,9 +1,8 @@
-// What the parts of the map share: the target, the view, and when to draw. Parts subscribe by `on`:
+// The state that the parts of the map share: the target, the view, the gesture. Parts subscribe by `on` to:
 // "target": the target has changed
-// "arrange": thumbnails get new places, so that positions of before no longer hold
-// "move": positions on the screen have changed. Thumbnails and ring are drawn at once, or they would lag
-//   behind the hand
-// "paint": the canvases are drawn, once a frame
+// "arrange": thumbnails get new positions, so that older positions on the map mean nothing any more
+// "move": positions on the screen have changed; draw thumbnails and ring at once, so that they do not lag
+// "paint": the canvases are to be drawn; at most once a frame
 import { find, findAll } from "../shared/dom.js";
 import { announce } from "../shared/session.js";
 import { readMapData } from "./data.js";
@@ -17,8 +16,8 @@ import { View } from "./view.js";
 export const NOTICE_MS = 2500; // that a message stays in the hint line
 
 export class MapPanel {
-  dragging = false; // the visitor holds the ring or a texture
-  /** @type {Gesture | null} what the visitor does on the map right now: one thing at a time */
+  dragging = false; // the visitor drags the ring or a texture
+  /** @type {Gesture | null} the current gesture: there is one at a time */
   gesture = null;
   /** @type {Map<Topic, (() => void)[]>} */
   #subscribers = new Map();
@@ -94,7 +93,7 @@ export class MapPanel {
   }
 
   /**
-   * Choose a texture alone, or add it to the mixture or take it out of it.
+   * Choose one texture, or add it to the mixture, or remove it from the mixture.
    *
    * @param {string} name
    * @param {boolean} adding
@@ -108,7 +107,7 @@ export class MapPanel {
   }
 
   /**
-   * Call `use` with the target and a further texture, unless it has as many as it may.
+   * Call `use` with the target and a further texture, unless the target is full.
    *
    * @param {string} name
    * @param {(target: TargetEntry[]) => void} use
@@ -129,7 +128,7 @@ export class MapPanel {
     return this.mixButton.getAttribute("aria-pressed") === "true";
   }
 
-  // ---- drags: a run under way ends when one begins, and the target is sampled when it ends ----
+  // ---- drags: their start ends the current run, their end samples the target ----
 
   startDrag() {
     this.#setDragging(true);
@@ -158,10 +157,10 @@ export class MapPanel {
   // ---- the hint line ----
 
   /**
-   * Show a text in the hint line. A text with a duration is kept against texts without one.
+   * Show a text in the hint line. During `ms`, texts without a duration do not replace it.
    *
    * @param {string} text
-   * @param {number} [ms] how long it is kept
+   * @param {number} [ms]
    */
   say(text, ms = 0) {
     if (!ms && performance.now() < this.#hintUntil) return;

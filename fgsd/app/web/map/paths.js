@@ -1,4 +1,4 @@
-// Paths of samples over the map: where the images of the newest run are after each step.
+// Paths of samples over the map: the positions of the images of the newest run after each step.
 import { on } from "../shared/events.js";
 
 /** @typedef {import("../shared/events.js").Point} Point */
@@ -32,7 +32,9 @@ export class Paths {
 
   #paint() {
     const { view, section } = this.panel;
-    const steps = view.isMap ? this.#steps.map(({ places }) => places[view.projection]).filter(Boolean) : [];
+    const steps = view.isMap
+      ? this.#steps.map(({ positions }) => positions[view.projection]).filter(Boolean)
+      : [];
     section.dataset.path = String(steps.length);
     const images = steps.length ? steps[steps.length - 1].length : 0;
     for (let image = 0; image < images; image += 1) {

@@ -1,4 +1,4 @@
-// Pointer events of the map: they begin gestures, move them and end them.
+// Turns pointer events on the map into gestures.
 import { closest } from "../shared/dom.js";
 import { LassoStroke, Pan, Pinch, Press, RingDrag, TextureDrag } from "./gestures.js";
 import { START_WEIGHT, entryOf } from "./target.js";
@@ -22,8 +22,8 @@ const DOUBLE_CLICK_MS = 500;
 export class Pointer {
   /** @type {Map<number, Position>} fingers on the map, by pointer */
   #fingers = new Map();
-  #ignoreClick = false; // the click that follows a drag
-  // the last press on the ground: a double click brings back the target from before its first press
+  #ignoreClick = false; // ignore the click that follows a drag
+  // the last press on the background: a double click restores the target from before its first press
   #press = { time: -Infinity, before: /** @type {TargetEntry[] | null} */ (null) };
 
   /** @param {import("./panel.js").MapPanel} panel @param {Parts} parts */
@@ -35,7 +35,7 @@ export class Pointer {
     map.addEventListener("click", (event) => this.#click(event));
     map.addEventListener("dblclick", (event) => this.#doubleClick(event));
     map.addEventListener("contextmenu", (event) => panel.view.isMap && event.preventDefault());
-    // on the window: a press that leaves a thumbnail within one event has not been captured yet
+    // on the window: a fast pointer may leave the thumbnail before it is captured
     window.addEventListener("pointermove", (event) => this.#move(event));
     for (const type of /** @type {const} */ (["pointerup", "pointercancel"])) {
       window.addEventListener(type, (event) => this.#up(event));
@@ -65,7 +65,7 @@ export class Pointer {
       const adding = panel.isAdding(event);
       return new Press(panel, event, (move, start) => this.#dragThumbnail(name, adding, move, start));
     }
-    // the second press of a double click comes when the first one has moved the ring already
+    // the first press of a double click has moved the ring already: keep the target from before it
     if (event.timeStamp - this.#press.time > DOUBLE_CLICK_MS) this.#press.before = panel.target;
     this.#press.time = event.timeStamp;
     return this.#dragRing(event, !closest(event, ".ring"));
@@ -79,8 +79,7 @@ export class Pointer {
     return drag;
   }
 
-  // A thumbnail is moved where that has a meaning, in the plane of PCA. Elsewhere the ring is dragged
-  // instead.
+  // On the plane of PCA, drag the thumbnail. Elsewhere a move of a texture has no meaning: drag the ring.
   /** @param {string} name @param {boolean} adding @param {PointerEvent} event @param {Position} start */
   #dragThumbnail(name, adding, event, start) {
     const { panel } = this;

@@ -1,7 +1,7 @@
 /** @typedef {import("./view.js").Position} Position */
 
 /**
- * Whether a point lies inside of a polygon, by the parity of the edges to its right.
+ * Whether a point lies inside of a polygon: whether an odd number of edges lies to its right.
  *
  * @param {Position[]} polygon corners in order; the last one is joined to the first
  * @param {number} x

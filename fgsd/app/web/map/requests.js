@@ -1,4 +1,4 @@
-// Requests to the map's functions in Python. Their answers never change, so each is asked for once.
+// Requests to the map's functions in Python. Answers never change, so each is requested once.
 
 export class Requests {
   /** @type {Map<string, Promise<any>>} by function and argument */
@@ -14,7 +14,7 @@ export class Requests {
    * @param {string} name of the function
    * @param {unknown} argument
    * @param {(answer: any) => T} [decode] applied once
-   * @returns {Promise<T>} fails with the server's sentence; then it is asked again the next time
+   * @returns {Promise<T>} rejects with the server's sentence; the next call then asks again
    */
   ask(name, argument, decode = (answer) => answer) {
     const key = `${name} ${JSON.stringify(argument)}`;

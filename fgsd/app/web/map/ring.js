@@ -1,4 +1,4 @@
-// The ring: dragged over the map, it sets the mixture, see `mixtureAt`.
+// The ring: its position on the map sets the mixture, see `mixtureAt`.
 import { find } from "../shared/dom.js";
 import { emit } from "../shared/events.js";
 import { mixtureAt, shareOf, percentOf } from "./target.js";
@@ -26,7 +26,7 @@ export class Ring {
     this.button.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Where the visitor put it, as long as that is the target; else the weighted mean of the thumbnails. */
+  /** Where the visitor put it, until the target changes; then the weighted mean of the thumbnails. */
   get position() {
     const { target } = this.panel;
     if (this.#put?.target === JSON.stringify(target)) return this.#put.position;
@@ -53,7 +53,7 @@ export class Ring {
     emit("move", target);
   }
 
-  /** From now on it shows the mean of the thumbnails. */
+  /** Return to the mean of the thumbnails. */
   forget() {
     this.#put = null;
   }
@@ -81,7 +81,7 @@ export class Ring {
 }
 
 /**
- * The step of an arrow key over the map: as long on the screen at every zoom.
+ * The step of an arrow key over the map, which has the same length on the screen at every zoom.
  *
  * @param {KeyboardEvent} event
  * @param {import("./view.js").View} view

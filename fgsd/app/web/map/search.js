@@ -1,4 +1,4 @@
-// The search for a texture by its name: others fade, Enter picks the first.
+// The search for a texture by its name: it fades the others, and Enter picks the first result.
 import { find } from "../shared/dom.js";
 
 /** @param {string} text @returns {string} letters and digits in lower case, with single spaces between */
@@ -9,7 +9,7 @@ export const simplified = (text) =>
     .trim();
 
 /**
- * The names that contain what is searched for; those that begin with it come first.
+ * Return the names that contain a text; those that begin with it come first.
  *
  * @param {string[]} names
  * @param {string} text

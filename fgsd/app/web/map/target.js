@@ -1,5 +1,4 @@
-// The target: which textures are mixed, and how. Pure functions of a list of entries; none changes its
-// arguments.
+// Pure functions of the target, a list of textures with weights. None changes its arguments.
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("./view.js").Position} Position */
@@ -27,7 +26,7 @@ export function withWeight(target, name, weight) {
 }
 
 /**
- * One texture gets this share of the mixture, and the others keep their proportions in the rest.
+ * Give one texture this share of the mixture. The others keep their proportions in the rest.
  *
  * @param {TargetEntry[]} target
  * @param {string} name
@@ -45,7 +44,7 @@ export function withPercent(target, name, percent) {
 }
 
 /**
- * One texture is moved over the map, or back to its place.
+ * Move one texture over the map, or back to its home.
  *
  * @param {TargetEntry[]} target
  * @param {string} name
@@ -61,8 +60,8 @@ export function withMove(target, name, move) {
 
 /**
  * The mixture at a position of the map: the nearest textures, with weights (1 - d / R)^2 / d, where d is the
- * distance of a texture and R that of the nearest one that is left out. A texture's weight is 1 on its
- * thumbnail; weights change continuously, and evenly between two textures that stand apart.
+ * distance of a texture and R that of the nearest one that is left out. On a thumbnail, its texture has
+ * weight 1. Weights change continuously, and evenly between two textures that stand apart.
  *
  * @param {Position} position
  * @param {Map<string, Position>} centres of the thumbnails
@@ -86,7 +85,7 @@ export function mixtureAt({ x, y }, centres, heightOverWidth) {
 }
 
 /**
- * The mixture of counted classes, as a link can hold it: the classes with the highest counts.
+ * The mixture of the classes with the highest counts, in proportion to them.
  *
  * @param {Map<string, number>} counts
  * @param {number} maxClasses

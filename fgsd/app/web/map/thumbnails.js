@@ -1,4 +1,4 @@
-// The thumbnails on the map: where they are now, and the buttons that show them.
+// The thumbnails on the map: their positions, which may be in motion, and their buttons.
 import { findAll, make } from "../shared/dom.js";
 import { Animation } from "./animation.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
@@ -65,7 +65,7 @@ export class Thumbnails {
   }
 
   /**
-   * Put an element with its centre on a position of the map.
+   * Centre an element on a position of the map.
    *
    * @param {HTMLElement} element
    * @param {Position} position

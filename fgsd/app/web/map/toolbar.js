@@ -1,5 +1,5 @@
-// The switches of the map: arrangement, projection and noise level. What differs from the first view is in
-// the address: "show=umap-7".
+// The switches of the map: arrangement, projection and noise level. The address holds them if they differ
+// from the first view: "show=umap-7".
 import { parseMapView, replaceQuery, withMapView } from "../shared/address.js";
 import { closest, find, findAll } from "../shared/dom.js";
 import { ARRANGE_MS } from "./thumbnails.js";

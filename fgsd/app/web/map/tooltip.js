@@ -1,4 +1,4 @@
-// The crop under the pointer: its picture, its class and the nearest classes.
+// The tooltip of the crop under the pointer: its picture, its class and the nearest classes.
 import { find, make } from "../shared/dom.js";
 
 /** @typedef {import("./view.js").Position} Position */

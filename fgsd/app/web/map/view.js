@@ -1,5 +1,5 @@
-// What is seen of the map: its arrangement and the zoom. Positions are shares of the map's width and height,
-// pixels are CSS pixels from its upper left corner.
+// The view of the map: arrangement, projection, noise level and zoom. Positions are shares of the map's width
+// and height; pixels are CSS pixels from its upper left corner.
 
 /** @typedef {{ x: number, y: number }} Position */
 /** @typedef {{ x: number, y: number, classX: number, classY: number }} Placement where a thumbnail is, and
@@ -8,14 +8,14 @@
 /** @typedef {{ width: number, height: number }} Size */
 
 export const MAX_ZOOM = 40;
-const MAX_MARGIN = 0.25; // of the map's size: so far inside of it the edge may come while it is zoomed
+const MAX_MARGIN = 0.25; // of the map's size: how far its edge may come inside while it is zoomed
 const IDENTITY = { zoom: 1, x: 0, y: 0 };
 
 /** @param {number} value @param {number} low @param {number} high */
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /**
- * The nearest transform that keeps the map in sight.
+ * Limit a transform so that the map stays in sight.
  *
  * @param {Transform} transform
  * @param {Size} size
@@ -31,7 +31,7 @@ export function limited(transform, { width, height }) {
 }
 
 /**
- * The transform after zooming by a factor, with the point under a pixel kept in place.
+ * Zoom a transform by a factor. The position under a pixel stays in place.
  *
  * @param {Transform} transform
  * @param {number} factor

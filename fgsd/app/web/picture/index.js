@@ -25,7 +25,7 @@ import { createTimeline } from "./timeline.js";
  * @property {boolean} [preview]
  */
 
-const WELCOME_MS = 500; // to play the steps of the first screen in, whose samples shall be there soon
+const WELCOME_MS = 500; // in which the steps of the first screen play
 
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
@@ -39,7 +39,7 @@ export function mount({ element, trigger, props, server, watch }) {
     first: "", // link of the first screen, whose address holds none
   };
   const screen = createScreen(panel, {
-    isWanted: (frame) => !frame.preview || Boolean(current("drag")),
+    mayPaint: (frame) => !frame.preview || Boolean(current("drag")),
     onPainted,
   });
   const timeline = createTimeline(panel, {
@@ -52,7 +52,7 @@ export function mount({ element, trigger, props, server, watch }) {
     first: () => withWatch(state.first, screen.state.view),
     open: (query) => trigger("input", { query }),
   });
-  createPreview(panel, { request: (target) => server.preview(target), receive });
+  createPreview(panel, server, receive);
 
   // ---- what is on the screen ----
 
@@ -74,7 +74,7 @@ export function mount({ element, trigger, props, server, watch }) {
 
   /** @param {Frame} frame */
   function emitPath({ index, path }) {
-    if (path) emit("path", { run: state.run.id, index, places: path });
+    if (path) emit("path", { run: state.run.id, index, positions: path });
   }
 
   // ---- what arrives ----
@@ -83,7 +83,7 @@ export function mount({ element, trigger, props, server, watch }) {
   function receive(value) {
     if (!value || typeof value !== "object") return;
     if (value.run < Number(panel.dataset.run ?? 0)) return;
-    if (value.preview && !current("drag")) return; // a late answer: the visitor has let go
+    if (value.preview && !current("drag")) return; // a late reply: the visitor has let go
     // what arrived of a stopped run can still be looked at, nothing else will arrive
     if (value.stopped) panel.dataset.run = String(value.run);
     else if (String(value.run) !== panel.dataset.run) begin(value.run);
@@ -152,7 +152,9 @@ export function mount({ element, trigger, props, server, watch }) {
     if (!screen.state.frame?.preview) screen.repaint();
   }
 
-  subscribe("settings", (settings) => changeView(/** @type {View} */ (settings[settingNames.indexOf("view")])));
+  subscribe("settings", (settings) =>
+    changeView(/** @type {View} */ (settings[settingNames.indexOf("view")])),
+  );
   subscribe("tile", (tiled) => {
     screen.state.tiled = tiled;
     screen.repaint();

@@ -1,33 +1,20 @@
 // The preview: the picture follows the ring on the map, while the visitor drags it.
 import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
+import { previewRun, requestPreview } from "../shared/preview.js";
 import { current } from "../shared/session.js";
 
-/** @typedef {import("./run.js").Frame} Frame */
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 
 /**
- * Id of a preview: between the run on the screen, whose late frames are then ignored, and the next run.
- *
- * @param {string | number | undefined} run
- * @returns {number}
- */
-export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
-
-/**
  * @param {HTMLElement} panel
- * @param {Object} options
- * @param {(argument: any) => Promise<any>} options.request asks the server for the picture of a target
- * @param {(value: import("./index.js").Value) => void} options.receive takes the picture
+ * @param {import("../shared/dom.js").Panel["server"]} server
+ * @param {(value: import("./index.js").Value) => void} receive takes the picture
  */
-export function createPreview(panel, { request, receive }) {
+export function createPreview(panel, server, receive) {
   const showPreview = latest(async (/** @type {TargetEntry[]} */ target) => {
     if (!current("drag")) return;
-    const asked = { target, settings: current("settings") ?? null, visitor: current("visitor") ?? null };
-    const { frame, error, nearest } = await request(asked).catch(() => {
-      emit("lost");
-      return {};
-    });
+    const { frame, error, nearest } = await requestPreview(server, { target });
     if (frame || error) {
       receive({ run: previewRun(panel.dataset.run), preview: true, frames: frame ? [frame] : [], error });
     }

@@ -42,10 +42,10 @@ export function readouts(frame) {
 /**
  * @param {HTMLElement} panel
  * @param {Object} options
- * @param {(frame: Frame) => boolean} options.isWanted whether a frame, now decoded, is still to be painted
+ * @param {(frame: Frame) => boolean} options.mayPaint whether a frame, now decoded, is still to be painted
  * @param {(frame: Frame) => void} options.onPainted
  */
-export function createScreen(panel, { isWanted, onPainted }) {
+export function createScreen(panel, { mayPaint, onPainted }) {
   const panes = [find(panel, ".samples"), find(panel, ".estimates")];
   const figures = panes.map((pane) => /** @type {HTMLElement} */ (pane.parentElement));
   const state = {
@@ -91,7 +91,7 @@ export function createScreen(panel, { isWanted, onPainted }) {
     const sheets = await Promise.all(
       contents.map((content) => decodeImage((content === "estimate" && frame.estimate) || frame.src)),
     );
-    if (number < state.painted || run !== panel.dataset.run || !isWanted(frame)) return undefined;
+    if (number < state.painted || run !== panel.dataset.run || !mayPaint(frame)) return undefined;
     const changed = String(contents) !== String(contentsOf(state.view, frame.preview));
     if (changed) return show(frame);
     state.painted = number;

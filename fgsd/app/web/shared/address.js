@@ -1,6 +1,6 @@
 // The page's address: "?mix=lava:0.5,glacier:0.5:0.1:-0.05&images=4&...&show=umap-7". Everything before
 // `show` is a link, which Python's `fgsd.app.requests.link` writes and reads too; `show` is the view of the
-// map. All functions take and return query strings, and know of no page, except the last four.
+// map. All functions are pure, except those under "of this page".
 
 /** @typedef {import("./events.js").TargetEntry} TargetEntry */
 
@@ -17,7 +17,7 @@
 
 /** @typedef {{ view: "map" | "grid", projection: string, level: number }} MapView */
 
-// name in the address: name of the setting and whether Python takes it as a whole number, a number or a text
+// name in the address: name of the setting, and its type in Python
 /** @type {Record<string, [string, "whole" | "number" | "text"]>} */
 const FIELDS = {
   images: ["n", "whole"],
@@ -93,7 +93,7 @@ export function hasMixture(query) {
 }
 
 /**
- * What a link holds; null if it names no mixture. The values are as they came: the server checks them.
+ * Parse a link; null if it names no mixture. Values are not checked: the server does that.
  *
  * @param {string} query
  * @returns {Link | null}
@@ -129,7 +129,7 @@ export function parseLink(query) {
 }
 
 /**
- * The query string of a link, character for character as Python's `to_link` writes it.
+ * Write a link as a query string, character for character as Python's `to_link` does.
  *
  * @param {Link} link
  * @returns {string}
@@ -151,13 +151,13 @@ export function formatLink({ target, settings, tileable, mode, ...parameters }) 
   return join(parts);
 }
 
-/** The names of the textures in a link. @param {string} query @returns {string[]} */
+/** Return the names of the textures in a link. @param {string} query @returns {string[]} */
 export function mixtureNames(query) {
   return parseLink(query)?.target.map(({ name }) => name) ?? [];
 }
 
 /**
- * The same query, but another link in it; null removes the link.
+ * Replace the link in a query string; null removes it.
  *
  * @param {string} query
  * @param {Link | null} link
@@ -168,7 +168,7 @@ export function withLink(query, link) {
 }
 
 /**
- * The same link, but another picture of each step is watched.
+ * Replace the view of the steps in a link.
  *
  * @param {string} query
  * @param {string} view noise, estimate or both
@@ -180,7 +180,7 @@ export function withWatch(query, view) {
 // ---- the view of the map ----
 
 /**
- * A link with the view of the map that another query string holds.
+ * Give a link the view of the map that another query string holds.
  *
  * @param {string} link
  * @param {string} query
@@ -190,7 +190,7 @@ export function withMapViewOf(link, query) {
 }
 
 /**
- * The view of the map that a query string holds; null if it holds none, or one that the map does not have.
+ * Parse the view of the map; null if there is none, or one that the map does not have.
  *
  * @param {string} query
  * @param {string[]} projections
@@ -205,7 +205,7 @@ export function parseMapView(query, projections, levels) {
 }
 
 /**
- * The same query with this view of the map; null removes it.
+ * Replace the view of the map in a query string; null removes it.
  *
  * @param {string} query
  * @param {MapView | null} view
@@ -218,7 +218,7 @@ export function withMapView(query, view) {
 // ---- of this page ----
 
 /**
- * The link of what is on the screen; the first screen's address holds none yet.
+ * Return the link of what is on the screen. The address of the first screen holds none yet.
  *
  * @param {string} first its link
  */

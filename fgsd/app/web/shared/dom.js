@@ -1,8 +1,8 @@
 // Small helpers for the DOM.
 
 /**
- * What Gradio gives the script of a component (`js_on_load` of gr.HTML). `value` is what Python has set or
- * the page has changed; `watch` tells of the former. Setting `props.value` sends it with the next event.
+ * The arguments that Gradio passes to the script of a component (`js_on_load` of gr.HTML). `props.value` is
+ * the component's value; the next event sends it to Python. `watch` calls a handler after Python has set it.
  *
  * @template [V=any]
  * @typedef {Object} Panel
@@ -15,7 +15,7 @@
  */
 
 /**
- * The first element that matches; an error if there is none.
+ * Return the first element that matches; throw if there is none.
  *
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
@@ -30,7 +30,7 @@ export function find(root, selector, kind) {
 }
 
 /**
- * All elements that match.
+ * Return all elements that match.
  *
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
@@ -43,7 +43,7 @@ export function findAll(root, selector, _kind) {
 }
 
 /**
- * The element that an event happened in, if it or one around it matches.
+ * Return the nearest element around an event's target that matches.
  *
  * @param {Event} event
  * @param {string} selector
@@ -55,7 +55,7 @@ export function closest(event, selector) {
 }
 
 /**
- * A new element with these properties and children.
+ * Make an element with these properties and children.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -70,10 +70,10 @@ export function make(tag, properties = {}, ...children) {
 }
 
 /**
- * An image of this address, decoded.
+ * Load and decode an image.
  *
  * @param {string} src
- * @returns {Promise<HTMLImageElement>} fails if it is no image
+ * @returns {Promise<HTMLImageElement>} rejects if the address holds no image
  */
 export async function decodeImage(src) {
   const image = new Image();
@@ -83,7 +83,7 @@ export async function decodeImage(src) {
 }
 
 /**
- * Save what an address holds as a file.
+ * Save the contents of an address as a file.
  *
  * @param {string} name
  * @param {string} url

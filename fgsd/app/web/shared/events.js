@@ -1,26 +1,25 @@
-// Events of the page: how the panels hear of each other. Each is a CustomEvent `fgsd:<name>` on the document.
-// `emit` and `on` are for things that happen; what is a state of the page goes through session.js, which
-// repeats it to whoever subscribes later.
+// Events between the panels. Each is a CustomEvent `fgsd:<name>` on the document. Use `emit` and `on` for
+// things that happen. Use session.js for state: it repeats the current state to panels that subscribe later.
 
 /** @typedef {{ name: string, weight: number, move?: [number, number] }} TargetEntry one texture of the
- *  target: its weight (any scale, at least 0) and how far it was moved over the map, in widths and heights of
- *  the map */
+ *  target: its weight (at least 0, on any scale) and its move over the map, in widths and heights of the map
+ * */
 /** @typedef {[number, number]} Point x and y, as shares of the map's width and height */
 /** @typedef {{ name: string, src: string, near: [string, number][], pca: Point[], umap: Point[] | null }}
- *  UserTexture `pca` and `umap` hold one point a noise level */
-/** @typedef {{ mode: string, switch: number, places: number }} Mode the tab over the picture, and what its
- *  sliders are set to: `switch` is a noise level, `places` the number of pictures in a strip */
+ *  UserTexture `pca` and `umap` hold one point for each noise level */
+/** @typedef {{ mode: string, switch: number, places: number }} Mode the tab over the picture and the
+ *  values of its controls: `switch` is a noise level, `places` the number of pictures in a strip */
 /** @typedef {Record<string, any> & { index: number, steps: number, last: boolean, preview?: boolean }} Frame
  *  one step of a run as Python's `fgsd.app.render.frames` makes it; `preview` if it follows a drag */
 
 /**
- * Details of the events that tell a state; `subscribe` of session.js subscribes to them.
+ * Details of the events that announce a state; subscribe to them by `subscribe` of session.js.
  *
  * @typedef {Object} States
  * @property {unknown[]} settings values of the controls, in the order of `.picture[data-settings]`
  * @property {Mode} mode
  * @property {string} visitor the server's session hash, by which it finds the visitor's textures
- * @property {UserTexture[]} user-textures all that there are
+ * @property {UserTexture[]} user-textures all textures of the visitor
  * @property {{ run: number, running: boolean }} running whether a run has more steps to come
  * @property {boolean} drag whether the visitor holds the ring or a texture
  * @property {string} view which picture of each step is shown: noise, estimate or both
@@ -29,20 +28,20 @@
  */
 
 /**
- * Details of the events that tell that something happened.
+ * Details of the events that announce an occurrence.
  *
  * @typedef {Object} Occurrences
  * @property {TargetEntry[]} move the target has changed during a drag
  * @property {{ name: string, distance: number } | null} nearest class nearest to the previewed target
- * @property {{ run: number, index: number, places: Record<string, Point[]> }} path where the images of one
+ * @property {{ run: number, index: number, positions: Record<string, Point[]> }} path where the images of one
  *  step are on the map, by projection
  * @property {Frame} frame a step is on the screen
- * @property {string} open a query string to be opened as if it were the address
+ * @property {string} open the query string to open, as if it were the address
  * @property {string} linked the query string of the pictures that an interpolation shows
  * @property {{ kind: string, changes: Partial<Mode> }} interpolation a slider of the interpolation panel
- *  changes the mode: `kind` is "select" when it is taken, "release" when it is let go
- * @property {string} error a sentence for the visitor; empty removes the last one
- * @property {undefined} lost a request to the server had no answer
+ *  changes the mode: `kind` is "select" when a drag begins, "release" when it ends
+ * @property {string} error a sentence for the visitor; an empty one clears the last error
+ * @property {undefined} no-answer a request to the server had no answer
  */
 
 /** @typedef {States & Occurrences} Events */

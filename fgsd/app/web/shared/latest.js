@@ -1,12 +1,13 @@
-// Requests during a drag: one at a time, always for the newest position, so that none queue up.
+// Limits an async function to one call at a time, always with the newest argument.
 
 /**
- * Wrap an async function so that one call runs at a time. What is asked for meanwhile waits, and only the
- * newest of it is run afterwards. If a call fails, the error reaches whoever started the loop.
+ * Wrap an async function so that one call runs at a time. Of the arguments that arrive during a call, only
+ * the newest is used afterwards, so that requests of a drag do not queue up. An error of `run` rejects the
+ * promise of the call that started the loop, and drops the argument that waits.
  *
  * @template A
  * @param {(argument: A) => Promise<unknown>} run
- * @returns {(argument: A) => Promise<void>} resolves once nothing waits any more, or at once if a call is
+ * @returns {(argument: A) => Promise<void>} resolves when no argument waits any more; at once if a call is
  *  running
  */
 export function latest(run) {

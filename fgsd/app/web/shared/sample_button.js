@@ -1,16 +1,16 @@
-// Starts a run by pressing the Sample button, so that all that a press does is done.
+// Starts a run by pressing the Sample button, so that every listener of the button runs.
 import { hasMixture } from "./address.js";
 
 const RETRY_MS = 20;
 
-/** Gradio draws the controls a moment before the button: then press it once it is there. */
+/** Press the button, as soon as Gradio has drawn it. */
 export function pressSample() {
   const button = /** @type {HTMLElement | null} */ (document.querySelector("#sample"));
   if (button) button.click();
   else setTimeout(pressSample, RETRY_MS);
 }
 
-/** Sample what the address holds, if it holds anything. */
+/** Sample if the address holds a link. */
 export function sampleAddress() {
   if (hasMixture(location.search)) pressSample();
 }

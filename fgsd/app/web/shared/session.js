@@ -1,5 +1,5 @@
-// What the page knows of its visitor right now. Panels are mounted one after the other, so each state is kept
-// here and repeated to whoever subscribes after it was announced.
+// State that panels share. Panels are mounted one after the other, so the session keeps each state and
+// repeats it to panels that subscribe after it was announced.
 import { emit, on } from "./events.js";
 
 /** @typedef {import("./events.js").States} States */
@@ -24,7 +24,7 @@ export function announce(name, value) {
 }
 
 /**
- * The state as it was announced last; undefined before that.
+ * Return the state that was announced last; undefined before the first announcement.
  *
  * @template {keyof States} K
  * @param {K} name
@@ -35,7 +35,7 @@ export function current(name) {
 }
 
 /**
- * Call the handler with the state, at once if it is known, and after each change.
+ * Call the handler with the current state, if there is one, and after each change.
  *
  * @template {keyof States} K
  * @param {K} name
@@ -48,7 +48,7 @@ export function subscribe(name, handler) {
 }
 
 /**
- * Called by Gradio with the values of the controls, in their order, whenever one has changed.
+ * Announce the values of the controls, in their order. Gradio calls this whenever one has changed.
  *
  * @param {...unknown} values
  */
@@ -57,10 +57,10 @@ export function announceSettings(...values) {
 }
 
 /**
- * Number a request of this page, so that the server can tell the newest: two requests that leave one after
- * the other may arrive in the other order. Called by Gradio with the inputs of an event.
+ * Number the requests of this page, so that the server can tell the newest: requests may arrive in another
+ * order than they were sent. Gradio calls this with the inputs of an event.
  *
- * @param {...unknown} inputs the last one is replaced by the number
+ * @param {...unknown} inputs of which the last is replaced by the number
  * @returns {unknown[]}
  */
 export function numberRequest(...inputs) {

@@ -1,4 +1,4 @@
-// Storage of the browser. It may be blocked or full: then nothing is kept, and nothing fails.
+// The browser's storage. If it is blocked or full, nothing is stored, and no error is thrown.
 
 /**
  * @param {() => Storage} storage reading the property may throw, so it is read at each use
@@ -13,7 +13,7 @@ function guarded(storage) {
         return null;
       }
     },
-    /** @param {string} key @param {string} value @returns {boolean} whether it was kept */
+    /** @param {string} key @param {string} value @returns {boolean} whether it was stored */
     set(key, value) {
       try {
         storage().setItem(key, value);
@@ -27,13 +27,13 @@ function guarded(storage) {
       try {
         storage().removeItem(key);
       } catch {
-        // nothing was kept
+        // nothing is stored
       }
     },
   };
 }
 
-/** Kept for all tabs, until the visitor clears it. */
+/** Storage of all tabs, until the visitor clears it. */
 export const local = guarded(() => window.localStorage);
-/** Kept for this tab, also when the page is reloaded. */
+/** Storage of this tab, which survives a reload. */
 export const tab = guarded(() => window.sessionStorage);

@@ -55,10 +55,10 @@ export function mount({ element, trigger, props, watch }) {
     described: null,
   };
 
-  // ---- what is said: a note, an error, or else what the described texture is like ----
+  // ---- the message: a note, an error, or else the description of a texture ----
 
   /** @param {{ note?: string, error?: string }} text */
-  function say(text) {
+  function setMessage(text) {
     for (const [line, words] of /** @type {const} */ ([
       [note, text.note],
       [error, text.error],
@@ -103,13 +103,13 @@ export function mount({ element, trigger, props, watch }) {
   async function openImage(file) {
     const name = file.name || "image.png";
     const problem = sizeError({ name, size: file.size }, "image");
-    if (problem) return say({ error: problem });
-    say({ note: `Reading ${name} …` });
+    if (problem) return setMessage({ error: problem });
+    setMessage({ note: `Reading ${name} …` });
     let image;
     try {
       image = await createImageBitmap(file);
     } catch {
-      return say({ error: `${name} is no image that this browser can read.` });
+      return setMessage({ error: `${name} is no image that this browser can read.` });
     }
     return trigger("upload", { image: scaleDown(image, side).toDataURL("image/png"), name });
   }
@@ -117,8 +117,8 @@ export function mount({ element, trigger, props, watch }) {
   /** @param {File} file */
   async function openRecipe(file) {
     const problem = sizeError(file, "recipe");
-    if (problem) return say({ error: problem });
-    say({ note: `Opening ${file.name} …` });
+    if (problem) return setMessage({ error: problem });
+    setMessage({ note: `Opening ${file.name} …` });
     return trigger("submit", { text: await file.text() });
   }
 
@@ -132,7 +132,7 @@ export function mount({ element, trigger, props, watch }) {
     state.described = value.chosen ?? (stays ? state.described : (state.textures.at(-1)?.name ?? null));
     announce("user-textures", state.textures);
     if (value.visitor) announce("visitor", value.visitor);
-    say({ error: value.error });
+    setMessage({ error: value.error });
     drawThumbs();
     updateSaveMenu();
     if (value.file) downloadBlob(value.file.name, new Blob([value.file.text], { type: "application/json" }));
@@ -162,7 +162,7 @@ export function mount({ element, trigger, props, watch }) {
   });
   remove.addEventListener("click", () => trigger("delete", { name: state.described }));
   subscribe("history", () => {
-    say({}); // another picture is on the screen: the last words no longer hold
+    setMessage({}); // another picture is on the screen: the last message no longer applies
     updateSaveMenu();
   });
   document.addEventListener("click", (event) => {
@@ -173,7 +173,7 @@ export function mount({ element, trigger, props, watch }) {
     const names = texturesOnScreen().join(" and ");
     if (kind !== "link" || !names) return;
     const limit = `The link opens in this tab only: ${names} does not fit into it.`;
-    say({ note: `${limit} The File in the same menu does the same.` });
+    setMessage({ note: `${limit} The File in the same menu does the same.` });
   });
   watch("value", receive);
   receive();
