@@ -50,6 +50,17 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def load_textures(folder: str | Path, config: DataConfig, *, quiet: bool = False) -> TextureFolder:
+    """Load a folder of images and print to the error output what was skipped."""
+    from fgsd.data import TextureFolder
+
+    data = TextureFolder(folder, config)
+    if not quiet:
+        for line in data.skipped:
+            typer.echo(f"skipped {line}", err=True)
+    return data
+
+
 def load_pipeline(checkpoint: str) -> Pipeline:
     """Load a checkpoint: a path, the shipped one, or a hub id."""
     from fgsd.pipeline import Pipeline

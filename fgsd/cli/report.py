@@ -14,6 +14,7 @@ from fgsd.cli.options import (
     DEFAULT_DATA,
     DEFAULT_EVIDENCE,
     Data,
+    load_textures,
     one_line_errors,
 )
 from fgsd.shipped import resolve_shipped
@@ -45,12 +46,11 @@ def study(
     from tqdm import tqdm
 
     from fgsd.cli.train import attribution_of, show_progress
-    from fgsd.data import TextureFolder
     from fgsd.evidence.study import TEXTURES, studies
     from fgsd.training.export import export
 
     folder = Path(resolve_shipped(data))
-    known = studies(classes=len(TextureFolder(folder, TEXTURES.data).classes), images=images)
+    known = studies(classes=len(load_textures(folder, TEXTURES.data).classes), images=images)
     if unknown := [name for name in names or [] if name not in known]:
         raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
     for name in names or known:
