@@ -12,6 +12,7 @@ import typer
 from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
+    from fgsd.data import DataConfig, TextureFolder
     from fgsd.pipeline import Pipeline
 
 Checkpoint = Annotated[
