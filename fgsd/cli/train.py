@@ -9,7 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from fgsd.cli.options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, load_pipeline, load_textures, one_line_errors
+from fgsd.cli.options import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_DATA,
+    Data,
+    load_pipeline,
+    load_textures,
+    one_line_errors,
+)
 from fgsd.shipped import resolve_shipped
 
 
@@ -101,7 +108,7 @@ def train(
 
 
 def attribution_of(data: Path) -> str:
-    """Text of LICENSE.md in a folder of images, for the model card: UTF-8, else Latin-1; empty without one."""
+    """Text of LICENSE.md in a folder of images, for the model card: UTF-8 or else Latin-1; may be empty."""
     terms = data / "LICENSE.md"
     if not terms.is_file():
         return ""
