@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +74,19 @@ class DataConfig:
 class _Region:
     """The training or test rows of an image.
 
-    A region that wraps is extended to the right by its first `patch_size - 1` columns, so that crops across
+    A region that wraps is extended to the right by its first `max_crop - 1` columns, so that crops across
     the right edge are slices of it.
     """
 
     pixels: np.ndarray  # (H, W, 3) uint8
     wraps: bool
     width: int  # of the image in pixels, without the extension
+
+    @property
+    def largest_crop(self) -> int:
+        """Side of the largest crop, in pixels."""
+        height, width = self.pixels.shape[:2]
+        return min(height, width - self.width + 1 if self.wraps else width)
 
     def positions(self, size: int) -> tuple[int, int]:
         """Return the number of rows and of columns at which a crop of `size` can start."""
@@ -99,6 +106,8 @@ class TextureFolder:
     ----------
     folder : str or Path
     config : DataConfig, optional
+    max_crop : int, optional
+        Side of the largest crop that can be cut, in pixels; by default and at least `config.patch_size`.
 
     Attributes
     ----------
@@ -118,8 +127,15 @@ class TextureFolder:
         in two spellings.
     """
 
-    def __init__(self, folder: str | Path, config: DataConfig | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        config: DataConfig | None = None,
+        *,
+        max_crop: int | None = None,
+    ) -> None:
         self.folder, self.config = Path(folder), config or DataConfig()
+        self.max_crop = max(self.config.patch_size, max_crop or 0)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"data folder {printable(self.folder)!r} does not exist")
         self._regions: dict[str, dict[str, list[_Region]]] = {"train": {}, "test": {}}
@@ -160,12 +176,39 @@ class TextureFolder:
         pixels = np.asarray(image)
         wraps = tiles_horizontally(pixels)
         if wraps:
-            pixels = np.concatenate([pixels, pixels[:, : size - 1]], axis=1)
+            pixels = np.concatenate([pixels, pixels[:, : self.max_crop - 1]], axis=1)
         for split, (top, bottom) in parts.items():
             if bottom > top:
                 region = _Region(pixels[top:bottom], wraps, image.width)
                 self._regions[split].setdefault(name, []).append(region)
         self._images.setdefault(name, []).append(image)
+
+    def only(self, names: Collection[str]) -> TextureFolder:
+        """Return a folder that has only some of the classes.
+
+        Raises
+        ------
+        KeyError
+            If a name is no class.
+        ValueError
+            If there are no names.
+        """
+        kept = {self._check_class(name) for name in names}
+        if not kept:
+            raise ValueError(f"no class of {printable(self.folder)!r} is left")
+        part = copy(self)
+        part.classes = [name for name in self.classes if name in kept]
+        part._images = {name: images for name, images in self._images.items() if name in kept}
+        part._regions = {
+            split: {name: found for name, found in regions.items() if name in kept}
+            for split, regions in self._regions.items()
+        }
+        return part
+
+    def without(self, names: Collection[str]) -> TextureFolder:
+        """Return a folder that lacks some of the classes; raises what `only` raises."""
+        left_out = {self._check_class(name) for name in names}
+        return self.only([name for name in self.classes if name not in left_out])
 
     def image(self, name: str) -> Image.Image:
         """Return the first image of a class, scaled and uncropped."""
@@ -174,9 +217,14 @@ class TextureFolder:
     def regions(self, name: str, split: str = "train") -> list[Tensor]:
         """Return the training or test rows of each image of a class: (3, H, W) in [-1, 1].
 
-        Images that wrap are extended to the right by `patch_size - 1` pixels, so that every crop is a slice.
+        Images that wrap are extended to the right by `max_crop - 1` pixels, so that every crop is a slice.
         """
         return [to_tensor(region.pixels) for region in self._regions[split].get(self._check_class(name), [])]
+
+    def largest_crop(self, name: str, split: str = "train") -> int:
+        """Return the side of the largest crop, in pixels: `max_crop`, or what the smallest image allows."""
+        regions = self._regions[split][self._check_class(name)]
+        return min(self.max_crop, *(region.largest_crop for region in regions))
 
     def crops(
         self,
@@ -216,7 +264,7 @@ class TextureFolder:
             On the CPU; the same state gives the same crops.
         split : {"train", "test"}
         size : int, optional
-            Side of a crop in pixels, at most `patch_size`, which is the default.
+            Side of a crop in pixels, at most `largest_crop(name)`; by default `patch_size`.
 
         Returns
         -------
@@ -255,13 +303,13 @@ class TextureFolder:
         self, name: str, n: int, generator: torch.Generator, split: str, size: int
     ) -> list[tuple[int, int, int]]:
         """Draw the origins of random crops: (index of the region, left, top)."""
-        if not 1 <= size <= self.config.patch_size:
-            raise ValueError(f"size={size} must be from 1 to patch_size={self.config.patch_size}")
         regions = self._regions[split].get(self._check_class(name), [])
         if not regions:
             raise ValueError(
                 f"split={split!r} of class {name!r} is empty (test_share={self.config.test_share})"
             )
+        if not 1 <= size <= (largest := self.largest_crop(name, split)):
+            raise ValueError(f"size={size} must be from 1 to {largest}, the largest crop of class {name!r}")
         counts = torch.tensor([float(np.prod(region.positions(size))) for region in regions])
         picks = torch.multinomial(counts, n, replacement=True, generator=generator).tolist()
         fractions = torch.rand(n, 2, generator=generator, dtype=torch.float64).tolist()

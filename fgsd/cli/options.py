@@ -51,11 +51,13 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def load_textures(folder: str | Path, config: DataConfig, *, quiet: bool = False) -> TextureFolder:
-    """Load a folder of images and print to the error output what was skipped."""
+def load_textures(
+    folder: str | Path, config: DataConfig, *, quiet: bool = False, **options: Any
+) -> TextureFolder:
+    """Load a `TextureFolder` and print to the error output what was skipped."""
     from fgsd.data import TextureFolder
 
-    data = TextureFolder(folder, config)
+    data = TextureFolder(folder, config, **options)
     if not quiet:
         for line in data.skipped:
             typer.echo(f"skipped {line}", err=True)

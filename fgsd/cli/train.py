@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from fgsd.cli.options import (
     one_line_errors,
 )
 from fgsd.shipped import resolve_shipped
+
+if TYPE_CHECKING:
+    from fgsd.training.validation import Validation
 
 
 @one_line_errors
@@ -37,6 +40,12 @@ def train(
     patch_size: Annotated[int, typer.Option(help="Side of the training crops in pixels.")] = 64,
     test_share: Annotated[float, typer.Option(help="Share of each image's rows held out for testing.")] = 1
     / 3,
+    unseen: Annotated[
+        Path | None, typer.Option(help="Text file of classes not to train on, one a line; for validation.")
+    ] = None,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Train on random scales, turns and colours of the classes too.")
+    ] = False,
     groups: Annotated[int, typer.Option(help="Groups per batch; a group has crops of one class.")] = 36,
     group_size: Annotated[
         int, typer.Option(help="Crops per group; 1 matches them to running centroids, not to each other.")
@@ -61,6 +70,7 @@ def train(
     """
     from tqdm import tqdm
 
+    from fgsd.augmentation import Augmentation
     from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
     from fgsd.training.export import export
@@ -71,6 +81,7 @@ def train(
     initial = None if init_from is None else load_pipeline(init_from)
     settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
+        augmentation=Augmentation() if augment else None,
         images=images,
         hours=hours,
         groups=groups,
@@ -86,11 +97,14 @@ def train(
         settings["network"] = network.config
     config = TrainingConfig(**settings)
     main = _is_main_process()
-    folder = load_textures(data, config.data, quiet=not main)
+    folder, held_out = load_textures(data, config.data, quiet=not main, max_crop=config.max_crop), None
+    if unseen is not None:
+        names = [line for line in unseen.read_text(encoding="utf-8").splitlines() if line]
+        folder, held_out = folder.without(names), folder.only(names)
     if main:
         typer.echo(f"{len(folder.classes)} classes from {data}")
     device, attribution = "cpu" if cpu else None, attribution_of(data)
-    show_progress(steps(data, run, config, init_from=network, device=device), visible=main)
+    show_progress(steps(folder, run, config, init_from=network, unseen=held_out, device=device), visible=main)
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
         export(
@@ -138,6 +152,8 @@ def show_progress(records, *, visible: bool) -> None:
             bar.update(record.progress - bar.n)
             if visible and record.validation is not None:
                 tqdm.write(validation_text(record.step, record.validation), file=sys.stderr)
+            if visible and record.unseen is not None:
+                tqdm.write(validation_text(record.step, record.unseen, unseen=True), file=sys.stderr)
 
 
 @one_line_errors
@@ -173,9 +189,10 @@ def store_map(
     )
 
 
-def validation_text(step: int, validation) -> str:
+def validation_text(step: int, validation: Validation, *, unseen: bool = False) -> str:
     """Table of the squared error by noise level: guided, unguided and with a wrong centroid."""
-    lines = [f"step {step}: squared error on held-out crops by noise level"]
+    kind = "crops of unseen classes" if unseen else "held-out crops"
+    lines = [f"step {step}: squared error on {kind} by noise level"]
     lines.append("  sigma     " + "".join(f"{s:>9.2f}" for s in validation.sigmas))
     for name in ("guided", "unguided", "wrong"):
         lines.append(f"  {name:<10}" + "".join(f"{v:>9.4f}" for v in getattr(validation, name)))

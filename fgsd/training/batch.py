@@ -70,11 +70,10 @@ def make_batch(
     classes, sigmas, guided = _plan(config, len(data.classes), step, total)
     crops, noise = [], []
     for g in range(first, first + config.groups):
-        positions = torch.Generator().manual_seed(seed_of(config.seed, step, g, 0))
-        crops.append(data.pixels(data.classes[int(classes[g])], n, positions, size=size))
+        crops.append(_crops(data, config, data.classes[int(classes[g])], step, g, size).to(device))
         generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
         noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
-    x0 = scale_pixels(torch.cat(crops).to(device))
+    x0 = torch.cat(crops)
     groups = slice(first, first + config.groups)
     rows, sigma, mask = (
         values[groups].repeat_interleave(n).to(device) for values in (classes, sigmas, guided)
@@ -86,6 +85,25 @@ def make_batch(
     elif n > 1:
         condition = PeerMatching(leave_one_out(config.groups, n).to(device), guided=mask)
     return Batch(x0, x, sigma, condition, rows, mask)
+
+
+def _crops(
+    data: TextureFolder | GaussianSource,
+    config: TrainingConfig,
+    name: str,
+    step: int,
+    group: int,
+    size: int | None,
+) -> Tensor:
+    """Cut the crops of a group, in [-1, 1], and transform them: (group_size, 3, size, size)."""
+    positions = torch.Generator().manual_seed(seed_of(config.seed, step, group, 0))
+    n, size = config.group_size, size or config.data.patch_size
+    if config.augmentation is None or isinstance(data, GaussianSource):
+        return scale_pixels(data.pixels(name, n, positions, size=size))
+    generator = torch.Generator().manual_seed(seed_of(config.seed, step, group, 2))
+    transform = config.augmentation.draw(generator)
+    source_size = min(transform.source_size(size), data.largest_crop(name))
+    return transform.apply(scale_pixels(data.pixels(name, n, positions, size=source_size)), size)
 
 
 def _plan(config: TrainingConfig, classes: int, step: int, groups: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fgsd.augmentation import Augmentation
 from fgsd.data import DataConfig
 from fgsd.model.network import NetworkConfig
 from fgsd.training.running_centroids import LEVELS
@@ -15,6 +16,7 @@ class TrainingConfig:
 
     network: NetworkConfig = field(default_factory=lambda: NetworkConfig(normalization_levels=LEVELS))
     data: DataConfig = field(default_factory=DataConfig)
+    augmentation: Augmentation | None = None  # random transforms of the crops, one per group; None: none
     images: int | None = 1_000_000  # budget in training crops over all processes
     hours: float | None = None  # budget in hours of training; set one of the two, the other None
     # groups in a batch, each of one class at one noise level, per process. For a given batch size, many
@@ -91,6 +93,12 @@ class TrainingConfig:
     def uses_running_centroids(self) -> bool:
         """Whether crops are matched to running centroids."""
         return self.group_size == 1 and not self.network.labels and self.guided_share > 0
+
+    @property
+    def max_crop(self) -> int:
+        """Side, in pixels, of the largest crop that training cuts from an image."""
+        size = self.data.patch_size
+        return size if self.augmentation is None else self.augmentation.largest_crop(size)
 
     def check_classes(self, classes: int) -> None:
         """Raise `ValueError` if the network was configured for another number of classes."""

@@ -29,6 +29,7 @@ from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import LEVELS, RunningCentroids
 from fgsd.training.validation import Validation, validate
 
+UNSEEN_PEERS = 7  # crops that the crops of an unseen class are matched to in validation
 REFRESH_EVERY = 25  # steps after which the coordinates of the running centroids are computed again
 
 
@@ -42,14 +43,16 @@ class TrainingStep:
     progress: float  # fraction of the budget that is used up, 0 to 1
     seconds: float  # of training so far, over all sittings
     validation: Validation | None = None  # on steps that validate
+    unseen: Validation | None = None  # the same on classes that are not trained on
 
 
 def train(
-    folder: str | Path | GaussianSource,
+    folder: str | Path | TextureFolder | GaussianSource,
     run: str | Path,
     config: TrainingConfig | None = None,
     *,
     init_from: Denoiser | None = None,
+    unseen: TextureFolder | None = None,
     device: str | None = None,
 ) -> Iterator[TrainingStep]:
     """Train in the folder `run`, or resume the run in it; yields every step.
@@ -59,14 +62,17 @@ def train(
 
     Parameters
     ----------
-    folder : str or Path, or GaussianSource
-        Images, see `TextureFolder`; or classes with known densities.
+    folder : str or Path, TextureFolder or GaussianSource
+        Images; or classes with known densities. A `TextureFolder` must have been made with `config.data`.
     run : str or Path
         Folder of `state.safetensors` (rewritten atomically), `config.json` and `log.jsonl`.
     config : TrainingConfig
         A run can only be resumed with the configuration that it was started with.
     init_from : Denoiser
         Initial weights of a new run; its config must be that of `config.network`.
+    unseen : TextureFolder, optional
+        Classes that are not trained on, to validate with: their crops are matched to each other, which needs
+        a network without labels and target embedding.
     device : str
         "cpu" to avoid the accelerator; by default the best device there is.
 
@@ -80,8 +86,14 @@ def train(
     """
     config = config or TrainingConfig()
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
-    data = folder if isinstance(folder, GaussianSource) else TextureFolder(folder, config.data)
+    data = (
+        TextureFolder(folder, config.data, max_crop=config.max_crop)
+        if isinstance(folder, str | Path)
+        else folder
+    )
     config.check_classes(len(data.classes))
+    if unseen is not None and (config.network.labels or config.network.target_embedding):
+        raise ValueError("unseen: a network with labels or target embedding has no target for new classes")
     run_folder = RunFolder(run, config, data.classes)
     model = _initial_network(config, init_from)
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -155,6 +167,11 @@ def train(
                     tileable=config.tileable,
                 )
                 record = replace(record, validation=report)
+                if unseen is not None:
+                    report = validate(
+                        cast(Denoiser, average.module), unseen, peers=UNSEEN_PEERS, seed=config.seed
+                    )
+                    record = replace(record, unseen=report)
             run_folder.log(record)
             if step % config.save_every == 0 or progress >= 1:
                 state = running.state() if running else None

@@ -193,3 +193,17 @@ class TestCrops:
         assert data.regions("moss")[0].shape[1] == 48
         with pytest.raises(ValueError, match="test"):
             data.crops("moss", 1, torch.Generator(), split="test")
+
+
+def test_classes_are_left_out_by_name(data):
+    assert data.only(["moss"]).classes == ["moss"]
+    rest = data.without(["moss"])
+    assert rest.classes == ["brick", "slate"] and data.classes == ["brick", "moss", "slate"]
+    crops = [folder.crops("slate", 2, torch.Generator().manual_seed(1)) for folder in (data, rest)]
+    assert torch.equal(*crops)
+    with pytest.raises(KeyError, match="'moss' is not in"):
+        rest.crops("moss", 1, torch.Generator())
+    with pytest.raises(KeyError, match="'snow' is not in"):
+        data.without(["snow"])
+    with pytest.raises(ValueError, match=r"no class of .* is left"):
+        data.without(data.classes)
