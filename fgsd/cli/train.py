@@ -55,7 +55,12 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of weights, crops and noise.", min=0)] = 0,
     precision: Annotated[str, typer.Option(help="Precision: auto, float32 or bfloat16.")] = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    init_from: Annotated[str | None, typer.Option(help="Checkpoint with the initial weights.")] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Checkpoint with the initial weights; crops then have their full size from the start."
+        ),
+    ] = None,
     license: Annotated[
         str, typer.Option(help="License of the weights, for the model card beside LICENSE.md of the data.")
     ] = "other",
@@ -94,7 +99,8 @@ def train(
     )
     network = None if initial is None else initial.network
     if network is not None:
-        settings["network"] = network.config
+        # small crops first would teach it anew what it knows, colours and edges
+        settings |= {"network": network.config, "crop_sizes": ((0.0, 1.0),)}
     config = TrainingConfig(**settings)
     main = _is_main_process()
     folder, held_out = load_textures(data, config.data, quiet=not main, max_crop=config.max_crop), None
