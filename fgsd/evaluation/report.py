@@ -139,6 +139,11 @@ def _details(parts: dict) -> list[str]:
                 f"unseen: {100 * figures['share_own']:.0f} % of samples nearest to their own texture; by the "
                 f"classifier, {100 * figures['won_by_classifier']:.0f} % of the textures come first"
             )
+            if "accuracy" in figures:
+                lines[-1] += (
+                    f"; a classifier of these textures alone is right for {100 * figures['accuracy']:.0f} % "
+                    f"of the samples and {100 * figures['ceiling']:.0f} % of held-out crops"
+                )
             for name, one in figures["textures"].items():
                 other = f", {one['other']} {one['other_most']}" if one["other"] else ""
                 lines.append(f"  {name} {one['own']} of {figures['each']}{other}")

@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from fgsd.evaluation.checks import check
-from fgsd.evaluation.classifier import Judge
-from fgsd.evaluation.context import EvaluationContext, draw_samples
+from fgsd.evaluation.classifier import Judge, class_accuracies
+from fgsd.evaluation.context import EvaluationContext, draw_samples, real_crops
 
 TARGET = 1.0  # share of the unseen textures
+ACCURACY_TARGET = 0.6  # accuracy of samples, relative to that of held-out crops
+CHROMA_TARGET = 1.1  # fine chroma of samples, relative to that of real crops
+BLUR = 7  # side in pixels of the box whose mean is a pixel's coarse colour
 
 
 def nearest_images(judge: Judge, training: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -56,11 +62,32 @@ def tally(unseen: Sequence[str], nearest: np.ndarray) -> dict[str, dict]:
     return result
 
 
+def fine_chroma(images: Tensor) -> float:
+    """Return the mean chroma of what is left of images after their blurred version is subtracted.
+
+    Specks of wrong colours raise it, and changes of brightness do not.
+
+    Parameters
+    ----------
+    images : Tensor of shape (..., 3, H, W), in [-1, 1]
+
+    Returns
+    -------
+    float
+        Mean length of the vector of opponent colours (R - G, (R + G) / 2 - B).
+    """
+    x = images.flatten(0, -4)
+    coarse = avg_pool2d(x, BLUR, stride=1, padding=BLUR // 2, count_include_pad=False)
+    red, green, blue = (x - coarse).unbind(1)
+    return torch.hypot(red - green, (red + green) / 2 - blue).mean().item()
+
+
 def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
     """Sample from the centroids of those classes of the data that the checkpoint was not trained on.
 
     The centroid of each texture comes from its whole image. Its samples are compared with all real images,
-    unseen ones included: by the nearest mean of features, which the check uses, and by the classifier.
+    unseen ones included: by the nearest mean of features, and by the classifier. With several unseen textures
+    a classifier of these alone judges too; its accuracy on their held-out crops is the ceiling.
 
     Parameters
     ----------
@@ -92,17 +119,33 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
     features = context.features_of(x, "features of unseen textures")
     by_distance = tally(unseen, nearest_images(context.judge, context.training_features, features))
     by_classifier = tally(unseen, context.judge.names(features))
-    return {
+    rows = [data.classes.index(name) for name in unseen]
+    chroma = fine_chroma(x) / max(fine_chroma(context.training[rows]), 1e-9)
+    result = {
         "each": each,
         "textures": by_distance,
         "by_classifier": by_classifier,
         "share_own": float(np.mean([f["own"] for f in by_distance.values()]) / each),
         "won_by_classifier": float(np.mean([f["won"] for f in by_classifier.values()])),
+        "fine_chroma": chroma,
         "checks": [
             check(
                 f"unseen textures ({len(unseen)}) nearest to themselves",
                 float(np.mean([f["won"] for f in by_distance.values()])),
                 at_least=TARGET,
-            )
+            ),
+            check("fine chroma of unseen textures / of their crops", chroma, at_most=CHROMA_TARGET),
         ],
     }
+    if len(unseen) > 1:
+        judge = Judge(unseen, context.training_features[rows])
+        split = "test" if data.config.test_share else "train"
+        crops = real_crops(data, unseen, context.per_class, split=split, seed=context.seed)
+        ceiling = class_accuracies(judge, unseen, context.features_of(crops, "features of held-out crops"))
+        accuracies = class_accuracies(judge, unseen, features)
+        ratio = float(accuracies.mean() / max(ceiling.mean(), 1e-9))
+        result |= {"accuracy": float(accuracies.mean()), "ceiling": float(ceiling.mean())}
+        result["checks"].append(
+            check("accuracy of unseen textures / of held-out crops", ratio, at_least=ACCURACY_TARGET)
+        )
+    return result

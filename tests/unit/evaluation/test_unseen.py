@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from evaluation_help import RealPipe, simple_features
 
 from fgsd.centroids import Centroid
 from fgsd.evaluation import evaluate, report_text
 from fgsd.evaluation.classifier import Judge
-from fgsd.evaluation.unseen import nearest_images, tally
+from fgsd.evaluation.unseen import fine_chroma, nearest_images, tally
 from fgsd.pipeline import Pipeline
 
 
@@ -22,12 +23,44 @@ def test_the_nearest_image_is_the_one_of_the_nearest_mean():
     assert nearest_images(judge, training, features).tolist() == [["a", "b"], ["c", "a"]]
 
 
+def test_specks_of_colour_raise_the_fine_chroma_and_brightness_and_large_areas_do_not():
+    grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.5
+    plain = grey.expand(2, 3, 32, 32)
+    assert fine_chroma(plain) == pytest.approx(0, abs=1e-6)
+    tinted = plain + torch.tensor([0.3, 0.0, -0.2]).view(3, 1, 1)
+    assert fine_chroma(tinted) == pytest.approx(0, abs=1e-6)
+    specks = plain.clone()
+    specks[:, 0, ::8, ::8] += 1.0  # a red pixel of 64: R - G = 1 and (R + G) / 2 - B = 0.5
+    assert fine_chroma(specks) == pytest.approx(2 * (1 + 0.25) ** 0.5 / 64, rel=0.1)
+
+
 def test_a_tie_is_not_won():
     nearest = np.array([["x", "x", "a", "a"], ["y", "y", "a", "b"], ["a", "a", "a", "a"], ["z"] * 4])
     found = tally(["x", "y", "w", "z"], nearest)
     assert {name: one["won"] for name, one in found.items()} == {"x": False, "y": True, "w": False, "z": True}
     assert found["w"] == {"own": 0, "other": "a", "other_most": 4, "won": False}
     assert found["z"]["other"] is None
+
+
+@pytest.mark.parametrize(("shift", "accuracy"), [(0, 1.0), (1, 0.0)])
+def test_a_classifier_of_the_unseen_textures_alone_judges_too(untrained, data, shift, accuracy):
+    unseen = ["moss", "slate"]
+    table = untrained.table
+    known = [table.classes.index("brick")]
+    rows = (table.values[known], table.spreads[known], table.colours[known])
+    one = type(table)(["brick"], table.sigmas, *rows)
+    order = iter(16 * [unseen[shift]] + 16 * [unseen[1 - shift]])  # what is drawn for moss, then for slate
+    pipe = RealPipe(
+        Pipeline(untrained.network, one, untrained.info, "cpu"),
+        data,
+        "test",
+        drawn=lambda target: next(order) if isinstance(target, Centroid) else target,
+    )
+    found = evaluate(pipe, data, per_class=4, parts=["unseen"], features=simple_features)
+    figures = found["parts"]["unseen"]
+    assert (figures["accuracy"], figures["ceiling"]) == (accuracy, 1.0)
+    assert figures["fine_chroma"] == pytest.approx(1, rel=0.3)
+    assert "a classifier of these textures alone" in report_text(found)
 
 
 @pytest.mark.parametrize(("drawn", "won"), [("slate", 1.0), ("moss", 0.0)])
