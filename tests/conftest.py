@@ -19,10 +19,10 @@ from PIL import Image
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import DataConfig, TextureFolder
-from fgsd.feature_map import FeatureMap, fit_map
 from fgsd.levels import noise_levels
 from fgsd.model.network import Denoiser, NetworkConfig
 from fgsd.pipeline import Pipeline
+from fgsd.training.export import export
 
 TINY = NetworkConfig(
     widths=(8, 16), blocks=(1, 1), embedding=16, gate=8, head=8, features=("down0", "down1", "up0")
@@ -120,16 +120,10 @@ def pipe(checkpoint_folder) -> Pipeline:
     return Pipeline.from_pretrained(checkpoint_folder, device="cpu")
 
 
-@pytest.fixture(scope="session")
-def feature_map(pipe, data) -> FeatureMap:
-    """The map of the tiny checkpoint with UMAP; fitted once, because UMAP takes long to compile."""
-    return fit_map(pipe.network, pipe.table, data, crops=10)
-
-
-@pytest.fixture(scope="session")
-def mapped_pipe(pipe, feature_map) -> Pipeline:
-    """The tiny checkpoint with its map."""
-    return Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=feature_map)
+@pytest.fixture
+def few_crops(monkeypatch) -> None:
+    """Average 4 crops instead of 48 for each centroid: that takes longer than training."""
+    monkeypatch.setitem(export.__kwdefaults__, "crops", 4)
 
 
 # ---- for the tests that drive a browser; playwright is imported only by them ----

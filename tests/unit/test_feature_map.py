@@ -20,13 +20,25 @@ from fgsd.projection import umap_by_level
 
 
 def features_of(feature_map, network, data) -> torch.Tensor:
-    """The features (S, N, F) that the map of `conftest` is fitted to."""
+    """The features (S, N, F) that the map is fitted to."""
     generator, phis = torch.Generator().manual_seed(0), []
     for name in feature_map.table.classes:
         x0 = data.crops(name, 10, generator)
         eps = torch.randn(x0.shape, generator=generator)
         phis.append(torch.stack([network.denoise(x0 + s * eps, s)[1] for s in feature_map.sigmas.tolist()]))
     return torch.cat(phis, dim=1)
+
+
+@pytest.fixture(scope="module")
+def feature_map(pipe, data) -> FeatureMap:
+    """The map of the tiny checkpoint with UMAP; fitted once, because UMAP takes long to compile."""
+    return fit_map(pipe.network, pipe.table, data, crops=10)
+
+
+@pytest.fixture(scope="module")
+def mapped_pipe(pipe, feature_map) -> Pipeline:
+    """The tiny checkpoint with its map."""
+    return Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=feature_map)
 
 
 @pytest.fixture(scope="module")

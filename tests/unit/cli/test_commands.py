@@ -125,6 +125,7 @@ def test_every_option_shows_its_default(capsys, command):
     assert "default:" in out
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_train_writes_a_checkpoint_that_samples_and_resumes(capsys, tmp_path, texture_folder):
     run_folder, out_folder = tmp_path / "run", tmp_path / "checkpoint"
     options = [
@@ -159,6 +160,7 @@ def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, 
     assert code == 2 and "must be a folder" in err
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_train_lists_what_it_skips(capsys, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
