@@ -148,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console command; invalid input prints one line and exits with code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names that the locale cannot show are escaped
+        if isinstance(stream, io.TextIOWrapper):  # escape names that the locale cannot encode
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments or ["--help"], prog_name="fgsd", standalone_mode=False)

@@ -70,7 +70,7 @@ def sheet(
 ) -> None:
     """Draw a real crop and samples of each class.
 
-    The real crops are held out from training, if the checkpoint held out any.
+    The real crops are held-out ones, unless the checkpoint was trained with test_share=0.
     """
     import torch
     from tqdm import tqdm

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fgsd.names import printable
 from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def load_textures(folder: str | Path, config: DataConfig, *, quiet: bool = False) -> TextureFolder:
-    """Load a folder of images and print to the error output what was skipped."""
+    """Load a folder of images and, unless `quiet`, print to stderr what is skipped."""
     from fgsd.data import TextureFolder
 
     data = TextureFolder(folder, config)
@@ -60,6 +62,17 @@ def load_textures(folder: str | Path, config: DataConfig, *, quiet: bool = False
         for line in data.skipped:
             typer.echo(f"skipped {line}", err=True)
     return data
+
+
+def utf8_text(text: str) -> str:
+    """Return an argument that is to be stored as text; refuse bytes that are not UTF-8.
+
+    Used as a callback of options, so that a command fails before its work and not when it writes the file.
+    """
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        raise typer.BadParameter(f"{printable(text)!r} is not UTF-8") from None
 
 
 def load_pipeline(checkpoint: str) -> Pipeline:

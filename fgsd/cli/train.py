@@ -16,6 +16,7 @@ from fgsd.cli.options import (
     load_pipeline,
     load_textures,
     one_line_errors,
+    utf8_text,
 )
 from fgsd.shipped import resolve_shipped
 
@@ -48,7 +49,11 @@ def train(
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     init_from: Annotated[str | None, typer.Option(help="Checkpoint with the initial weights.")] = None,
     license: Annotated[
-        str, typer.Option(help="License of the weights, for the model card beside LICENSE.md of the data.")
+        str,
+        typer.Option(
+            help="License of the weights, for the model card beside LICENSE.md of the data.",
+            callback=utf8_text,
+        ),
     ] = "other",
     map_crops: Annotated[
         int, typer.Option(help="Crops per class on the feature map; 0 for no map.", min=0)
@@ -108,7 +113,10 @@ def train(
 
 
 def attribution_of(data: Path) -> str:
-    """Text of LICENSE.md in a folder of images, for the model card: UTF-8 or else Latin-1; may be empty."""
+    """Text of LICENSE.md in a folder of images, for the model card; empty if there is none.
+
+    A file that is not UTF-8 is decoded as Latin-1.
+    """
     terms = data / "LICENSE.md"
     if not terms.is_file():
         return ""
