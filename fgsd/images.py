@@ -56,7 +56,7 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
     Parameters
     ----------
     source : str, Path or PIL.Image.Image
-        A file of any format that Pillow reads; or an image, which stays open and unchanged.
+        A file of any format that Pillow reads; or an image, which is not changed.
 
     Returns
     -------

@@ -72,7 +72,7 @@ def utf8_text(text: str) -> str:
     try:
         return os.fsencode(text).decode("utf-8")
     except UnicodeError:
-        raise typer.BadParameter(f"{printable(text)!r} is not UTF-8") from None
+        raise typer.BadParameter(f"'{printable(text)}' is not UTF-8") from None
 
 
 def load_pipeline(checkpoint: str) -> Pipeline:
