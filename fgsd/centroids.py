@@ -14,6 +14,7 @@ from torch import Tensor
 from fgsd.levels import interpolate
 from fgsd.model.matching import PeerMatching
 from fgsd.model.network import Denoiser
+from fgsd.names import normalize_name
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class CentroidTable:
     Parameters
     ----------
     classes : list of str
+        Names, stored in Unicode form NFC; methods that take a name accept any form.
     sigmas : Tensor of shape (S,)
         Noise levels in the units of images in [-1, 1], increasing.
     values : Tensor of shape (C, S, F), float32
@@ -72,6 +74,7 @@ class CentroidTable:
     colours: Tensor
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", [normalize_name(name) for name in self.classes])
         if not (self.sigmas.ndim == 1 and len(self.sigmas) > 0 and bool((self.sigmas.diff() > 0).all())):
             raise ValueError(f"sigmas={self.sigmas.tolist()} must be a list of increasing noise levels")
         if not self.sigmas[0] > 0:
@@ -102,9 +105,10 @@ class CentroidTable:
 
     def index(self, name: str) -> int:
         """Return the row of a class; raise `KeyError` with similar names if there is no such class."""
-        if name in self.classes:
-            return self.classes.index(name)
-        close = difflib.get_close_matches(str(name), self.classes, n=3, cutoff=0.4)
+        normalized = normalize_name(str(name))
+        if normalized in self.classes:
+            return self.classes.index(normalized)
+        close = difflib.get_close_matches(normalized, self.classes, n=3, cutoff=0.4)
         hint = f"; did you mean {', '.join(close)}?" if close else f"; there are {len(self.classes)} classes"
         raise KeyError(f"class {name!r} is unknown{hint}")
 

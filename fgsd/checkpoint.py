@@ -132,12 +132,12 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     }
     centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE_TENSORS}
     (folder / MAP_FILE).unlink(missing_ok=True)  # a map of older centroids must not outlive them
-    write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n"))
+    write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n", encoding="utf-8"))
     write_atomically(folder / "model.safetensors", lambda p: save_file(model, p))
     write_atomically(folder / "centroids.safetensors", lambda p: save_file(centroids, p))
     _save_map(checkpoint.map, folder)
     if card is not None:
-        write_atomically(folder / "README.md", lambda p: p.write_text(card))
+        write_atomically(folder / "README.md", lambda p: p.write_text(card, encoding="utf-8"))
 
 
 def _save_map(map: FeatureMap | None, folder: Path) -> None:

@@ -2,71 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-IGNORED_SUFFIXES = {".csv", ".json", ".md", ".txt", ".html", ".yaml", ".yml"}
-MAX_PIXELS = 100_000_000  # larger images are refused before they are decoded
-
-
-class ImageError(ValueError):
-    """An image that cannot be used. The message names the file and the reason."""
-
-
-def load_image(source: str | Path | Image.Image) -> Image.Image:
-    """Load an image and convert it to 8-bit RGB.
-
-    Grey and palette images become RGB, 16-bit images are scaled to 8 bits, transparent images are composited
-    on white, and the EXIF orientation is applied. Of an animation, the first frame is loaded. The format is
-    detected from the content, not from the file name.
-
-    Raises
-    ------
-    ImageError
-        If the file is missing, truncated or not an image, has pixels that are not finite, or declares more
-        than `MAX_PIXELS` pixels.
-    """
-    name = "the image" if isinstance(source, Image.Image) else str(source)
-    try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")  # Pillow warns of large images; MAX_PIXELS decides here
-            # the exit stack closes files; an image that the caller passed stays open
-            raw = source if isinstance(source, Image.Image) else stack.enter_context(Image.open(source))
-            if raw.width * raw.height > MAX_PIXELS:
-                raise ImageError(
-                    f"{name}: {raw.width} x {raw.height} pixels exceed the limit of {MAX_PIXELS:,} pixels; "
-                    "scale it down"
-                )
-            raw.load()
-            image = ImageOps.exif_transpose(raw)
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{name}: no such file") from None
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ...
-        raise ImageError(f"{name}: not a readable image ({type(error).__name__}: {error})") from None
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise ImageError(f"{name}: some pixel values are not finite")
-        if image.mode == "F":
-            values = values * (255.0 if values.max() <= 1.0 else 1.0)
-        elif image.mode.startswith("I;16") or values.max() > 255:
-            values = values / 257.0
-        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+from fgsd.image_files import find_images
+from fgsd.images import ImageError, load_image
+from fgsd.names import normalize_name, printable
 
 
 def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:
@@ -142,10 +89,12 @@ class _Region:
 class TextureFolder:
     """Random crops of the images in a folder.
 
-    A class is an image file, or a sub-folder of image files. Every image is loaded once, scaled, and split
-    into two regions: the lowest `test_share` of its rows is held out ("test"), the rest is for training
-    ("train"). If its left and right edges match (see `tiles_horizontally`), crops wrap from the right edge to
-    the left. Crops never wrap from top to bottom, which would cross the held-out rows.
+    A class is an image file, or a sub-folder with image files at any depth; links to folders are followed.
+    Hidden files and folders, and those that tools make, are skipped (see `fgsd.image_files.is_hidden`). Every
+    image is loaded once (see `fgsd.images.load_image` for formats), scaled, and split into two regions: the
+    lowest `test_share` of its rows is held out ("test"), the rest is for training ("train"). If its left and
+    right edges match (see `tiles_horizontally`), crops wrap from the right edge to the left. Crops never wrap
+    from top to bottom, which would cross the held-out rows.
 
     Parameters
     ----------
@@ -155,47 +104,44 @@ class TextureFolder:
     Attributes
     ----------
     classes : list of str
-        In alphabetical order: file names without suffix, and names of sub-folders.
+        In alphabetical order: file names without suffix, and names of sub-folders, in Unicode form NFC.
+        Methods that take a name accept any form.
     skipped : list of str
-        A message for each file that was refused, with its name and the reason.
+        Messages about images that were refused, hidden images and folders, and class folders without a
+        usable image; each with the path and the reason.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist.
     ValueError
-        If the folder has no usable image.
+        If the folder has no usable image or cannot be read, or the name of a class is not UTF-8 or occurs in
+        two Unicode forms.
     """
 
     def __init__(self, folder: str | Path, config: DataConfig | None = None) -> None:
         self.folder, self.config = Path(folder), config or DataConfig()
         if not self.folder.is_dir():
-            raise FileNotFoundError(f"data folder {str(folder)!r} does not exist")
-        self.skipped: list[str] = []
+            raise FileNotFoundError(f"data folder {printable(self.folder)!r} does not exist")
         self._regions: dict[str, dict[str, list[_Region]]] = {"train": {}, "test": {}}
         self._images: dict[str, list[Image.Image]] = {}
-        for path, name in self._files():
+        found = find_images(self.folder)
+        self.skipped = []
+        for path, name in found.files:
             try:
-                self._add_image(name, load_image(path), str(path))
+                self._add_image(name, load_image(path), printable(path))
             except ImageError as error:
                 self.skipped.append(str(error))
+        self.skipped += found.skipped
+        for path, name in found.folders:
+            if name not in self._images:
+                self.skipped.append(f"{printable(path)}: no usable image, so there is no class {name!r}")
         self.classes = sorted(self._images)
         if not self.classes:
             reasons = "".join(f"\n  {line}" for line in self.skipped)
-            raise ValueError(f"no usable image in {str(folder)!r}{':' if reasons else ''}{reasons}")
-
-    def _files(self) -> list[tuple[Path, str]]:
-        """Return the files to load, each with the name of its class."""
-        files = []
-        for path in sorted(self.folder.iterdir()):
-            if path.name.startswith("."):
-                continue
-            if path.is_dir():
-                inner = sorted(p for p in path.rglob("*") if _is_loadable(p) and not p.name.startswith("."))
-                files += [(p, path.name) for p in inner]
-            elif _is_loadable(path):
-                files.append((path, path.stem))
-        return [(p, name) for p, name in files if p.suffix.lower() not in IGNORED_SUFFIXES]
+            raise ValueError(
+                f"no usable image in {printable(self.folder)!r}{':' if reasons else ''}{reasons}"
+            )
 
     def _add_image(self, name: str, image: Image.Image, source: str) -> None:
         config, size = self.config, self.config.patch_size
@@ -284,7 +230,7 @@ class TextureFolder:
         ValueError
             If `size` is out of range, or the split of the class is empty.
         """
-        size = size or self.config.patch_size
+        size, name = size or self.config.patch_size, self._check_class(name)
         origins, regions = self._draw_origins(name, n, generator, split, size), self._regions[split][name]
         out = np.empty((n, size, size, 3), dtype=np.uint8)
         for k, (image, left, top) in enumerate(origins):
@@ -327,19 +273,14 @@ class TextureFolder:
         return origins
 
     def _check_class(self, name: str) -> str:
-        if name not in self._images:
+        """Return the name of a class as `classes` has it; raise `KeyError` if there is no such class."""
+        normalized = normalize_name(name)
+        if normalized not in self._images:
             raise KeyError(
-                f"class {name!r} is not in {str(self.folder)!r}; its classes are {', '.join(self.classes)}"
+                f"class {name!r} is not in {printable(self.folder)!r}; its classes are "
+                f"{', '.join(self.classes)}"
             )
-        return name
-
-
-def _is_loadable(path: Path) -> bool:
-    """Return whether a path is a file, or a broken link, which `load_image` then reports by name.
-
-    Pipes and devices are left out: reading from them can block for ever.
-    """
-    return path.is_file() or (path.is_symlink() and not path.exists())
+        return normalized
 
 
 def tiles_horizontally(pixels: np.ndarray) -> bool:

@@ -16,11 +16,12 @@ from torch import Tensor
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
-from fgsd.data import ImageError, load_image, random_crops, scale_down, to_images, to_tensor
+from fgsd.data import random_crops, scale_down, to_images, to_tensor
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
+from fgsd.images import ImageError, load_image
 from fgsd.levels import interpolate
 from fgsd.model.network import Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule

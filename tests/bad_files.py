@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+# orientation 6, and a signed fraction of -1 over 0
+EXIF_OUT_OF_RANGE = (
+    b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x04\x92\n\0\x01\0\0\0&\0\0\0\0\0\0\0"
+    b"\xff\xff\xff\xff\0\0\0\0"
+)
+
 
 def uri(content: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

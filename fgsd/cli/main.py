@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fgsd.cli import measure, report, train
+from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
     DEFAULT_DATA,
@@ -66,7 +68,10 @@ def open_app(
 @one_line_errors
 def sample(
     name: Annotated[str | None, typer.Option("--class", help="Class to sample.")] = None,
-    mix: Annotated[str | None, typer.Option(help="Class weights, such as lava=0.5,glacier=0.5.")] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(help=r"Class weights, such as lava=0.5,glacier=0.5; write a comma in a name as \,."),
+    ] = None,
     like: Annotated[
         Path | None, typer.Option(help="Image of a texture, which may be of no known class.")
     ] = None,
@@ -95,7 +100,9 @@ def sample(
     if sum(option is not None for option in (name, mix, like)) > 1:
         raise ValueError("give only one of --class, --mix and --like")
     pipe = load_pipeline(checkpoint)
-    target: Target = name if mix is None else parse_mix(mix)
+    target: Target = None if name is None else class_argument(name)
+    if mix is not None:
+        target = parse_mix(mix)
     if like is not None:
         target = pipe.centroid_of(like)
     options: dict[str, Any] = dict(
@@ -113,23 +120,6 @@ def sample(
         typer.echo(f"{steps_gif}: {len(frames)} frames")
     save_image(image_grid(images), output)
     typer.echo(f"{output}: {len(images)} image{'s' if len(images) > 1 else ''} of {size} x {size} pixels")
-
-
-def parse_mix(text: str) -> dict[str, float]:
-    """Parse "lava=0.5,glacier=0.5" into {"lava": 0.5, "glacier": 0.5}; `ValueError` if it is malformed."""
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, value = part.strip().partition("=")
-        try:
-            weight = float(value)
-        except ValueError:
-            weight = None
-        if not name or not equals or weight is None:
-            raise ValueError(f"mix={text!r}: {part.strip()!r} should look like lava=0.5")
-        if name in weights:
-            raise ValueError(f"mix={text!r}: {name!r} appears twice")
-        weights[name] = weight
-    return weights
 
 
 @app.command()
@@ -157,6 +147,9 @@ app.command()(report.report)
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console command; invalid input prints one line and exits with code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # escape names that the locale cannot encode
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments or ["--help"], prog_name="fgsd", standalone_mode=False)
     except (InputError, typer.TyperException) as error:

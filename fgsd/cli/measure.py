@@ -13,6 +13,7 @@ from fgsd.cli.options import (
     Checkpoint,
     Data,
     load_pipeline,
+    load_textures,
     one_line_errors,
 )
 from fgsd.shipped import resolve_shipped
@@ -43,12 +44,11 @@ def evaluate(
 
     from tqdm import tqdm
 
-    from fgsd.data import TextureFolder
     from fgsd.evaluation import combine, report_text
     from fgsd.evaluation import evaluate as measure
 
     pipe = load_pipeline(checkpoint)
-    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
+    folder = load_textures(resolve_shipped(data), pipe.info.data)
     results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
     if output is not None:
         results = json.loads(json.dumps(results))
@@ -70,25 +70,26 @@ def sheet(
 ) -> None:
     """Draw a real crop and samples of each class.
 
-    The real crops are held out: the checkpoint was not trained on them.
+    The real crops are held-out ones, unless the checkpoint was trained with test_share=0.
     """
     import torch
     from tqdm import tqdm
 
-    from fgsd.data import TextureFolder, to_images
+    from fgsd.data import to_images
     from fgsd.sheets import check_suffix, class_sheet, save_image
 
     check_suffix(output)
     pipe = load_pipeline(checkpoint)
     size = pipe.info.patch_size
-    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
+    folder = load_textures(resolve_shipped(data), pipe.info.data)
+    split, kind = ("test", "held-out") if pipe.info.test_share else ("train", "training")
     rows = []
     for name in tqdm([c for c in pipe.classes if c in folder.classes], unit="class"):
-        crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split="test")
+        crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split=split)
         images = pipe.sample(name, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
         rows.append((name, to_images(crop)[0], images))
     save_image(class_sheet(rows), output)
-    typer.echo(f"{output}: {len(rows)} classes, a real crop and {samples} samples each")
+    typer.echo(f"{output}: {len(rows)} classes, a {kind} crop and {samples} samples each")
 
 
 @one_line_errors

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fgsd.names import printable
 from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
+    from fgsd.data import DataConfig, TextureFolder
     from fgsd.pipeline import Pipeline
 
 Checkpoint = Annotated[
@@ -48,6 +51,28 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise InputError(message) from None
 
     return wrapped
+
+
+def load_textures(folder: str | Path, config: DataConfig, *, quiet: bool = False) -> TextureFolder:
+    """Load a folder of images and, unless `quiet`, print to stderr what is skipped."""
+    from fgsd.data import TextureFolder
+
+    data = TextureFolder(folder, config)
+    if not quiet:
+        for line in data.skipped:
+            typer.echo(f"skipped {line}", err=True)
+    return data
+
+
+def utf8_text(text: str) -> str:
+    """Return an argument that is to be stored as text; refuse bytes that are not UTF-8.
+
+    Used as a callback of options, so that a command fails before its work and not when it writes the file.
+    """
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        raise typer.BadParameter(f"'{printable(text)}' is not UTF-8") from None
 
 
 def load_pipeline(checkpoint: str) -> Pipeline:

@@ -14,7 +14,9 @@ from fgsd.cli.options import (
     DEFAULT_DATA,
     DEFAULT_EVIDENCE,
     Data,
+    load_textures,
     one_line_errors,
+    utf8_text,
 )
 from fgsd.shipped import resolve_shipped
 
@@ -33,7 +35,7 @@ def study(
         typer.Option(help="Budget of every network in training crops, instead of its default.", min=1),
     ] = None,
     license: Annotated[
-        str, typer.Option(help="License of the weights, for the model cards.")
+        str, typer.Option(help="License of the weights, for the model cards.", callback=utf8_text)
     ] = "cc-by-sa-3.0",
     data: Data = DEFAULT_DATA,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use an accelerator.")] = False,
@@ -45,14 +47,14 @@ def study(
     from tqdm import tqdm
 
     from fgsd.cli.train import attribution_of, show_progress
-    from fgsd.data import TextureFolder
     from fgsd.evidence.study import TEXTURES, studies
     from fgsd.training.export import export
 
     folder = Path(resolve_shipped(data))
-    known = studies(classes=len(TextureFolder(folder, TEXTURES.data).classes), images=images)
+    known = studies(classes=len(load_textures(folder, TEXTURES.data).classes), images=images)
     if unknown := [name for name in names or [] if name not in known]:
         raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
+    attribution = attribution_of(folder)
     for name in names or known:
         one = known[name]
         typer.echo(f"{name}: {one.config.images:,} training crops")
@@ -65,7 +67,7 @@ def study(
             crops=one.crops,
             map_crops=0,
             progress=functools.partial(tqdm, file=sys.stderr),
-            attribution="" if one.gaussian else attribution_of(folder),
+            attribution="" if one.gaussian else attribution,
             license=license,
         )
         typer.echo(f"checkpoint written to {out / name}")

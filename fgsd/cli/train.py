@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from fgsd.cli.options import DEFAULT_CHECKPOINT, DEFAULT_DATA, Data, load_pipeline, one_line_errors
+from fgsd.cli.options import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_DATA,
+    Data,
+    load_pipeline,
+    load_textures,
+    one_line_errors,
+    utf8_text,
+)
 from fgsd.shipped import resolve_shipped
 
 
@@ -41,7 +49,11 @@ def train(
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     init_from: Annotated[str | None, typer.Option(help="Checkpoint with the initial weights.")] = None,
     license: Annotated[
-        str, typer.Option(help="License of the weights, for the model card beside LICENSE.md of the data.")
+        str,
+        typer.Option(
+            help="License of the weights, for the model card beside LICENSE.md of the data.",
+            callback=utf8_text,
+        ),
     ] = "other",
     map_crops: Annotated[
         int, typer.Option(help="Crops per class on the feature map; 0 for no map.", min=0)
@@ -54,7 +66,7 @@ def train(
     """
     from tqdm import tqdm
 
-    from fgsd.data import DataConfig, TextureFolder
+    from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
     from fgsd.training.export import export
     from fgsd.training.loop import train as steps
@@ -78,13 +90,11 @@ def train(
     if network is not None:
         settings["network"] = network.config
     config = TrainingConfig(**settings)
-    folder = TextureFolder(data, config.data)
     main = _is_main_process()
+    folder = load_textures(data, config.data, quiet=not main)
     if main:
-        for line in folder.skipped:
-            typer.echo(f"skipped {line}", err=True)
         typer.echo(f"{len(folder.classes)} classes from {data}")
-    device = "cpu" if cpu else None
+    device, attribution = "cpu" if cpu else None, attribution_of(data)
     show_progress(steps(data, run, config, init_from=network, device=device), visible=main)
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
@@ -95,7 +105,7 @@ def train(
             out,
             map_crops=map_crops,
             progress=bar,
-            attribution=attribution_of(data),
+            attribution=attribution,
             license=license,
             begun_from=None if initial is None else initial.info,
         )
@@ -103,9 +113,18 @@ def train(
 
 
 def attribution_of(data: Path) -> str:
-    """Text of LICENSE.md in a folder of images, for the model card; empty if there is none."""
+    """Text of LICENSE.md in a folder of images, for the model card; empty if there is none.
+
+    A file that is not UTF-8 is decoded as Latin-1.
+    """
     terms = data / "LICENSE.md"
-    return terms.read_text(encoding="utf-8").strip() if terms.is_file() else ""
+    if not terms.is_file():
+        return ""
+    content = terms.read_bytes()
+    try:
+        return content.decode("utf-8").strip()
+    except UnicodeError:
+        return content.decode("latin-1").strip()
 
 
 def show_progress(records, *, visible: bool) -> None:
@@ -144,14 +163,13 @@ def store_map(
     """
     from tqdm import tqdm
 
-    from fgsd.data import TextureFolder
     from fgsd.feature_map import fit_map
 
     target = Path(resolve_shipped(checkpoint))
     if not target.is_dir():
         raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
     pipe = load_pipeline(str(target))
-    folder = TextureFolder(resolve_shipped(data), pipe.info.data)
+    folder = load_textures(resolve_shipped(data), pipe.info.data)
     fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)
     pipe.map = fitted
     pipe.save_pretrained(target)  # the model card lists the new file

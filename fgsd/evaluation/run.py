@@ -221,13 +221,16 @@ def _unused(x):
 
 
 def _check_data(pipe: Pipeline, data: TextureFolder) -> None:
-    """Raise `ValueError` unless the data has the crop size and scale of the training, and common classes."""
-    for name in ("patch_size", "image_size"):
+    """Raise `ValueError` unless data and checkpoint have equal settings and common classes."""
+    for name in ("patch_size", "image_size", "test_share"):
         given, trained = getattr(data.config, name), getattr(pipe.info, name)
         if given != trained:
             raise ValueError(f"the data has {name}={given}, the checkpoint was trained with {name}={trained}")
     if data.config.test_share == 0:
-        raise ValueError("the data has test_share=0; evaluation needs a held-out part, such as 1/3")
+        raise ValueError(
+            "the checkpoint was trained with test_share=0, and evaluation needs held-out crops; "
+            "train with a test_share such as 1/3"
+        )
     if not set(data.classes) & set(pipe.classes):
         raise ValueError(
             f"the data ({', '.join(data.classes[:3])}, ...) and the checkpoint "
@@ -254,7 +257,7 @@ def machine(device: torch.device | str) -> dict:
 
 def _cpu_name() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

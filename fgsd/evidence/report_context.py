@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,8 @@ from fgsd.evidence.methods import Trained
 from fgsd.evidence.reference_metrics import ReferenceMetrics
 from fgsd.evidence.result_cache import ResultCache
 from fgsd.evidence.study import studies
+
+log = logging.getLogger(__name__)
 
 CFG_WEIGHTS = (1.5, 2.0, 3.0)  # of classifier-free guidance; weight 1 is the label alone
 REFERENCE_CROPS = 48  # of each class
@@ -125,7 +128,10 @@ class ReportContext:
     @cached_property
     def data(self) -> TextureFolder:
         """The images, cut as the networks of the study saw them."""
-        return TextureFolder(self.textures, self.checkpoint("features").info.data)
+        data = TextureFolder(self.textures, self.checkpoint("features").info.data)
+        for line in data.skipped:
+            log.warning("skipped %s", line)
+        return data
 
     @property
     def classes(self) -> list[str]:

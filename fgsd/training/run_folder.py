@@ -56,7 +56,7 @@ class RunFolder:
         if not path.exists():
             return
         try:
-            stored = _current_description(json.loads(path.read_text()))
+            stored = _current_description(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} is damaged ({error}); name another run folder") from None
         except ValueError as error:
@@ -74,24 +74,25 @@ class RunFolder:
         """Write the configuration, and drop the log lines of steps that will be repeated."""
         if not (self.folder / "config.json").exists():
             text = json.dumps(self.description, indent=2)
-            write_atomically(self.folder / "config.json", lambda p: p.write_text(text))
+            write_atomically(self.folder / "config.json", lambda p: p.write_text(text, encoding="utf-8"))
         # files of a process that was killed while writing: ours end in .tmp, those of safetensors begin so
         for leftover in (*self.folder.glob(".*.tmp"), *self.folder.glob(".tmp*")):
             leftover.unlink(missing_ok=True)
         if self.log_path.exists():
             kept = []
-            for line in self.log_path.read_text(errors="replace").splitlines():
+            for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     if json.loads(line)["step"] <= step:
                         kept.append(line)
                 except (ValueError, KeyError, TypeError):
                     continue  # a line that was cut off when the process was killed
-            write_atomically(self.log_path, lambda p: p.write_text("".join(f"{k}\n" for k in kept)))
+            text = "".join(f"{line}\n" for line in kept)
+            write_atomically(self.log_path, lambda p: p.write_text(text, encoding="utf-8"))
 
     def log(self, record: Any) -> None:
         """Append a record (a dataclass) to the log as one line of JSON, without the fields that are None."""
         fields = {k: v for k, v in asdict(record).items() if v is not None}
-        with self.log_path.open("a") as file:
+        with self.log_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
 
     def save(
@@ -163,7 +164,7 @@ class RunFolder:
         """Return the number of training crops, over all processes, up to a step; 0 if the log lacks it."""
         if not self.log_path.exists():
             return 0
-        records = [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        records = [json.loads(line) for line in self.log_path.read_text(encoding="utf-8").splitlines()]
         return max((record["images"] for record in records if record["step"] <= step), default=0)
 
     def _load_tensors(self) -> tuple[dict[str, Tensor], int, float]:

@@ -18,6 +18,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from fgsd.app.api.arguments import sample_call, strip_call
 from fgsd.app.render.user_textures import CROPS
 from fgsd.centroids import mean_centroid
 
@@ -160,6 +161,13 @@ class TestEmbed:
 def test_classes(client, web, pipe):
     assert client.predict(api_name="/classes") == pipe.classes
     assert called(web, "classes", []) == ("complete", [pipe.classes])
+
+
+def test_a_class_is_found_in_both_unicode_forms():
+    rules = {"classes": ["Caf\u00e9", "moss"], "multiple": 8}
+    for name in ("Caf\u00e9", "Cafe\u0301"):
+        assert sample_call(name, **rules) == sample_call("Caf\u00e9", **rules)
+        assert strip_call(name, "moss", 5, **rules).ends == ("Caf\u00e9", "moss")
 
 
 FOREIGN = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,14 @@ def test_a_crop_is_cut_from_its_image(map_data, mapped, texture_folder):
     rows, distances = mapped.map.nearest(0, 3)
     assert [name for name, _ in found["near"]] == [mapped.classes[row] for row in rows[7]]
     assert [d for _, d in found["near"]] == pytest.approx(distances[7].tolist(), abs=0.006)
+
+
+def test_crops_of_rows_that_another_test_share_would_hold_out_have_pictures(mapped, texture_folder):
+    info = replace(mapped.info, test_share=0.0)
+    lowest = replace(mapped.map, corners=np.full_like(mapped.map.corners, 48 - 16))
+    pipe = Pipeline(mapped.network, mapped.table, info, "cpu", map=lowest)
+    shown = MapData(pipe, training_images(texture_folder, info))
+    assert all(shown.crop({"crop": k, "level": 0})["src"] for k in range(len(lowest.labels)))
 
 
 def test_without_images_crops_have_no_picture(mapped):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from bad_files import EXIF_OUT_OF_RANGE
 from PIL import Image
 
 from fgsd.app.limits import MAX_UPLOAD_CHARACTERS, MAX_UPLOAD_SIDE, MAX_USER_TEXTURES
@@ -82,6 +84,16 @@ class TestReadImage:
         with pytest.raises(RequestError, match="cannot be read"):
             read_image(f"data:image/jpeg;base64,{base64.b64encode(slow).decode()}")
         assert read_image(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}").size == (48, 48)
+
+    def test_damaged_metadata_does_not_cost_the_pixels(self):
+        image = picture(40, 30)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", exif=EXIF_OUT_OF_RANGE)
+        content = buffer.getvalue()
+        text = struct.pack(">I", 3) + b"tEXta\0b????"  # its checksum is wrong
+        for one in (content, content[:33] + text + content[33:]):
+            found = read_image(f"data:image/png;base64,{base64.b64encode(one).decode()}")
+            assert np.array_equal(np.asarray(found), np.rot90(np.asarray(image), -1))
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
     def test_formats_that_browsers_write(self, kind):

@@ -32,6 +32,24 @@ def table() -> CentroidTable:
     return CentroidTable(NAMES, SIGMAS, values, spreads, torch.rand(3, 3, generator=generator))
 
 
+class TestNames:
+    @pytest.mark.parametrize("stored", ["Caf\u00e9", "Cafe\u0301"])
+    def test_a_class_is_found_by_both_unicode_forms(self, table, stored):
+        named = replace(table, classes=["grass", stored, "a=b, c"])
+        assert named.classes == ["grass", "Caf\u00e9", "a=b, c"]
+        for asked in ("Caf\u00e9", "Cafe\u0301"):
+            assert named.index(asked) == 1
+            assert torch.equal(named.of(asked).values, table.of("lava").values)
+            mixed = named.mixture({asked: 0.5, "a=b, c": 0.5})
+            assert torch.equal(mixed.values, table.mixture({"lava": 0.5, "river-pebbles": 0.5}).values)
+        with pytest.raises(KeyError, match="did you mean Caf\u00e9"):
+            named.index("Cafe")
+
+    def test_two_unicode_forms_of_one_name_are_not_distinct(self, table):
+        with pytest.raises(ValueError, match="distinct"):
+            replace(table, classes=["grass", "Caf\u00e9", "Cafe\u0301"])
+
+
 class TestMeanCentroid:
     def test_the_mean_of_class_centroids_equals_their_mixture_to_the_bit(self, table):
         mean = mean_centroid([(table.of("lava"), 0.3), (table.of("grass"), 0.7)])

@@ -15,7 +15,7 @@ from PIL import Image
 from fgsd import pipeline
 from fgsd.centroids import Centroid, coarse_fine
 from fgsd.checkpoint import CheckpointError
-from fgsd.data import ImageError
+from fgsd.images import ImageError
 from fgsd.pipeline import Pipeline
 from fgsd.sampling import ImageNoise
 

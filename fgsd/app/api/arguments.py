@@ -16,6 +16,7 @@ from fgsd.app.requests.request import (
     parse_request,
     repr_short,
 )
+from fgsd.names import normalize_name
 
 NAMES = {name: name for name in LABELS}
 
@@ -108,11 +109,11 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
 
 
 def _name(name: Any, argument: str, classes: Sequence[str]) -> str:
-    if not isinstance(name, str) or name not in classes:
+    if not isinstance(name, str) or normalize_name(name) not in classes:
         raise RequestError(
             f"{argument}: there is no class named {repr_short(name)}; the endpoint classes has the names."
         )
-    return name
+    return normalize_name(name)
 
 
 def _affordable(request: SampleRequest, images: int) -> SampleRequest:

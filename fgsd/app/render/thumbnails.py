@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from fgsd.checkpoint import CheckpointInfo
-from fgsd.data import DataConfig, TextureFolder
+from fgsd.data import TextureFolder
+
+log = logging.getLogger(__name__)
 
 MISSING = (128, 128, 128)  # colour of a class without an image
 
 
 def training_images(folder: str | Path | None, info: CheckpointInfo) -> TextureFolder | None:
-    """Return the images that a checkpoint was trained on, at its scale; None without a folder.
+    """Load the images that a checkpoint was trained on, with its data settings; None without a folder.
 
     Raises
     ------
@@ -23,7 +26,10 @@ def training_images(folder: str | Path | None, info: CheckpointInfo) -> TextureF
     """
     if folder is None:
         return None
-    return TextureFolder(folder, DataConfig(image_size=info.image_size, patch_size=info.patch_size))
+    data = TextureFolder(folder, info.data)
+    for line in data.skipped:
+        log.warning("skipped %s", line)
+    return data
 
 
 def thumbnails(

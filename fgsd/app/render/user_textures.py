@@ -25,7 +25,7 @@ from fgsd.app.limits import (
 from fgsd.app.render.encode import data_uri
 from fgsd.app.requests.request import RequestError
 from fgsd.centroids import Centroid
-from fgsd.data import ImageError, load_image
+from fgsd.images import ImageError, load_image, open_image
 from fgsd.pipeline import Pipeline
 
 CROPS = 12  # averaged into a centroid: 1.5 s on one core; 24 would change the distances by 2 %
@@ -147,7 +147,7 @@ def read_image(uri: object) -> Image.Image:
         content = base64.b64decode(body, validate=True)
         if content.startswith(JPEG_START) and content.count(JPEG_SCAN) > MAX_JPEG_SCANS:
             raise ImageError("too many scans")
-        header = Image.open(io.BytesIO(content), formats=FORMATS)  # reads the size, decodes nothing yet
+        header = open_image(io.BytesIO(content), FORMATS)  # reads the size, decodes nothing yet
         is_small = max(header.size) <= MAX_UPLOAD_SIDE
         image = load_image(header) if is_small else header
     except Exception:  # decoders raise ValueError, OSError, SyntaxError, struct.error and others

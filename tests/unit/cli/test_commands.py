@@ -4,9 +4,9 @@ import json
 import shutil
 
 import pytest
+from cli_help import run
 from PIL import Image
 
-from fgsd.cli.main import main, parse_mix
 from fgsd.cli.train import validation_text
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
@@ -25,14 +25,6 @@ COMMANDS = [
     "study",
     "report",
 ]
-
-
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    """Exit code, output and error output of a command."""
-    with pytest.raises(SystemExit) as exit_:
-        main([str(one) for one in arguments])
-    captured = capsys.readouterr()
-    return exit_.value.code, captured.out, captured.err
 
 
 def test_classes_are_listed_one_a_line(capsys, checkpoint_folder):
@@ -179,12 +171,6 @@ def test_train_refuses_a_folder_without_images(capsys, tmp_path):
     code, _, err = run(capsys, "train", tmp_path, "--run", tmp_path / "run")
     assert code == 2 and "no usable image" in err
     assert not (tmp_path / "run").exists()
-
-
-def test_parse_mix():
-    assert parse_mix("lava=0.25, glacier=0.75") == {"lava": 0.25, "glacier": 0.75}
-    with pytest.raises(ValueError, match="twice"):
-        parse_mix("lava=0.5,lava=0.5")
 
 
 def test_validation_text_has_a_column_a_noise_level():

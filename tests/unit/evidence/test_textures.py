@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,6 +75,14 @@ def context_of(networks: Path, textures: Path, shipped: Path, out: Path, cache: 
 @pytest.fixture
 def context(networks, texture_folder, checkpoint_folder, tmp_path) -> ReportContext:
     return context_of(networks, texture_folder, checkpoint_folder, tmp_path, tmp_path / "cache.json")
+
+
+def test_the_report_logs_what_it_skips(networks, texture_folder, checkpoint_folder, tmp_path, caplog):
+    images = shutil.copytree(texture_folder, tmp_path / "images")
+    (images / "empty").mkdir()
+    context = context_of(networks, images, checkpoint_folder, tmp_path, tmp_path / "cache.json")
+    assert "empty" not in context.data.classes
+    assert f"skipped {images / 'empty'}: no usable image" in caplog.text
 
 
 @pytest.fixture(scope="module")
