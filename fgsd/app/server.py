@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from fgsd.app.api.mcp import has_mcp
 from fgsd.app.gradio_internals import return_every_file_from_tools
+from fgsd.app.http.address import check_address
 from fgsd.app.http.errors import HANDLERS
 from fgsd.app.http.malloc_trim import start_malloc_trim
 from fgsd.app.http.middleware import PageMiddleware
@@ -75,9 +76,10 @@ def launch(
         If there is no usable checkpoint.
     FileNotFoundError, ValueError
         If there is no usable image in `data`.
-    OSError
-        If the port is taken.
+    AddressError
+        If the port is taken, or the host is not this machine.
     """
+    check_address(host, port)
     shutdown = Shutdown() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     use_private_temp_dir()
@@ -93,7 +95,9 @@ def launch(
             server_port=port or None,
             inbrowser=open_browser,
             prevent_thread_lock=True,
-            quiet=quiet,  # Gradio prints the address of its MCP server all the same
+            # Gradio would advise `share=True`, which is not the option of this name; it prints the address of
+            # its MCP server all the same
+            quiet=True,
             theme=make_theme(),
             css_paths=STYLES,
             head=preload_link(),
@@ -111,6 +115,8 @@ def launch(
             state_session_capacity=MAX_SESSIONS,
             max_file_size=MAX_FILE_SIZE,  # images from the page come as events, scaled in the browser
         )
+    if not quiet:
+        print(f"* Running on local URL:  {page.local_url}", flush=True)
     return_every_file_from_tools(page)
     start_malloc_trim()
     if shutdown is not None:

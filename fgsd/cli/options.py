@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fgsd.cli.outputs import describe_os_error
 from fgsd.names import printable
 from fgsd.shipped import resolve_shipped
 
@@ -37,16 +38,21 @@ class InputError(Exception):
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a command so that the library's errors about arguments become `InputError`.
+    """Decorate a command so that errors about arguments and files become `InputError`.
 
-    Other errors keep their tracebacks.
+    These are the library's errors about arguments, a training that diverged, and what the system says of a
+    file, such as that its disk is full. Other errors keep their tracebacks.
     """
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (ValueError, KeyError, TypeError, FileNotFoundError, ImportError) as error:
+        except OSError as error:
+            if (line := describe_os_error(error)) is None and not isinstance(error, FileNotFoundError):
+                raise
+            raise InputError(line or str(error)) from None
+        except (ValueError, KeyError, TypeError, FloatingPointError, ImportError) as error:
             message = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
             raise InputError(message) from None
 

@@ -20,6 +20,11 @@ from fgsd.cli.options import (
 )
 from fgsd.shipped import resolve_shipped
 
+TRAIN_AGAIN = "The run continues from its last saved state when the command is repeated."
+EXPORT_AGAIN = (
+    "The training is complete: repeat the command, also with another --out, to write the checkpoint."
+)
+
 
 @one_line_errors
 def train(
@@ -66,11 +71,16 @@ def train(
     """
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import advice_after_errors, check_training_folders
     from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
-    from fgsd.training.export import export
+    from fgsd.training.export import check_export, export
     from fgsd.training.loop import train as steps
+    from fgsd.training.run_folder import RunFolder
 
+    main = _is_main_process()
+    if main:
+        check_training_folders(("--run", run), ("--out", out))
     if images is None and hours is None:
         images = 1_000_000
     initial = None if init_from is None else load_pipeline(init_from)
@@ -90,25 +100,28 @@ def train(
     if network is not None:
         settings["network"] = network.config
     config = TrainingConfig(**settings)
-    main = _is_main_process()
     folder = load_textures(data, config.data, quiet=not main)
+    device, attribution = "cpu" if cpu else None, attribution_of(data)
+    check_export(folder.classes, config, attribution=attribution, license=license)
+    RunFolder(run, config, folder.classes).check_state()
     if main:
         typer.echo(f"{len(folder.classes)} classes from {data}")
-    device, attribution = "cpu" if cpu else None, attribution_of(data)
-    show_progress(steps(data, run, config, init_from=network, device=device), visible=main)
+    with advice_after_errors(TRAIN_AGAIN):
+        show_progress(steps(data, run, config, init_from=network, device=device), visible=main)
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
-        export(
-            run,
-            folder,
-            config,
-            out,
-            map_crops=map_crops,
-            progress=bar,
-            attribution=attribution,
-            license=license,
-            begun_from=None if initial is None else initial.info,
-        )
+        with advice_after_errors(EXPORT_AGAIN):
+            export(
+                run,
+                folder,
+                config,
+                out,
+                map_crops=map_crops,
+                progress=bar,
+                attribution=attribution,
+                license=license,
+                begun_from=None if initial is None else initial.info,
+            )
         typer.echo(f"checkpoint written to {out}")
 
 
@@ -163,11 +176,13 @@ def store_map(
     """
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import check_folder
     from fgsd.feature_map import fit_map
 
     target = Path(resolve_shipped(checkpoint))
     if not target.is_dir():
         raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
+    check_folder("--checkpoint", target)
     pipe = load_pipeline(str(target))
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)

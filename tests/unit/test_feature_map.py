@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from interruptions import sign
 from safetensors.torch import load_file, save_file
 
 from fgsd.centroids import Centroid, CentroidTable
@@ -266,6 +267,7 @@ class TestFile:
         tensors = {k: v.clone() for k, v in load_file(folder / "map.safetensors").items()}
         edit(tensors)
         save_file(tensors, folder / "map.safetensors")
+        sign(folder)
 
     def test_saving_and_loading_keeps_every_bit(self, folder, feature_map):
         assert "map.safetensors" in (folder / "README.md").read_text()

@@ -147,6 +147,11 @@ def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, 
     assert code == 0, err
     assert "3 crops at 6 noise levels" in out
     assert len(Pipeline.from_pretrained(folder).map.labels) == 3
+    described, now = (
+        json.loads(text) for text in (before.pop("config.json"), (folder / "config.json").read_text())
+    )
+    assert now["sha256"].keys() - described["sha256"].keys() == {"map.safetensors"}
+    assert now | {"sha256": None} == described | {"sha256": None}
     assert all((folder / name).read_bytes() == content for name, content in before.items())
     code, _, err = run(capsys, "map", "-c", "someone/somewhere", "-d", texture_folder)
     assert code == 2 and "must be a folder" in err

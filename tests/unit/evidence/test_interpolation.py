@@ -33,7 +33,7 @@ from fgsd.evidence.path_metrics import (
     positions_between,
     relative_contrast,
 )
-from fgsd.evidence.report_context import ReportContext
+from fgsd.evidence.report_context import PICTURES, ReportContext
 from fgsd.evidence.result_cache import ResultCache
 from fgsd.levels import noise_levels
 
@@ -187,7 +187,7 @@ def test_the_part_measures_all_three_paths_and_resumes(context, found, monkeypat
     assert found["checks"][0]["value"] == pytest.approx(rows[OURS][0][0])
     contrast = next(p for p in found["plots"] if p["name"] == "between-contrast")
     assert all(s["y"][0] == s["y"][-1] == 1 for s in contrast["series"])
-    with Image.open(context.out / found["pictures"][0]["file"]) as image:
+    with Image.open(context.out / PICTURES / found["pictures"][0]["file"]) as image:
         assert image.width == 7 * 99 - 3 and image.height > 9 * 96
     name = "fgsd.evidence.interpolation.pair_figures"
     monkeypatch.setattr(name, lambda *_: pytest.fail("measured again"))

@@ -33,7 +33,7 @@ from fgsd.evidence.comparison import (
 from fgsd.evidence.comparison_sheet import comparison_sheet
 from fgsd.evidence.dimension import dimension, recommend, trained_networks
 from fgsd.evidence.reference_metrics import ReferenceMetrics
-from fgsd.evidence.report_context import ReportContext
+from fgsd.evidence.report_context import PICTURES, ReportContext
 from fgsd.evidence.result_cache import ResultCache
 from fgsd.evidence.textures import at_equal_accuracy, textures
 from fgsd.levels import noise_levels
@@ -310,7 +310,7 @@ def test_there_is_a_picture_of_samples_side_by_side(whole):
     found, context = whole
     (picture,) = found["pictures"]
     assert picture["file"] == "textures-samples.webp"
-    with Image.open(context.out / picture["file"]) as image:
+    with Image.open(context.out / PICTURES / picture["file"]) as image:
         width, height = image.size
     assert width > 8 * 3 * 32 and height > 3 * 32  # 8 columns of 3 images of 16 px, doubled
 
