@@ -82,7 +82,7 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
                     f"{name}: {raw.width} x {raw.height} pixels exceed the limit of {MAX_PIXELS:,} pixels; "
                     "scale it down"
                 )
-            raw = _decode(raw)
+            raw = decode(raw)
             image = _turn_upright(_to_eight_bits(raw, name), raw)
             image = _to_srgb(image, raw.info.get("icc_profile"))
     except ImageError:
@@ -118,8 +118,8 @@ def open_image(
         return Image.open(io.BytesIO(_png_without_text(content)), formats=formats)
 
 
-def _decode(raw: Image.Image) -> Image.Image:
-    """Decode the pixels. Pillow also reads text behind the pixels of a PNG; damaged text is left out."""
+def decode(raw: Image.Image) -> Image.Image:
+    """Decode the pixels of an open image. Damaged text behind the pixels of a PNG is left out."""
     file = getattr(raw, "fp", None)
     try:
         raw.load()

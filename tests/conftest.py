@@ -170,15 +170,18 @@ def visit(browser, server, rested) -> Iterator[Callable]:
     """A function that opens the page as a new visitor; the page must have said nothing on its console.
 
     The visitor has asked for reduced motion, which saves time; tests of motion pass `reduced_motion`. Without
-    options a visitor may come in the tab of one who has left, which keeps nothing of theirs.
+    options a visitor may come in the tab of one who has left, which keeps nothing of theirs. `at` is another
+    server than the one that most tests share; `script` runs before the scripts of the page.
     """
     from browser_help import DESKTOP, TIMEOUT_MS, finished
 
     pages, special, complaints = [], [], []
 
-    def new_page(**options):
+    def new_page(script=None, **options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         context.set_default_timeout(TIMEOUT_MS)
+        if script is not None:  # runs before those of the page
+            context.add_init_script(script)
         page = context.new_page()
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on(
@@ -188,11 +191,11 @@ def visit(browser, server, rested) -> Iterator[Callable]:
         page.on("request", lambda request: page.asked.append(request.url))
         return page
 
-    def open_page(path: str = "", **options):
+    def open_page(path: str = "", at=server, **options):
         page = new_page(**options) if options or not rested else rested.pop()
         (special if options else pages).append(page)
-        page.server, page.asked, page.complaints = server, [], complaints
-        page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
+        page.server, page.asked, page.complaints = at, [], complaints
+        page.goto(at.url.rstrip("/") + "/" + path, wait_until="commit")
         finished(page)
         return page
 

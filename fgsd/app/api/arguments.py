@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fgsd.app.api.files import stored_uri
+from fgsd.app.api.files import stored_content
 from fgsd.app.limits import MAX_WORK
+from fgsd.app.render.user_textures import FORMAT_WORDS
 from fgsd.app.requests.request import (
     LABELS,
     RequestError,
@@ -66,8 +67,8 @@ def strip_call(
     return _affordable(request, request.points)
 
 
-def image_call(image: Any, uploads: Path) -> str:
-    """Return the image of a call of `embed` as a data URI, which `read_image` has still to validate.
+def image_call(image: Any, uploads: Path) -> str | bytes:
+    """Return the image of a call of `embed` as a data URI or the content of a file, for `read_image`.
 
     Parameters
     ----------
@@ -83,9 +84,9 @@ def image_call(image: Any, uploads: Path) -> str:
     if isinstance(image, str) and image.startswith("data:"):
         return image
     if isinstance(image, dict) and isinstance(image.get("path"), str):
-        return stored_uri(image["path"], uploads)
+        return stored_content(image["path"], uploads)
     raise RequestError(
-        "image must be a data URI (data:image/png;base64,...) of a PNG, JPEG or WebP, or an uploaded file; "
+        f"image must be a data URI (data:image/png;base64,...) of a {FORMAT_WORDS}, or an uploaded file; "
         f"{repr_short(image)} came."
     )
 
