@@ -31,7 +31,7 @@ from fgsd.app.limits import MAX_UPLOAD_BYTES
 from fgsd.app.render.recipe import fingerprint
 from fgsd.app.render.user_textures import CROPS, MAX_USER_TEXTURES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:

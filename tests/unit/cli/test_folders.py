@@ -29,6 +29,7 @@ def train(capsys, images, checkpoint_folder, *options) -> Path:
     return out
 
 
+@pytest.mark.usefixtures("few_crops")
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
 def test_everything_that_reads_images_for_a_checkpoint_uses_its_data_settings(
     capsys, tmp_path, checkpoint_folder
@@ -122,6 +123,7 @@ def test_a_license_that_is_not_utf_8_is_refused_before_the_first_step(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_names_with_accents_commas_and_equals_signs_can_be_asked_for(capsys, tmp_path, checkpoint_folder):
     images = tmp_path / "images"
     images.mkdir()
