@@ -8,7 +8,7 @@ from browser_help import DESKTOP, TIMEOUT_MS, dot, expected, finished, pixels, s
 from playwright.sync_api import expect
 from prefix_proxy import PrefixProxy
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 @pytest.fixture
