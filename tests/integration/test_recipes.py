@@ -69,8 +69,9 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
 
 @pytest.fixture
 def launched(monkeypatch) -> list[tuple]:
-    """Arguments of each call of `launch`, which is replaced: it would serve for ever."""
+    """Arguments of each call of `launch`, which is replaced: it needs a free port, and serves for ever."""
     calls: list[tuple] = []
+    monkeypatch.setattr("fgsd.app.http.address.check_address", lambda host, port: None)
     monkeypatch.setattr("fgsd.app.server.launch", lambda *args, **options: calls.append(args))
     return calls
 
