@@ -4,17 +4,22 @@ A Hugging Face Space runs this file and sets host and port by the environment va
 """
 
 import os
+import sys
 from pathlib import Path
 
+from fgsd.app.http.address import AddressError
 from fgsd.app.server import launch
 
 HERE = Path(__file__).parent
 
 if __name__ == "__main__":
-    launch(
-        HERE / "checkpoints" / "textures",
-        HERE / "assets" / "textures",
-        os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-        int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
-        evidence=HERE / "assets" / "evidence" / "report.html",
-    )
+    try:
+        launch(
+            HERE / "checkpoints" / "textures",
+            HERE / "assets" / "textures",
+            os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+            int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
+            evidence=HERE / "assets" / "evidence" / "report.html",
+        )
+    except AddressError as error:
+        sys.exit(f"Error: {error.strerror}; set GRADIO_SERVER_PORT or GRADIO_SERVER_NAME to another")

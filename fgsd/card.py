@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Trained on crops of {info.patch_size} pixels, {info.images:,} of them, in {info.
 from fgsd import Pipeline
 
 pipe = Pipeline.from_pretrained("path/to/this/folder")
-pipe.sample("{table.classes[0]}", n=4, seed=0)[0].save("sample.png")
+pipe.sample({json.dumps(table.classes[0], ensure_ascii=False)}, n=4, seed=0)[0].save("sample.png")
 ```
 
 Files: `config.json`, `model.safetensors` (weights, float16), `centroids.safetensors` (a feature vector for

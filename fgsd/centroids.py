@@ -51,7 +51,7 @@ class CentroidTable:
     Parameters
     ----------
     classes : list of str
-        Kept as `normalize_name` returns them; any spelling of a name finds its class.
+        Names, stored in Unicode form NFC; methods that take a name accept any form.
     sigmas : Tensor of shape (S,)
         Noise levels in the units of images in [-1, 1], increasing.
     values : Tensor of shape (C, S, F), float32
@@ -105,10 +105,10 @@ class CentroidTable:
 
     def index(self, name: str) -> int:
         """Return the row of a class; raise `KeyError` with similar names if there is no such class."""
-        known = normalize_name(str(name))
-        if known in self.classes:
-            return self.classes.index(known)
-        close = difflib.get_close_matches(known, self.classes, n=3, cutoff=0.4)
+        normalized = normalize_name(str(name))
+        if normalized in self.classes:
+            return self.classes.index(normalized)
+        close = difflib.get_close_matches(normalized, self.classes, n=3, cutoff=0.4)
         hint = f"; did you mean {', '.join(close)}?" if close else f"; there are {len(self.classes)} classes"
         raise KeyError(f"class {name!r} is unknown{hint}")
 

@@ -2,18 +2,20 @@
 `map.safetensors`, and a model card.
 
 Nothing in it is executed: there is no code and no pickle. Every file is checked before it is used, and an
-error names the damaged file and the reason.
+error names the damaged file and the reason. `config.json` holds the SHA-256 digests of the safetensors files,
+so that files of different checkpoints are never mixed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fgsd.atomic import write_atomically
+from fgsd.atomic import Write, current_path, write_together
 from fgsd.centroids import CentroidTable
 from fgsd.data import DataConfig
 from fgsd.feature_map import FeatureMap
+from fgsd.former_names import current_fields, current_tensor_name
 from fgsd.model.network import Denoiser, NetworkConfig
 
 FORMAT = "fgsd-checkpoint-1"
-MAP_FILE = "map.safetensors"
+MODEL_FILE, CENTROIDS_FILE, MAP_FILE = "model.safetensors", "centroids.safetensors", "map.safetensors"
 MAP_TENSORS = {  # the stored tensors of a `FeatureMap`; "embedding" is optional
     "sigmas": torch.float32,
     "start_level": torch.int32,
@@ -43,19 +46,9 @@ MAP_TENSORS = {  # the stored tensors of a `FeatureMap`; "embedding" is optional
 }
 TABLE_TENSORS = ("sigmas", "values", "spreads", "colours")  # the stored tensors of a `CentroidTable`
 MAX_CONFIG_BYTES = 1_000_000
+MAX_DIGEST_BYTES = 1_000  # of these, for the digests of the other files
 MAX_BLOCKS = 100
 MAX_CHANNELS = 4096
-# Checkpoints and training runs from before version 0.1 was released have other names for some fields of
-# `NetworkConfig` and for some tensors of `Denoiser`; they are renamed when such a file is loaded.
-FIELDS_BEFORE = {"standards": "normalization_levels", "foresight": "target_embedding", "lit": "film"}
-TENSORS_BEFORE = {  # regular expressions
-    r"^standards\.logs$": "normalization.log_sigmas",
-    r"^standards\.": "normalization.",
-    r"^foresight\.": "target_embedding.",
-    r"^read\.": "target_embedding.project.",
-    r"\.matched\.own\.": ".matched.deviation.",
-    r"\.matched\.light\.": ".matched.film.",
-}
 
 
 class CheckpointError(ValueError):
@@ -100,10 +93,10 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
-    """Write a checkpoint; each file is complete or absent, even if the process is killed.
+    """Write a checkpoint in place of the previous one: all files or, even if the process is killed, none.
 
     Weights are stored as float16, and centroids as float32, because the distances between them need the
-    precision.
+    precision. Other files of the folder stay as they are.
 
     Parameters
     ----------
@@ -112,38 +105,65 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
         Created if it does not exist.
     card : str, optional
         Text of the model card, `README.md`.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written; see `fgsd.atomic.write_together`.
     """
-    folder, table = Path(folder), checkpoint.table
-    text = json.dumps(
-        {
-            "format": FORMAT,
-            "network": asdict(checkpoint.network.config),
-            "info": asdict(checkpoint.info),
-            "classes": table.classes,
-        },
-        indent=2,
-    )
+    table, network = checkpoint.table, checkpoint.network
+    description = describe(network.config, checkpoint.info, table.classes)
     # like distances, the coordinates of targets among the classes follow from small differences
-    embeds = checkpoint.network.target_embedding is not None
-    exact = dict(checkpoint.network.named_buffers()) if embeds else {}
-    model = {
-        k: _stored(v, torch.float32 if k in exact else torch.float16)
-        for k, v in checkpoint.network.state_dict().items()
+    exact = dict(network.named_buffers()) if network.target_embedding is not None else {}
+    files = {
+        MODEL_FILE: {
+            k: _stored(v, torch.float32 if k in exact else torch.float16)
+            for k, v in network.state_dict().items()
+        },
+        CENTROIDS_FILE: {name: _stored(getattr(table, name), torch.float32) for name in TABLE_TENSORS},
     }
-    centroids = {name: _stored(getattr(table, name), torch.float32) for name in TABLE_TENSORS}
-    (folder / MAP_FILE).unlink(missing_ok=True)  # a map of older centroids must not outlive them
-    write_atomically(folder / "config.json", lambda p: p.write_text(text + "\n", encoding="utf-8"))
-    write_atomically(folder / "model.safetensors", lambda p: save_file(model, p))
-    write_atomically(folder / "centroids.safetensors", lambda p: save_file(centroids, p))
-    _save_map(checkpoint.map, folder)
+    if checkpoint.map is not None and len(checkpoint.map.labels):  # else it follows from the centroids
+        files[MAP_FILE] = _map_tensors(checkpoint.map)
+
+    def write_config(path: Path) -> None:
+        digests = {name: _digest(path.with_name(name)) for name in files}
+        text = json.dumps(description | {"sha256": digests}, indent=2) + "\n"
+        path.write_text(text, encoding="utf-8")
+
+    writes: dict[str, Write] = {name: partial(save_file, tensors) for name, tensors in files.items()}
+    writes["config.json"] = write_config
     if card is not None:
-        write_atomically(folder / "README.md", lambda p: p.write_text(card, encoding="utf-8"))
+        writes["README.md"] = lambda path: path.write_text(card, encoding="utf-8")
+    # a map of older centroids must not outlive them
+    write_together(Path(folder), writes, remove={MAP_FILE} - files.keys())
 
 
-def _save_map(map: FeatureMap | None, folder: Path) -> None:
-    """Write the map, unless it has no crops: then it follows from the centroids."""
-    if map is None or not len(map.labels):
-        return
+def describe(network: NetworkConfig, info: CheckpointInfo, classes: list[str]) -> dict[str, Any]:
+    """Return the content of `config.json`, without digests.
+
+    Raises
+    ------
+    CheckpointError
+        If it could not be loaded again.
+    """
+    description = {
+        "format": FORMAT,
+        "network": asdict(network),
+        "info": asdict(info),
+        "classes": classes,
+    }
+    _check_size(network, Path("config.json"))
+    size = len(json.dumps(description, indent=2)) + MAX_DIGEST_BYTES
+    if size > MAX_CONFIG_BYTES:
+        raise CheckpointError(
+            f"config.json: {len(classes):,} class names and an attribution of {len(info.attribution):,} "
+            f"characters exceed its {MAX_CONFIG_BYTES:,} bytes; shorten the names, or the images' LICENSE.md"
+        )
+    return description
+
+
+def _map_tensors(map: FeatureMap) -> dict[str, Tensor]:
+    """Return the stored tensors of a map."""
     crops = np.column_stack([map.labels, map.images, map.corners])
     tensors = {
         "sigmas": map.sigmas.float(),
@@ -153,8 +173,7 @@ def _save_map(map: FeatureMap | None, folder: Path) -> None:
     }
     if map.embedding is not None:
         tensors["embedding"] = map.embedding
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(folder / MAP_FILE, lambda p: save_file(tensors, p))
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -166,7 +185,8 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         If a file is missing, damaged, of another format, or does not match the others.
     """
     folder = Path(folder)
-    description = _load_config(folder / "config.json")
+    description = _load_config(current_path(folder, "config.json"))
+    digests = _check_digests(folder, description)
     try:
         network_values = current_fields(description.get("network"))
     except ValueError as error:
@@ -180,11 +200,11 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     with torch.device("meta"):
         network = Denoiser(config)
     shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    weights = _load_tensors(folder / "model.safetensors", shapes)
+    weights = _load_tensors(current_path(folder, MODEL_FILE), shapes)
     network = Denoiser(config)
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
-    path = folder / "centroids.safetensors"
+    path = current_path(folder, CENTROIDS_FILE)
     tensors = _load_tensors(path, dict.fromkeys(TABLE_TENSORS))
     try:
         table = CentroidTable(classes, **tensors)
@@ -192,13 +212,13 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {error}") from None
     if table.dimension != config.dimension:
         raise CheckpointError(f"{path}: {table.dimension} features, the network has {config.dimension}")
-    return Checkpoint(network, table, info, _load_map(folder / MAP_FILE, table))
+    path = current_path(folder, MAP_FILE)
+    has_map = path.exists() if digests is None else MAP_FILE in digests
+    return Checkpoint(network, table, info, _load_map(path, table) if has_map else None)
 
 
-def _load_map(path: Path, table: CentroidTable) -> FeatureMap | None:
-    """Load the map of features, if there is one; it must have the noise levels of the centroids."""
-    if not path.exists():
-        return None
+def _load_map(path: Path, table: CentroidTable) -> FeatureMap:
+    """Load the map of features, which must have the noise levels of the centroids."""
     tensors = _load_file(path)
     _check_names(path, tensors, MAP_TENSORS.keys() - ({"embedding"} - tensors.keys()))
     for name, tensor in tensors.items():
@@ -259,6 +279,36 @@ def _load_config(path: Path) -> dict:
             f"{path}: 'format' must be {FORMAT!r}; this is not a checkpoint of this version"
         )
     return description
+
+
+def _check_digests(folder: Path, description: dict) -> dict[str, str] | None:
+    """Refuse files that `config.json` was not written with; older checkpoints have no digests: None."""
+    if "sha256" not in description:
+        return None
+    digests = description["sha256"]
+    if not isinstance(digests, dict) or not {MODEL_FILE, CENTROIDS_FILE} <= digests.keys():
+        raise CheckpointError(
+            f"{folder / 'config.json'}: 'sha256' must hold the digests of {MODEL_FILE} and {CENTROIDS_FILE}"
+        )
+    for name in digests.keys() & {MODEL_FILE, CENTROIDS_FILE, MAP_FILE}:
+        path = current_path(folder, name)
+        try:
+            found = _digest(path)
+        except FileNotFoundError:
+            raise CheckpointError(f"{folder} is not a complete checkpoint: it has no {name}") from None
+        except OSError as error:
+            raise CheckpointError(f"{path}: damaged, or not a safetensors file ({error})") from None
+        if found != digests[name]:
+            raise CheckpointError(
+                f"{path}: damaged, or of another checkpoint than config.json, which holds another SHA-256 "
+                "digest; copy, download or export all files of the checkpoint again"
+            )
+    return digests
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _build(kind: type, values: object, name: str, folder: Path):
@@ -323,32 +373,3 @@ def _check_names(path: Path, tensors: Iterable[str], expected: Iterable[str]) ->
         raise CheckpointError(f"{path}: lacks {', '.join(sorted(missing)[:3])}")
     if extra := set(tensors) - set(expected):
         raise CheckpointError(f"{path}: has tensors of another network: {', '.join(sorted(extra)[:3])}")
-
-
-def current_fields(network: object) -> object:
-    """Rename the fields of a `NetworkConfig` that was stored under the names of `FIELDS_BEFORE`.
-
-    Raises
-    ------
-    ValueError
-        If the network has an option that is no longer supported.
-    """
-    if not isinstance(network, dict):
-        return network
-    if network.get("own_colour", False) is not False:
-        raise ValueError(
-            f"network.own_colour={network['own_colour']!r} is no longer supported: the last layer of such a "
-            "network reads the mean colour of the noisy image; train it anew without this option"
-        )
-    found = {k: v for k, v in network.items() if k != "own_colour"}
-    for before, now in FIELDS_BEFORE.items():
-        if before in found and now not in found:
-            found[now] = found.pop(before)
-    return found
-
-
-def current_tensor_name(name: str) -> str:
-    """Return today's name of a tensor of `Denoiser` that was stored under a name of `TENSORS_BEFORE`."""
-    for before, now in TENSORS_BEFORE.items():
-        name = re.sub(before, now, name)
-    return name

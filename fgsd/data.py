@@ -96,11 +96,12 @@ class _Region:
 class TextureFolder:
     """Random crops of the images in a folder.
 
-    A class is an image file, or a sub-folder of image files at any depth; links to folders are followed.
-    Hidden folders and files, and those that tools make (`is_hidden`), are left out. Every image is loaded
-    once, scaled, and split into two regions: the lowest `test_share` of its rows is held out ("test"), the
-    rest is for training ("train"). If its left and right edges match (see `tiles_horizontally`), crops wrap
-    from the right edge to the left. Crops never wrap from top to bottom, which would cross the held-out rows.
+    A class is an image file, or a sub-folder with image files at any depth; links to folders are followed.
+    Hidden files and folders, and those that tools make, are skipped (see `fgsd.image_files.is_hidden`). Every
+    image is loaded once (see `fgsd.images.load_image` for formats), scaled, and split into two regions: the
+    lowest `test_share` of its rows is held out ("test"), the rest is for training ("train"). If its left and
+    right edges match (see `tiles_horizontally`), crops wrap from the right edge to the left. Crops never wrap
+    from top to bottom, which would cross the held-out rows.
 
     Parameters
     ----------
@@ -112,19 +113,19 @@ class TextureFolder:
     Attributes
     ----------
     classes : list of str
-        In alphabetical order: file names without suffix, and names of sub-folders, as `normalize_name`
-        returns them.
+        In alphabetical order: file names without suffix, and names of sub-folders, in Unicode form NFC.
+        Methods that take a name accept any form.
     skipped : list of str
-        A message for each file that was refused, and for folders and classes that were left out, with the
-        name and the reason.
+        Messages about images that were refused, hidden images and folders, and class folders without a
+        usable image; each with the path and the reason.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist.
     ValueError
-        If the folder has no usable image or cannot be read, or if the name of a class is not UTF-8 or comes
-        in two spellings.
+        If the folder has no usable image or cannot be read, or the name of a class is not UTF-8 or occurs in
+        two Unicode forms.
     """
 
     def __init__(
@@ -320,14 +321,14 @@ class TextureFolder:
         return origins
 
     def _check_class(self, name: str) -> str:
-        """Return a name as `classes` has it; raise `KeyError` if it is none of them."""
-        known = normalize_name(name)
-        if known not in self._images:
+        """Return the name of a class as `classes` has it; raise `KeyError` if there is no such class."""
+        normalized = normalize_name(name)
+        if normalized not in self._images:
             raise KeyError(
                 f"class {name!r} is not in {printable(self.folder)!r}; its classes are "
                 f"{', '.join(self.classes)}"
             )
-        return known
+        return normalized
 
 
 def tiles_horizontally(pixels: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""Names of classes: Unicode text in one form, whatever the file system, the locale or the keyboard gave."""
+"""Class names in one Unicode form, independent of file system, locale and keyboard."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def normalize_name(name: str) -> str:
-    """Return a name in the form in which class names are kept and compared: composed Unicode (NFC).
+    """Return a name in the Unicode form in which class names are stored and compared, NFC (composed).
 
-    "Café" can be typed with one letter é or with e and an accent; macOS and keyboards differ in it.
+    "é" is one code point in NFC, and "e" with a combining accent in NFD, which macOS gives for some files.
     """
     return unicodedata.normalize("NFC", name)
 
 
 def decode_name(name: str) -> str:
-    """Return the class name that a file name or an argument of the command line means.
+    """Return the class name of a file name or of an argument of the command line.
 
-    Their bytes are UTF-8 also where the locale is not, so that Python has decoded them by another encoding.
+    The bytes are decoded as UTF-8, whatever the encoding of the locale by which Python has decoded them.
 
     Raises
     ------
@@ -29,5 +29,5 @@ def decode_name(name: str) -> str:
 
 
 def printable(path: str | Path) -> str:
-    """Return a path as text that can be encoded; bytes of a name that are not UTF-8 are escaped."""
+    """Return a path as text for messages; bytes that are not UTF-8 are escaped, as in "caf\\xe9"."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -14,12 +14,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+# as in companies; no proxy answers there, and none is to be asked
+PROXIES = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")}
+PROXIES |= {
+    "ALL_PROXY": "socks5://127.0.0.1:9",
+    "all_proxy": "socks5://127.0.0.1:9",
+    "NO_PROXY": "",
+    "no_proxy": "",
+}
+
 
 class AppServer:
     """A page served from a checkpoint: its `url`, and the journal of its runs."""
 
     def __init__(
-        self, checkpoint: Path, data: Path, journal: Path, evidence: Path | None = None, stderr: Any = None
+        self,
+        checkpoint: Path,
+        data: Path,
+        journal: Path,
+        evidence: Path | None = None,
+        stderr: Any = None,
+        **environment: str,
     ) -> None:
         journal.touch()
         self.journal = journal
@@ -30,7 +45,7 @@ class AppServer:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **PROXIES, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", **environment},
         )
         self.url = self._process.stdout.readline().strip()
         if not self.url:
@@ -67,6 +82,7 @@ class AppServer:
 
 
 def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
+    import fgsd.app.gradio_import  # noqa: F401 - as in `fgsd.app.server`
     from fgsd.app.http.shutdown import Shutdown
     from fgsd.app.server import launch
     from fgsd.pipeline import Pipeline

@@ -38,7 +38,7 @@ from bad_inputs import Attack, Attacks
 from bad_values import API
 from PIL import Image
 
-from fgsd.app.limits import MAX_IMAGES, MAX_SIDE, MAX_UPLOAD_SIDE
+from fgsd.app.limits import MAX_IMAGES, MAX_SIDE, MIN_DECODED_SIDE
 from fgsd.evaluation.run import machine
 
 SECRET = "the content of a secret file"
@@ -254,7 +254,7 @@ def good_picture(web: httpx.Client, name: str) -> np.ndarray:
 
 
 def largest_calls(url: str, name: str) -> None:
-    image = Image.effect_noise((MAX_UPLOAD_SIDE, MAX_UPLOAD_SIDE), 3).quantize(16)
+    image = Image.effect_noise((2 * MIN_DECODED_SIDE - 1,) * 2, 3).quantize(16)
     with httpx.Client(base_url=url, timeout=10 * TIMEOUT_S) as web:
         good_call(web, "sample", [name, MAX_IMAGES, 2, MAX_SIDE])
         good_call(web, "embed", [uri(saved(image, "PNG"))])

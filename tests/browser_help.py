@@ -32,6 +32,14 @@ PHONE = {"width": 390, "height": 844}
 expect.set_options(timeout=TIMEOUT_MS)
 
 
+# as where the visitor or the browser blocks storage, for instance in an iframe of another site
+BLOCKED_STORAGE = """for (const name of ['localStorage', 'sessionStorage']) {
+    Object.defineProperty(window, name, {
+        get() { throw new DOMException('Access is denied for this document.', 'SecurityError'); },
+    });
+}"""
+
+
 def finished(page: Page, run: str | None = None) -> None:
     """Wait until a sample is there in full; with `run`, one of another run than that."""
     page.wait_for_function(

@@ -31,7 +31,7 @@ class CommandServer:
     """A command that serves the page, with a private folder for temporary files."""
 
     def __init__(self, *command: str, temporary: Path, port: int | None = None) -> None:
-        self.port, self.temporary = port or free_port(), temporary
+        self.port, self.temporary, self.printed = port or free_port(), temporary, ""
         self.url = f"http://127.0.0.1:{self.port}"
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         given = {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "GRADIO_SERVER_PORT": str(self.port)}
@@ -77,7 +77,8 @@ class CommandServer:
         begun = time.monotonic()
         self.process.send_signal(number)
         try:
-            _, stderr = self.process.communicate(timeout=60)
+            stdout, stderr = self.process.communicate(timeout=60)
         finally:
             self.process.kill()
+        self.printed = stdout.decode()
         return time.monotonic() - begun, self.process.returncode, stderr.decode()

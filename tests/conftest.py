@@ -19,10 +19,10 @@ from PIL import Image
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.data import DataConfig, TextureFolder
-from fgsd.feature_map import FeatureMap, fit_map
 from fgsd.levels import noise_levels
 from fgsd.model.network import Denoiser, NetworkConfig
 from fgsd.pipeline import Pipeline
+from fgsd.training.export import export
 
 TINY = NetworkConfig(
     widths=(8, 16), blocks=(1, 1), embedding=16, gate=8, head=8, features=("down0", "down1", "up0")
@@ -120,16 +120,10 @@ def pipe(checkpoint_folder) -> Pipeline:
     return Pipeline.from_pretrained(checkpoint_folder, device="cpu")
 
 
-@pytest.fixture(scope="session")
-def feature_map(pipe, data) -> FeatureMap:
-    """The map of the tiny checkpoint with UMAP; fitted once, because UMAP takes long to compile."""
-    return fit_map(pipe.network, pipe.table, data, crops=10)
-
-
-@pytest.fixture(scope="session")
-def mapped_pipe(pipe, feature_map) -> Pipeline:
-    """The tiny checkpoint with its map."""
-    return Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=feature_map)
+@pytest.fixture
+def few_crops(monkeypatch) -> None:
+    """Average 4 crops instead of 48 for each centroid: that takes longer than training."""
+    monkeypatch.setitem(export.__kwdefaults__, "crops", 4)
 
 
 # ---- for the tests that drive a browser; playwright is imported only by them ----
@@ -176,15 +170,18 @@ def visit(browser, server, rested) -> Iterator[Callable]:
     """A function that opens the page as a new visitor; the page must have said nothing on its console.
 
     The visitor has asked for reduced motion, which saves time; tests of motion pass `reduced_motion`. Without
-    options a visitor may come in the tab of one who has left, which keeps nothing of theirs.
+    options a visitor may come in the tab of one who has left, which keeps nothing of theirs. `at` is another
+    server than the one that most tests share; `script` runs before the scripts of the page.
     """
     from browser_help import DESKTOP, TIMEOUT_MS, finished
 
     pages, special, complaints = [], [], []
 
-    def new_page(**options):
+    def new_page(script=None, **options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         context.set_default_timeout(TIMEOUT_MS)
+        if script is not None:  # runs before those of the page
+            context.add_init_script(script)
         page = context.new_page()
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on(
@@ -194,11 +191,11 @@ def visit(browser, server, rested) -> Iterator[Callable]:
         page.on("request", lambda request: page.asked.append(request.url))
         return page
 
-    def open_page(path: str = "", **options):
+    def open_page(path: str = "", at=server, **options):
         page = new_page(**options) if options or not rested else rested.pop()
         (special if options else pages).append(page)
-        page.server, page.asked, page.complaints = server, [], complaints
-        page.goto(server.url.rstrip("/") + "/" + path, wait_until="commit")
+        page.server, page.asked, page.complaints = at, [], complaints
+        page.goto(at.url.rstrip("/") + "/" + path, wait_until="commit")
         finished(page)
         return page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fgsd.checkpoint import FIELDS_BEFORE
+from fgsd.former_names import FIELDS_BEFORE
 from fgsd.model.network import NetworkConfig
 
 TENSORS = (  # today's part of a name, and that of before

@@ -7,6 +7,8 @@ the root of the package because every layer of the page may use it.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import logging
 import sys
@@ -15,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
+from gradio import blocks, networking
 from gradio.context import LocalContext
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.route_utils import FnIndexInferError
+from gradio_client import Client
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
 from fgsd.app.limits import MAX_ERROR_CHARACTERS, MAX_EVENT_CHARACTERS
@@ -48,7 +53,7 @@ class Blocks(gr.Blocks):
             # arguments that a program omits at the end take their defaults
             inputs = [*inputs, *(component.value for component in components[len(inputs) :])]
             state = None  # each call has a new session, whose state would keep the inputs after the call
-        elif len(json.dumps(inputs)) > MAX_EVENT_CHARACTERS:
+        elif len(json.dumps(inputs, ensure_ascii=False)) > MAX_EVENT_CHARACTERS:
             raise _refusal(f"The values of an event may take {MAX_EVENT_CHARACTERS:,} characters at most.")
         try:
             traverse(inputs, _refuse_address, is_file_obj_with_meta)
@@ -135,6 +140,51 @@ def set_temp_dir(folder: Path) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("gradio") and "DEFAULT_TEMP_DIR" in vars(module):
             module.DEFAULT_TEMP_DIR = str(folder)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def requests_without_proxy(host: str) -> Iterator[None]:
+    """Within it, Gradio requests its own address without the proxies of HTTP_PROXY, ALL_PROXY and the like.
+
+    When a page is launched, Gradio requests it twice. A proxy cannot reach the loopback address of this
+    machine, and httpx raises an error for a SOCKS proxy without a package that Gradio does not need.
+
+    Parameters
+    ----------
+    host : str
+        Address that the page listens on.
+    """
+    direct = _HttpxWithoutProxy({host.strip("[]"), "localhost"})
+    with contextlib.ExitStack() as stack:
+        for module in (blocks, networking):
+            stack.callback(setattr, module, "httpx", module.httpx)
+            module.httpx = direct
+        yield
+
+
+class _HttpxWithoutProxy:
+    """The module httpx, with functions that request some hosts directly."""
+
+    def __init__(self, hosts: set[str]) -> None:
+        self._hosts = hosts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(httpx, name)
+
+    def _request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        direct = httpx.URL(url).host in self._hosts
+        return httpx.request(method, url, trust_env=not direct, **options)
+
+    get = functools.partialmethod(_request, "GET")
+    head = functools.partialmethod(_request, "HEAD")
+
+
+def call_tools_without_proxy(page: gr.Blocks) -> None:
+    """Make the MCP server of a launched page, which calls the page's own API, do so without a proxy."""
+    if page.mcp_server_obj is None:
+        return
+    mcp = sys.modules[type(page.mcp_server_obj).__module__]
+    mcp.Client = functools.partial(Client, httpx_kwargs={"trust_env": False})  # type: ignore[attr-defined]
 
 
 def return_every_file_from_tools(page: gr.Blocks) -> None:

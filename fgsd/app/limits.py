@@ -17,7 +17,9 @@ MAX_STRENGTH = 2.0  # of the guidance; 1 moves features all the way to the targe
 MAX_MOVE = 2.0  # of a centroid over the PCA map, in map widths and heights
 MIN_POINTS, MAX_POINTS = 5, 11  # images of a strip; they share the width of the screen
 MIN_SWITCH, MAX_SWITCH = 1e-3, 1e3  # noise level of "coarse-fine"; wider than the levels of a table
-MAX_LINK_CHARACTERS = 2000  # of a query string; links of the page have about 300
+# Of a query string as the visitor sees it, percent-decoded. Links of the page have about 300; eight names as
+# long as file systems allow have 2,000.
+MAX_LINK_CHARACTERS = 4000
 MAX_QUOTED_CHARACTERS = 40  # of a rejected value that an error message repeats
 
 # ---- one image or file: `fgsd.app.render` ----
@@ -43,9 +45,16 @@ MAX_CACHED_LEVELS = 4  # noise levels for which the nearest classes of all crops
 MAX_USER_TEXTURES = 8  # of one visitor; the oldest is dropped
 MAX_TEXTURE_VISITORS = 500  # visitors with textures; 30 kB each for the shipped checkpoint
 MAX_UPLOAD_CHARACTERS = 3_000_000  # of an image as a data URI; the page sends at most about 1024 x 512 pixels
-MAX_UPLOAD_SIDE = 2048  # pixels; bounds the memory of a decoded image
+MAX_UPLOAD_BYTES = 25_000_000  # of an image file; photographs of 50 megapixels take 8 to 20 MB
+MAX_UPLOAD_PIXELS = 64_000_000  # of an image; cameras of "50 megapixels" have up to 51
+MAX_DEEP_PIXELS = 16_000_000  # of an image of more than 8 bits a value, which takes eight times the memory
+MIN_DECODED_SIDE = (
+    1024  # pixels; larger images are decoded at 1/2, 1/3, ... as far as the shorter side allows
+)
 MAX_PAGE_UPLOAD_SIDE = 512  # pixels of the shorter side, to which the page scales an image before it sends it
 MAX_JPEG_SCANS = 100  # a photograph has about ten; files with 100,000 scans take minutes to decode
+MAX_JPEG_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: 15 s of decoding
+MAX_SAVED_NAME_BYTES = 100  # of the classes in the name of a saved file; file systems allow about 255 in all
 MAX_NAME_CHARACTERS = 24  # of a texture's name on its chip
 MAX_FILE_NAME_CHARACTERS = 1000  # of a file name that is read
 MAX_RECIPE_CHARACTERS = MAX_USER_TEXTURES * 200_000  # of a recipe file; see the next two lines
@@ -80,19 +89,21 @@ FILE_SWEEP_S = (600, 3600)  # seconds: every ten minutes Gradio deletes files ol
 
 # ---- HTTP: `fgsd.app.http`, `fgsd.app.gradio_internals`, `fgsd.app.server` ----
 
-MAX_URL_CHARACTERS = 8_000  # of path and query
-MAX_BODY_BYTES = 4_000_000  # of a request; an image of a visitor comes in one piece
+MAX_URL_CHARACTERS = 12_000  # of path and query, percent-encoded: a link takes up to 11,000
+MAX_BODY_BYTES = 4_000_000  # of a request that uploads no file; an image of the page comes in one piece
 MAX_BODY_VALUES = 20_000  # values in a JSON body; a page sends dozens
 MAX_BODY_DEPTH = 24  # levels of nested lists and objects; a page needs six
 MAX_ID_CHARACTERS = 64  # of a session, an event or a job; Gradio generates shorter ones
-MAX_STORED_BYTES = 500_000_000  # of uploaded files on the disk, until they are swept
+MAX_UPLOAD_BODY_BYTES = MAX_UPLOAD_BYTES + 100_000  # of the request that uploads a file, which names it
+MAX_RECEIVED_BYTES = 8 * MAX_UPLOAD_BODY_BYTES  # of all uploads that are in memory at once
+MAX_STORED_BYTES = 2_000_000_000  # of uploaded files on the disk, until they are swept
 MAX_EVENT_CHARACTERS = 20_000  # of the values of one event; Gradio keeps a copy for each visitor
 MAX_ERROR_CHARACTERS = 200  # of an error message of Gradio that is passed on
 MAX_QUEUED_EVENTS = 64  # events that wait in Gradio's queue
 MAX_SESSIONS = 100  # sessions whose state Gradio keeps; 90 kB each
-MAX_FILE_SIZE = "1mb"  # of an upload by a program, as Gradio writes sizes
 MAX_THREADS = 2 * MAX_REQUESTS + 40  # a request under way holds a thread, and other work needs some too
 TIMEOUT_BODY_S = 60.0  # seconds until the body of a request is complete
+TIMEOUT_UPLOAD_S = 300.0  # seconds until an uploaded file is complete: 25 MB at 0.7 Mbit/s
 TIMEOUT_UNREAD_S = 120.0  # seconds that a message may stay unread; a client that waits reads it at once
 TIMEOUT_SHUTDOWN_S = 1.0  # seconds that responses under way may take when the server ends
 TRIM_INTERVAL_S = 20.0  # seconds between two calls of malloc_trim

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# isort: off
+import fgsd.app.gradio_import  # noqa: F401 - before all that imports Gradio
+# isort: on
+
 import contextlib
 import io
 import os
@@ -11,13 +15,18 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from fgsd.app.api.mcp import has_mcp
-from fgsd.app.gradio_internals import return_every_file_from_tools
+from fgsd.app.gradio_internals import (
+    call_tools_without_proxy,
+    requests_without_proxy,
+    return_every_file_from_tools,
+)
+from fgsd.app.http.address import check_address
 from fgsd.app.http.errors import HANDLERS
 from fgsd.app.http.malloc_trim import start_malloc_trim
 from fgsd.app.http.middleware import PageMiddleware
 from fgsd.app.http.shutdown import Shutdown
 from fgsd.app.http.temp_dir import use_private_temp_dir
-from fgsd.app.limits import MAX_FILE_SIZE, MAX_QUEUED_EVENTS, MAX_SESSIONS, MAX_THREADS
+from fgsd.app.limits import MAX_QUEUED_EVENTS, MAX_SESSIONS, MAX_THREADS, MAX_UPLOAD_BYTES
 from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.zero_gpu import on_zero_gpu
@@ -75,9 +84,10 @@ def launch(
         If there is no usable checkpoint.
     FileNotFoundError, ValueError
         If there is no usable image in `data`.
-    OSError
-        If the port is taken.
+    AddressError
+        If the port is taken, or the host is not this machine.
     """
+    check_address(host, port)
     shutdown = Shutdown() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     use_private_temp_dir()
@@ -87,13 +97,16 @@ def launch(
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
     page = build_page(pipe, data, checkpoint=name, evidence=report is not None, share=share)
     page.queue(max_size=MAX_QUEUED_EVENTS)
-    with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
+    silence = contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext()
+    with silence, requests_without_proxy(host):
         page.launch(
             server_name=host,
             server_port=port or None,
             inbrowser=open_browser,
             prevent_thread_lock=True,
-            quiet=quiet,  # Gradio prints the address of its MCP server all the same
+            # Gradio would advise `share=True`, which is not the option of this name; it prints the address of
+            # its MCP server all the same
+            quiet=True,
             theme=make_theme(),
             css_paths=STYLES,
             head=preload_link(),
@@ -109,9 +122,12 @@ def launch(
             # every call of a program has a session; the page loses nothing with one, since the server keeps
             # what belongs to visitors elsewhere (`UserTextureStore`, `RequestSequence`)
             state_session_capacity=MAX_SESSIONS,
-            max_file_size=MAX_FILE_SIZE,  # images from the page come as events, scaled in the browser
+            max_file_size=MAX_UPLOAD_BYTES,  # of programs; images from the page come as events
         )
+    if not quiet:
+        print(f"* Running on local URL:  {page.local_url}", flush=True)
     return_every_file_from_tools(page)
+    call_tools_without_proxy(page)
     start_malloc_trim()
     if shutdown is not None:
         shutdown.serve(page)

@@ -139,8 +139,9 @@ class _PageClient:
             base_url=f"{url}/gradio_api",
             timeout=TIMEOUT_S,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            trust_env=False,  # no proxy reaches the loopback address
         )
-        config = httpx.get(f"{url}/config", timeout=TIMEOUT_S).json()
+        config = self._client.get(f"{url}/config").json()
         ids = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
         defaults = {c["id"]: c["props"].get("value") for c in config["components"]}
         self._button, picture = ids[dom.SAMPLE_BUTTON], ids[dom.PICTURE_COMPONENT]

@@ -118,7 +118,7 @@ class ApiVisitor:
     async def arrive(self) -> Actions:
         import httpx
 
-        self.client = httpx.AsyncClient(timeout=TIMEOUT_S)
+        self.client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)  # no proxy to this machine
         self.classes = await self.call("classes")
         actions = (self.sample, self.mixture, self.strip, self.embed, self.go_away)
         return [(f"{action.__name__} by HTTP", action) for action in actions]

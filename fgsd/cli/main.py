@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import sys
@@ -48,6 +49,15 @@ def open_app(
     ] = True,
 ) -> None:
     """Serve the web page for a checkpoint."""
+    from fgsd.app.http.address import AddressError, check_address
+
+    try:
+        check_address(host, port)
+    except AddressError as error:
+        other = f"--port, such as {port + 1}, or 0 for the first free one from 7860"
+        if error.errno == errno.EADDRNOTAVAIL:
+            other = "--host, such as 127.0.0.1"
+        raise ValueError(f"{error.strerror}; choose another {other}") from None
     gc.disable()  # collections take a fifth of the time of the imports and free nothing
     from fgsd.app.server import launch
 
@@ -92,11 +102,17 @@ def sample(
 
     Without --class, --mix and --like, sampling is unguided.
     """
-    from fgsd.sheets import ANIMATION_FORMATS, check_suffix, image_grid, save_animation, save_image
+    from fgsd.cli.outputs import check_file
+    from fgsd.sheets import ANIMATION_FORMATS, check_size, grid_size, image_grid, save_animation, save_image
 
-    check_suffix(output)
+    grid = grid_size(number, (size, size))
+    check_size(output, grid)
+    check_file("--output", output)
     if steps_gif is not None:
-        check_suffix(steps_gif, ANIMATION_FORMATS)
+        check_size(steps_gif, grid, ANIMATION_FORMATS)
+        check_file("--steps-gif", steps_gif)
+        if steps_gif.resolve() == output.resolve():
+            raise ValueError(f"--steps-gif {steps_gif}: this is the file of --output; name another")
     if sum(option is not None for option in (name, mix, like)) > 1:
         raise ValueError("give only one of --class, --mix and --like")
     pipe = load_pipeline(checkpoint)
@@ -148,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console command; invalid input prints one line and exits with code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names that the locale cannot show are escaped
+        if isinstance(stream, io.TextIOWrapper):  # escape names that the locale cannot encode
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments or ["--help"], prog_name="fgsd", standalone_mode=False)

@@ -44,18 +44,21 @@ def evaluate(
 
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import stored_results
     from fgsd.evaluation import combine, report_text
     from fgsd.evaluation import evaluate as measure
 
+    earlier = None if output is None else stored_results("--output", output)
     pipe = load_pipeline(checkpoint)
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
     if output is not None:
         results = json.loads(json.dumps(results))
-        if output.exists():
-            results = combine(json.loads(output.read_text(encoding="utf-8")), results)
+        if earlier is not None:
+            results = combine(earlier, results)
+    typer.echo(report_text(results))  # first: a full disk must not cost the measurement
+    if output is not None:
         _write_json(results, output)
-    typer.echo(report_text(results))
 
 
 @one_line_errors
@@ -70,21 +73,24 @@ def sheet(
 ) -> None:
     """Draw a real crop and samples of each class.
 
-    The real crops are held out from training, if the checkpoint held out any.
+    The real crops are held-out ones, unless the checkpoint was trained with test_share=0.
     """
     import torch
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import check_file
     from fgsd.data import to_images
-    from fgsd.sheets import check_suffix, class_sheet, save_image
+    from fgsd.sheets import check_size, check_suffix, class_sheet, class_sheet_size, save_image
 
     check_suffix(output)
+    check_file("--output", output)
     pipe = load_pipeline(checkpoint)
     size = pipe.info.patch_size
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     split, kind = ("test", "held-out") if pipe.info.test_share else ("train", "training")
-    rows = []
-    for name in tqdm([c for c in pipe.classes if c in folder.classes], unit="class"):
+    names, rows = [name for name in pipe.classes if name in folder.classes], []
+    check_size(output, class_sheet_size(len(names), samples, (size, size)))
+    for name in tqdm(names, unit="class"):
         crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split=split)
         images = pipe.sample(name, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
         rows.append((name, to_images(crop)[0], images))
@@ -125,9 +131,16 @@ def bench(
     import gradio
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import check_file
     from fgsd.evaluation import report_text
     from fgsd.evaluation.run import checkpoint_facts, machine
+    from fgsd.sheets import check_suffix
 
+    if output is not None:
+        check_file("--output", output)
+    if screenshot is not None:
+        check_suffix(screenshot, {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"})
+        check_file("--screenshot", screenshot)
     if what == "soak" and len(visitors or []) > 1:
         raise ValueError(f"visitors={visitors}: a soak has one number of visitors")
     pipe = load_pipeline(checkpoint)
@@ -156,9 +169,9 @@ def bench(
         results |= {"seed": seed, "moves": moves, "classes": len(pipe.classes)}
         file = None if screenshot is None else str(screenshot)
         results["parts"] = bench_app(*folders, moves=moves, seed=seed, screenshot=file, progress=tqdm)
+    typer.echo(text(results))
     if output is not None:
         _write_json(results, output)
-    typer.echo(text(results))
 
 
 @one_line_errors
@@ -184,8 +197,10 @@ def film(
     It plays in a loop.
     """
     from fgsd.benchmarks.film import check_film_path, record_film, save_film
+    from fgsd.cli.outputs import check_file
 
     check_film_path(output)
+    check_file("--output", output)
     folders = str(resolve_shipped(checkpoint)), str(resolve_shipped(data))
     recorded = record_film(*folders, textures=texture or (), rate=rate)
     saved = save_film(recorded, output, max_bytes=round(1e6 * megabytes))

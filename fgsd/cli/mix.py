@@ -1,4 +1,4 @@
-"""Classes as they are named on the command line."""
+"""Class names and mixtures in arguments of the command line."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import re
 
 from fgsd.names import decode_name
 
-PART = re.compile(r"\s*((?:\\.|[^\\])*?)\s*=\s*([^=\\]*?)\s*", re.DOTALL)  # name, last equals sign, weight
+PART = re.compile(r"\s*((?:\\.|[^\\])*?)\s*=\s*([^=\\]*?)\s*", re.DOTALL)  # name=weight, at the last "="
 
 
 def class_argument(text: str) -> str:
-    """Return the class name that an argument means, whatever the locale has made of its bytes."""
+    """Return the class name of an argument, which is UTF-8 in every locale."""
     try:
         return decode_name(text)
     except UnicodeError:
-        return text  # no class has such a name; the error names it
+        return text  # no class has such a name; the error for an unknown class shows it
 
 
 def parse_mix(text: str) -> dict[str, float]:
-    r"""Return the weights of a mixture: {"lava": 0.5, "glacier": 0.5} of "lava=0.5,glacier=0.5".
+    r"""Parse the weights of a mixture: "lava=0.5,glacier=0.5" becomes {"lava": 0.5, "glacier": 0.5}.
 
-    The weight stands after the last equals sign of a part. In a name, a comma is written as "\,", a backslash
-    before one of these as "\\", and a space at its beginning or end as "\ ".
+    The weight follows the last equals sign of a part. In a name, "\," is a comma, "\ " a space at its
+    beginning or end, and "\\" a backslash (needed before a comma, a space, an equals sign or a backslash).
 
     Raises
     ------
     ValueError
-        If a part is malformed, or a class is named twice.
+        If a part is malformed, or a class appears twice.
     """
     weights: dict[str, float] = {}
-    # no argument holds a null character: it marks the commas that separate parts
+    # an argument cannot hold a null character, so it can mark the commas between parts
     for part in re.sub(r"\\.|,", _mark_comma, text, flags=re.DOTALL).split("\0"):
         found = PART.fullmatch(part)
         name = class_argument(re.sub(r"\\([\\,= ])", r"\1", found[1])) if found else ""
@@ -39,10 +39,10 @@ def parse_mix(text: str) -> dict[str, float]:
             weight = None
         if not name or weight is None:
             raise ValueError(
-                rf"mix={text!r}: {part.strip()!r} should look like lava=0.5; a comma in a name is written \,"
+                rf"mix={text!r}: {part.strip()!r} should look like lava=0.5; write a comma in a name as \,"
             )
         if name in weights:
-            raise ValueError(f"mix={text!r}: {name!r} is named twice")
+            raise ValueError(f"mix={text!r}: {name!r} appears twice")
         weights[name] = weight
     return weights
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fgsd.cli.outputs import describe_os_error
+from fgsd.names import printable
 from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
@@ -35,16 +38,21 @@ class InputError(Exception):
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a command so that the library's errors about arguments become `InputError`.
+    """Decorate a command so that errors about arguments and files become `InputError`.
 
-    Other errors keep their tracebacks.
+    These are the library's errors about arguments, a training that diverged, and what the system says of a
+    file, such as that its disk is full. Other errors keep their tracebacks.
     """
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (ValueError, KeyError, TypeError, FileNotFoundError, ImportError) as error:
+        except OSError as error:
+            if (line := describe_os_error(error)) is None and not isinstance(error, FileNotFoundError):
+                raise
+            raise InputError(line or str(error)) from None
+        except (ValueError, KeyError, TypeError, FloatingPointError, ImportError) as error:
             message = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
             raise InputError(message) from None
 
@@ -52,16 +60,27 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def load_textures(
-    folder: str | Path, config: DataConfig, *, quiet: bool = False, **options: Any
+    folder: str | Path, config: DataConfig, *, max_crop: int | None = None, quiet: bool = False
 ) -> TextureFolder:
-    """Load a `TextureFolder` and print to the error output what was skipped."""
+    """Load a folder of images and, unless `quiet`, print to stderr what is skipped."""
     from fgsd.data import TextureFolder
 
-    data = TextureFolder(folder, config, **options)
+    data = TextureFolder(folder, config, max_crop=max_crop)
     if not quiet:
         for line in data.skipped:
             typer.echo(f"skipped {line}", err=True)
     return data
+
+
+def utf8_text(text: str) -> str:
+    """Return an argument that is to be stored as text; refuse bytes that are not UTF-8.
+
+    Used as a callback of options, so that a command fails before its work and not when it writes the file.
+    """
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        raise typer.BadParameter(f"'{printable(text)}' is not UTF-8") from None
 
 
 def load_pipeline(checkpoint: str) -> Pipeline:

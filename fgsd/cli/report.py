@@ -16,6 +16,7 @@ from fgsd.cli.options import (
     Data,
     load_textures,
     one_line_errors,
+    utf8_text,
 )
 from fgsd.shipped import resolve_shipped
 
@@ -34,7 +35,7 @@ def study(
         typer.Option(help="Budget of every network in training crops, instead of its default.", min=1),
     ] = None,
     license: Annotated[
-        str, typer.Option(help="License of the weights, for the model cards.")
+        str, typer.Option(help="License of the weights, for the model cards.", callback=utf8_text)
     ] = "cc-by-sa-3.0",
     data: Data = DEFAULT_DATA,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use an accelerator.")] = False,
@@ -45,29 +46,41 @@ def study(
     """
     from tqdm import tqdm
 
-    from fgsd.cli.train import attribution_of, show_progress
-    from fgsd.evidence.study import TEXTURES, studies
-    from fgsd.training.export import export
+    from fgsd.cli.outputs import advice_after_errors, check_training_folders
+    from fgsd.cli.train import EXPORT_AGAIN, TRAIN_AGAIN, attribution_of, show_progress
+    from fgsd.evidence.study import GAUSSIAN_SOURCE, TEXTURES, studies
+    from fgsd.training.export import check_export, export
+    from fgsd.training.run_folder import RunFolder
 
+    for name in names or studies():
+        check_training_folders(("--runs", runs / name), ("--out", out / name))
     folder = Path(resolve_shipped(data))
-    known = studies(classes=len(load_textures(folder, TEXTURES.data).classes), images=images)
+    classes = load_textures(folder, TEXTURES.data).classes
+    known = studies(classes=len(classes), images=images)
     if unknown := [name for name in names or [] if name not in known]:
         raise ValueError(f"names={unknown} are unknown; there are {', '.join(known)}")
-    for name in names or known:
+    texts = {name: "" if known[name].gaussian else attribution_of(folder) for name in names or known}
+    for name, attribution in texts.items():
+        trained_on = GAUSSIAN_SOURCE.classes if known[name].gaussian else classes
+        check_export(trained_on, known[name].config, attribution=attribution, license=license)
+        RunFolder(runs / name, known[name].config, trained_on).check_state()
+    for name, attribution in texts.items():
         one = known[name]
         typer.echo(f"{name}: {one.config.images:,} training crops")
-        show_progress(one.train(folder, runs / name, device="cpu" if cpu else None), visible=True)
-        export(
-            runs / name,
-            one.data(folder),
-            one.config,
-            out / name,
-            crops=one.crops,
-            map_crops=0,
-            progress=functools.partial(tqdm, file=sys.stderr),
-            attribution="" if one.gaussian else attribution_of(folder),
-            license=license,
-        )
+        with advice_after_errors(TRAIN_AGAIN):
+            show_progress(one.train(folder, runs / name, device="cpu" if cpu else None), visible=True)
+        with advice_after_errors(EXPORT_AGAIN):
+            export(
+                runs / name,
+                one.data(folder),
+                one.config,
+                out / name,
+                crops=one.crops,
+                map_crops=0,
+                progress=functools.partial(tqdm, file=sys.stderr),
+                attribution=attribution,
+                license=license,
+            )
         typer.echo(f"checkpoint written to {out / name}")
 
 
@@ -97,12 +110,15 @@ def report(
     """
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import check_folder, check_report_folder
     from fgsd.evidence.files import PAGE, read_report, write_report
     from fgsd.evidence.parts import all_parts, choose
     from fgsd.evidence.report import missing_networks
     from fgsd.evidence.report import report as measure
     from fgsd.evidence.text import report_text
 
+    check_report_folder("--out", out)
+    check_folder("--scratch", scratch)
     networks, previous, results = Path(resolve_shipped(networks)), read_report(out), None
     for name, missing in missing_networks(choose(part, all_parts()), networks).items():
         typer.echo(f"{name} is skipped; it requires: fgsd study {' '.join(missing)}", err=True)

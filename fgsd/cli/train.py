@@ -16,11 +16,18 @@ from fgsd.cli.options import (
     load_pipeline,
     load_textures,
     one_line_errors,
+    utf8_text,
 )
 from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
+    from fgsd.data import TextureFolder
     from fgsd.training.validation import Validation
+
+TRAIN_AGAIN = "The run continues from its last saved state when the command is repeated."
+EXPORT_AGAIN = (
+    "The training is complete: repeat the command, also with another --out, to write the checkpoint."
+)
 
 
 @one_line_errors
@@ -62,7 +69,11 @@ def train(
         ),
     ] = None,
     license: Annotated[
-        str, typer.Option(help="License of the weights, for the model card beside LICENSE.md of the data.")
+        str,
+        typer.Option(
+            help="License of the weights, for the model card beside LICENSE.md of the data.",
+            callback=utf8_text,
+        ),
     ] = "other",
     map_crops: Annotated[
         int, typer.Option(help="Crops per class on the feature map; 0 for no map.", min=0)
@@ -76,11 +87,16 @@ def train(
     from tqdm import tqdm
 
     from fgsd.augmentation import Augmentation
+    from fgsd.cli.outputs import advice_after_errors, check_training_folders
     from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
-    from fgsd.training.export import export
+    from fgsd.training.export import check_export, export
     from fgsd.training.loop import train as steps
+    from fgsd.training.run_folder import RunFolder
 
+    main = _is_main_process()
+    if main:
+        check_training_folders(("--run", run), ("--out", out))
     if images is None and hours is None:
         images = 1_000_000
     initial = None if init_from is None else load_pipeline(init_from)
@@ -102,33 +118,59 @@ def train(
         # small crops first would teach it anew what it knows, colours and edges
         settings |= {"network": network.config, "crop_sizes": ((0.0, 1.0),)}
     config = TrainingConfig(**settings)
-    main = _is_main_process()
-    folder, held_out = load_textures(data, config.data, quiet=not main, max_crop=config.max_crop), None
-    if unseen is not None:
-        names = [line for line in unseen.read_text(encoding="utf-8").splitlines() if line]
-        folder, held_out = folder.without(names), folder.only(names)
+    folder = load_textures(data, config.data, max_crop=config.max_crop, quiet=not main)
+    folder, held_out = split_unseen(folder, unseen)
+    device, attribution = "cpu" if cpu else None, attribution_of(data)
+    check_export(folder.classes, config, attribution=attribution, license=license)
+    RunFolder(run, config, folder.classes).check_state()
     if main:
         typer.echo(f"{len(folder.classes)} classes from {data}")
-    device, attribution = "cpu" if cpu else None, attribution_of(data)
-    show_progress(steps(folder, run, config, init_from=network, unseen=held_out, device=device), visible=main)
+    with advice_after_errors(TRAIN_AGAIN):
+        records = steps(folder, run, config, init_from=network, unseen=held_out, device=device)
+        show_progress(records, visible=main)
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
-        export(
-            run,
-            folder,
-            config,
-            out,
-            map_crops=map_crops,
-            progress=bar,
-            attribution=attribution,
-            license=license,
-            begun_from=None if initial is None else initial.info,
-        )
+        with advice_after_errors(EXPORT_AGAIN):
+            export(
+                run,
+                folder,
+                config,
+                out,
+                map_crops=map_crops,
+                progress=bar,
+                attribution=attribution,
+                license=license,
+                begun_from=None if initial is None else initial.info,
+            )
         typer.echo(f"checkpoint written to {out}")
 
 
+def split_unseen(data: TextureFolder, names_file: Path | None) -> tuple[TextureFolder, TextureFolder | None]:
+    """Take the classes that a file names, one a line, out of a folder; return the rest and these.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read as text, or a name in it is no class of the folder.
+    """
+    if names_file is None:
+        return data, None
+    try:
+        lines = names_file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"--unseen {names_file}: cannot be read as a text file: {error}") from None
+    names = [line for line in lines if line.strip()]
+    try:
+        return data.without(names), data.only(names)
+    except KeyError as error:
+        raise ValueError(f"--unseen {names_file}: {error.args[0]}") from None
+
+
 def attribution_of(data: Path) -> str:
-    """Text of LICENSE.md in a folder of images, for the model card: UTF-8 or else Latin-1; may be empty."""
+    """Text of LICENSE.md in a folder of images, for the model card; empty if there is none.
+
+    A file that is not UTF-8 is decoded as Latin-1.
+    """
     terms = data / "LICENSE.md"
     if not terms.is_file():
         return ""
@@ -177,11 +219,13 @@ def store_map(
     """
     from tqdm import tqdm
 
+    from fgsd.cli.outputs import check_folder
     from fgsd.feature_map import fit_map
 
     target = Path(resolve_shipped(checkpoint))
     if not target.is_dir():
         raise ValueError(f"checkpoint={str(checkpoint)!r} must be a folder: the map is written into it")
+    check_folder("--checkpoint", target)
     pipe = load_pipeline(str(target))
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     fitted = fit_map(pipe.network, pipe.table, folder, crops=crops, seed=seed, progress=tqdm)

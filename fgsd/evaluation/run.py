@@ -221,15 +221,15 @@ def _unused(x):
 
 
 def _check_data(pipe: Pipeline, data: TextureFolder) -> None:
-    """Raise `ValueError` unless the data has the settings of the training and classes of the checkpoint."""
+    """Raise `ValueError` unless data and checkpoint have equal settings and common classes."""
     for name in ("patch_size", "image_size", "test_share"):
         given, trained = getattr(data.config, name), getattr(pipe.info, name)
         if given != trained:
             raise ValueError(f"the data has {name}={given}, the checkpoint was trained with {name}={trained}")
     if data.config.test_share == 0:
         raise ValueError(
-            "the checkpoint was trained with test_share=0, and evaluation needs rows of the images that "
-            "training did not see; train with a test_share such as 1/3"
+            "the checkpoint was trained with test_share=0, and evaluation needs held-out crops; "
+            "train with a test_share such as 1/3"
         )
     if not set(data.classes) & set(pipe.classes):
         raise ValueError(

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-from fgsd.atomic import write_atomically
+from fgsd.atomic import Write, current_path, write_together
 from fgsd.evidence.drawing import draw_plot
 from fgsd.evidence.figures import ReportResults
 from fgsd.evidence.page import report_page
+from fgsd.evidence.report_context import PICTURES
 
 JSON, PAGE = "report.json", "report.html"
 
 
 def write_report(results: ReportResults, out: Path) -> None:
-    """Write the report beside its pictures, and remove plots and pictures that only the previous one had."""
-    stale = asset_names(read_report(out)) - asset_names(results)
+    """Replace the report with its plots and pictures, all or none; those of the previous one are removed.
+
+    A picture comes from the folder `PICTURES`, which is then removed, or else from the previous report.
+    """
+    names = asset_names(results)
+    stale = asset_names(read_report(out)) - names
     drawings = {plot["name"]: draw_plot(plot) for part in results["parts"].values() for plot in part["plots"]}
-    for name, svg in drawings.items():
-        _write(out / f"{name}.svg", svg)
-    page = report_page(results, drawings, lambda name: (out / name).read_bytes())
-    _write(out / JSON, json.dumps(results, indent=1, allow_nan=False) + "\n")
-    _write(out / PAGE, page)
-    for name in stale:
-        (out / name).unlink(missing_ok=True)
+    new = {name: path for name in names if (path := out / PICTURES / name).exists()}
+    paths = {name: new.get(name, current_path(out, name)) for name in names}
+    page = report_page(results, drawings, lambda name: paths[name].read_bytes())
+    texts = {f"{name}.svg": svg for name, svg in drawings.items()}
+    texts |= {JSON: json.dumps(results, indent=1, allow_nan=False) + "\n", PAGE: page}
+    writes: dict[str, Write] = {name: partial(shutil.copyfile, path) for name, path in new.items()}
+    writes |= {name: partial(_write_text, text) for name, text in texts.items()}
+    write_together(out, writes, remove=stale)
+    shutil.rmtree(out / PICTURES, ignore_errors=True)
 
 
 def read_report(out: Path) -> ReportResults | None:
     """The results stored in a folder; None if there are none or the file is damaged."""
     try:
-        results = json.loads((out / JSON).read_text(encoding="utf-8"))
+        results = json.loads(current_path(out, JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(results, dict) or not isinstance(results.get("parts"), dict):
@@ -47,5 +56,5 @@ def asset_names(results: ReportResults | None) -> set[str]:
     return names
 
 
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda p: p.write_text(text, encoding="utf-8"))
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")

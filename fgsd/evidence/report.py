@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import fgsd
-from fgsd.checkpoint import load_checkpoint
+from fgsd.atomic import current_path
+from fgsd.checkpoint import CENTROIDS_FILE, MODEL_FILE, load_checkpoint
 from fgsd.device import best_device
 from fgsd.evaluation.context import FeatureFunction, silent
 from fgsd.evaluation.run import checkpoint_facts, load, machine
 from fgsd.evidence.figures import PartResults, ReportResults
 from fgsd.evidence.parts import Part, all_parts, choose
-from fgsd.evidence.report_context import ReportContext
+from fgsd.evidence.report_context import PICTURES, ReportContext
 from fgsd.evidence.result_cache import ResultCache
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "plenoptic", "matplotlib")
@@ -55,7 +57,8 @@ def report(
     shipped : Path
         Folder of the checkpoint that `fgsd app` shows; it may be missing.
     out : Path
-        Folder for pictures.
+        Folder of the report. Pictures wait in its hidden folder `PICTURES` until `write_report` replaces the
+        report as a whole.
     scratch : Path
         Folder for intermediate results, a file for each part, from which an interrupted part resumes.
     seed : int
@@ -98,6 +101,7 @@ def report(
         "skipped": missing_networks(selected, networks),
         "passed": False,
     }
+    shutil.rmtree(out / PICTURES, ignore_errors=True)  # of a report that was interrupted
     context = ReportContext(
         networks=networks,
         textures=textures,
@@ -198,7 +202,7 @@ def network_facts(folder: Path) -> dict[str, Any] | None:
 
 def checkpoint_digest(folder: Path) -> str | None:
     """A digest of the weights and centroids of a checkpoint; None if it is not complete."""
-    files = [folder / "model.safetensors", folder / "centroids.safetensors"]
+    files = [current_path(folder, name) for name in (MODEL_FILE, CENTROIDS_FILE)]
     return digest(*files) if all(file.exists() for file in files) else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fgsd.atomic import write_atomically
-from fgsd.checkpoint import Checkpoint, load_checkpoint
+from fgsd.atomic import current_path, write_atomically
+from fgsd.checkpoint import MODEL_FILE, Checkpoint, load_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.device import best_device
 from fgsd.evaluation.context import FeatureFunction, real_crops, silent
@@ -21,6 +22,9 @@ from fgsd.evidence.reference_metrics import ReferenceMetrics
 from fgsd.evidence.result_cache import ResultCache
 from fgsd.evidence.study import studies
 
+log = logging.getLogger(__name__)
+
+PICTURES = ".pictures"  # folder in that of the report
 CFG_WEIGHTS = (1.5, 2.0, 3.0)  # of classifier-free guidance; weight 1 is the label alone
 REFERENCE_CROPS = 48  # of each class
 VARIANTS = {  # of our method, by name in the study
@@ -77,7 +81,7 @@ class ReportContext:
 
     def is_trained(self, name: str) -> bool:
         """Whether a network of the study has weights."""
-        return (self.networks / name / "model.safetensors").exists()
+        return current_path(self.networks / name, MODEL_FILE).exists()
 
     def shipped_checkpoint(self) -> Checkpoint | None:
         """The checkpoint in `shipped`; None if there is none, or if some of its classes have no images."""
@@ -125,7 +129,10 @@ class ReportContext:
     @cached_property
     def data(self) -> TextureFolder:
         """The images, cut as the networks of the study saw them."""
-        return TextureFolder(self.textures, self.checkpoint("features").info.data)
+        data = TextureFolder(self.textures, self.checkpoint("features").info.data)
+        for line in data.skipped:
+            log.warning("skipped %s", line)
+        return data
 
     @property
     def classes(self) -> list[str]:
@@ -146,7 +153,7 @@ class ReportContext:
         return real_crops(self.data, names, n, split=split, seed=self.seed)
 
     def save_picture(self, name: str, image: Image.Image) -> str:
-        """Save a picture beside the report; returns its file name."""
-        path = self.out / f"{name}.webp"
+        """Save a picture for `write_report`, which puts it beside the report; returns its file name."""
+        path = self.out / PICTURES / f"{name}.webp"
         write_atomically(path, lambda p: image.save(p, "WEBP", quality=88, method=6))
         return path.name

@@ -10,7 +10,7 @@ from typing import Any
 
 from fgsd.card import model_card
 from fgsd.centroids import CentroidTable, compute_table, measure_normalization
-from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from fgsd.checkpoint import Checkpoint, CheckpointInfo, describe, save_checkpoint
 from fgsd.data import TextureFolder
 from fgsd.device import best_device
 from fgsd.feature_map import fit_map
@@ -73,16 +73,10 @@ def export(
     network = Denoiser(config.network)
     step, seconds, extra = run_folder.load_average(network)
     network.eval().requires_grad_(False).to(best_device())
-    info = CheckpointInfo(
-        patch_size=config.data.patch_size,
-        image_size=config.data.image_size,
-        test_share=config.data.test_share,
-        sigma_min=max(0.02, config.sigma_min),
-        sigma_max=config.sigma_max,
+    info = replace(
+        _info(config, attribution, license),
         images=run_folder.images_at(step) + (begun_from.images if begun_from else 0),
         hours=round(seconds / 3600 + (begun_from.hours if begun_from else 0.0), 2),
-        attribution=attribution,
-        license=license,
     )
     bar = partial(progress, desc="centroids") if progress else None
     options: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
@@ -100,6 +94,34 @@ def export(
     checkpoint = Checkpoint(network, table, info, feature_map)
     save_checkpoint(checkpoint, out, card=model_card(checkpoint))
     return checkpoint
+
+
+def check_export(
+    classes: list[str], config: TrainingConfig, *, attribution: str = "", license: str = "other"
+) -> None:
+    """Raise `ValueError` if the checkpoint of a run could not be loaded, before the run begins.
+
+    Parameters
+    ----------
+    classes : list of str
+        Of the data.
+    config, attribution, license
+        As for `export`.
+    """
+    describe(config.network, _info(config, attribution, license), classes)
+
+
+def _info(config: TrainingConfig, attribution: str, license: str) -> CheckpointInfo:
+    """Return the settings and terms of a checkpoint, without crops and hours."""
+    return CheckpointInfo(
+        patch_size=config.data.patch_size,
+        image_size=config.data.image_size,
+        test_share=config.data.test_share,
+        sigma_min=max(0.02, config.sigma_min),
+        sigma_max=config.sigma_max,
+        attribution=attribution,
+        license=license,
+    )
 
 
 def _table_of_training(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fgsd.atomic import write_atomically
-from fgsd.checkpoint import current_fields, current_tensor_name
+from fgsd.atomic import errors_name, write_atomically
+from fgsd.former_names import current_fields, current_tensor_name
 
 SETTINGS_BEFORE = {"settle": "freeze_centroids_at"}  # names of settings in older runs; see `current_fields`
 TENSORS_BEFORE = {"more/read": "more/coordinates"}  # names of tensors besides those of the network
@@ -32,8 +33,8 @@ class RunFolder:
     Raises
     ------
     ValueError
-        If the folder holds a run with another configuration or other classes; the message names the
-        difference.
+        If the folder holds a run with another configuration or other classes, and the message names the
+        difference; or if it holds files of these names that are not of a run.
     """
 
     def __init__(self, folder: str | Path, config: Any, classes: list[str]) -> None:
@@ -54,13 +55,19 @@ class RunFolder:
     def _refuse_another_run(self) -> None:
         path = self.folder / "config.json"
         if not path.exists():
+            if foreign := [one for one in (self.state_path, self.log_path) if one.exists()]:
+                raise ValueError(
+                    f"{foreign[0]} has no {path.name} beside it, as a run has; name another run folder"
+                )
             return
         try:
             stored = _current_description(json.loads(path.read_text(encoding="utf-8")))
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is damaged ({error}); name another run folder") from None
         except ValueError as error:
             raise ValueError(f"{str(self.folder)!r} cannot be resumed: {error}") from None
+        if not isinstance(stored, dict) or not {"config", "classes"} <= stored.keys():
+            raise ValueError(f"{path} is not the configuration of a run; name another run folder")
         ours, theirs = flatten(self.description), flatten(stored)
         differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
         if differing:
@@ -92,7 +99,7 @@ class RunFolder:
     def log(self, record: Any) -> None:
         """Append a record (a dataclass) to the log as one line of JSON, without the fields that are None."""
         fields = {k: v for k, v in asdict(record).items() if v is not None}
-        with self.log_path.open("a", encoding="utf-8") as file:
+        with errors_name(self.log_path), self.log_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
 
     def save(
@@ -126,20 +133,26 @@ class RunFolder:
         Returns
         -------
         Steps so far, seconds of training, and the `extra` tensors.
+
+        Raises
+        ------
+        ValueError
+            If the state is damaged.
         """
         if not self.state_path.exists():
             return 0, 0.0, {}
         tensors, step, seconds = self._load_tensors()
-        for prefix, module in (("model", model), ("average", average)):
-            module.load_state_dict(_with_prefix(tensors, f"{prefix}/"))
-        for index, optimizer in enumerate(optimizers):
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in _with_prefix(tensors, f"optimizer/{index}/").items():
-                parameter, name = key.split("/")
-                state.setdefault(int(parameter), {})[name] = value
-            optimizer.load_state_dict(
-                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
-            )
+        with self._damage_is_named():
+            for prefix, module in (("model", model), ("average", average)):
+                module.load_state_dict(_with_prefix(tensors, f"{prefix}/"))
+            for index, optimizer in enumerate(optimizers):
+                state: dict[int, dict[str, Tensor]] = {}
+                for key, value in _with_prefix(tensors, f"optimizer/{index}/").items():
+                    parameter, name = key.split("/")
+                    state.setdefault(int(parameter), {})[name] = value
+                optimizer.load_state_dict(
+                    {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+                )
         return step, seconds, _with_prefix(tensors, "more/")
 
     def load_average(self, denoiser: nn.Module) -> tuple[int, float, dict[str, Tensor]]:
@@ -153,12 +166,21 @@ class RunFolder:
         ------
         FileNotFoundError
             If the run has no saved state.
+        ValueError
+            If the state is damaged.
         """
         if not self.state_path.exists():
             raise FileNotFoundError(f"run {str(self.folder)!r} has no saved state; train first")
         tensors, step, seconds = self._load_tensors()
-        denoiser.load_state_dict(_with_prefix(tensors, "average/module."))
+        with self._damage_is_named():
+            denoiser.load_state_dict(_with_prefix(tensors, "average/module."))
         return step, seconds, _with_prefix(tensors, "more/")
+
+    def check_state(self) -> None:
+        """Raise `ValueError` if there is a saved state that is truncated or of another program."""
+        if self.state_path.exists():
+            with self._damage_is_named(), safe_open(self.state_path, framework="pt") as file:
+                int((file.metadata() or {})["step"])
 
     def images_at(self, step: int) -> int:
         """Return the number of training crops, over all processes, up to a step; 0 if the log lacks it."""
@@ -168,10 +190,24 @@ class RunFolder:
         return max((record["images"] for record in records if record["step"] <= step), default=0)
 
     def _load_tensors(self) -> tuple[dict[str, Tensor], int, float]:
-        with safe_open(self.state_path, framework="pt") as file:
-            metadata = file.metadata()
+        with self._damage_is_named(), safe_open(self.state_path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            step, seconds = int(metadata["step"]), float(metadata["seconds"])
             tensors = {_current_name(key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        return tensors, int(metadata["step"]), float(metadata["seconds"])
+        return tensors, step, seconds
+
+    @contextmanager
+    def _damage_is_named(self) -> Iterator[None]:
+        """Within this context, whatever shows that the state is damaged is raised as `ValueError`."""
+        try:
+            yield
+        except torch.cuda.OutOfMemoryError:  # a RuntimeError too
+            raise
+        except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.state_path} is damaged, or not the state of this run ({error}); put back a copy, or "
+                "name another run folder to train from the start"
+            ) from None
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

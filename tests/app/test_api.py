@@ -1,4 +1,8 @@
-"""The API of a served page, called by `gradio_client`, over plain HTTP and by an MCP client."""
+"""The API of a served page, called by `gradio_client`, over plain HTTP and by an MCP client.
+
+The server has proxies in its environment (`app_server.PROXIES`), which it must not ask: it requests its own
+address when it starts and at each call of a tool.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from fgsd.app.render.user_textures import CROPS
+from fgsd.app.api.arguments import sample_call, strip_call
+from fgsd.app.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, MAX_UPLOAD_CHARACTERS, MAX_UPLOAD_PIXELS
+from fgsd.app.render.user_textures import CROPS, FORMAT_WORDS
 from fgsd.centroids import mean_centroid
 
 API = "gradio_api"
@@ -162,6 +168,13 @@ def test_classes(client, web, pipe):
     assert called(web, "classes", []) == ("complete", [pipe.classes])
 
 
+def test_a_class_is_found_in_both_unicode_forms():
+    rules = {"classes": ["Caf\u00e9", "moss"], "multiple": 8}
+    for name in ("Caf\u00e9", "Cafe\u0301"):
+        assert sample_call(name, **rules) == sample_call("Caf\u00e9", **rules)
+        assert strip_call(name, "moss", 5, **rules).ends == ("Caf\u00e9", "moss")
+
+
 FOREIGN = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
 BAD = [
     ("sample", [], "target must be the name of a class"),
@@ -213,10 +226,10 @@ BAD = [
     ("embed", [uri(encoded(picture())[:900])], "cannot be read; is the file complete?"),
     ("embed", ["data:image/svg+xml;base64,PHN2Zy8+"], "What came is no image"),
     ("embed", [uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>")], "cannot be read"),
-    ("embed", [uri(bomb(9_000))], "9000 x 9000 pixels; a side may have 2048"),
+    ("embed", [uri(bomb(9_000))], "9000 x 9000 pixels; at most 64,000,000 can be taken"),
     ("embed", [uri(bomb(60_000))], "cannot be read"),
     ("embed", [uri(encoded(picture(8, 60)))], "8 x 60 pixels; at least 16 x 16 are needed"),
-    ("embed", [uri(encoded(picture(), "TIFF"))], "cannot be read"),
+    ("embed", [uri(encoded(picture(), "TIFF"))], "it must be a PNG, JPEG, WebP, AVIF or GIF"),
     ("nothing", [], "There is no such endpoint"),
     ("nothing", {}, "There is no such endpoint"),
 ]
@@ -253,6 +266,39 @@ def test_programs_share_the_queues_of_visitors_and_leave_nothing_behind(pipe):
     assert long not in [config["props"].get("value") for config in state.components]
     del page
     gc.collect()  # now, and not during another test
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_photograph_of_many_megabytes_is_embedded(client, tmp_path, pipe, kind):
+    noise = np.random.default_rng(0).integers(0, 256, (1400, 2100, 3), dtype=np.uint8)
+    photo = Image.fromarray(noise)
+    photo.save(tmp_path / "photo", kind, quality=98)
+    size = (tmp_path / "photo").stat().st_size
+    assert size > MAX_BODY_BYTES
+    near = client.predict(handle_file(tmp_path / "photo"), api_name="/embed")["nearest"]
+    expected = pipe.nearest(pipe.centroid_of(tmp_path / "photo", crops=CROPS), 3)
+    assert [(entry["class"], entry["distance"]) for entry in near] == [
+        (name, pytest.approx(distance, abs=1e-3)) for name, distance in expected
+    ]
+
+
+def test_the_description_of_embed_has_its_formats_and_limits(web):
+    page = web.get(f"{API}/info").json()["named_endpoints"]["/embed"]
+    words = page["description"]
+    assert FORMAT_WORDS in words
+    for limit in (f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB", f"{MAX_UPLOAD_PIXELS / 1e6:.0f} megapixels"):
+        assert limit in words
+    assert f"{MAX_UPLOAD_CHARACTERS:,} characters" in words
+
+
+def test_a_file_beyond_the_limit_is_refused_with_the_limit(client, web, tmp_path):
+    (tmp_path / "large.png").write_bytes(bytes(MAX_UPLOAD_BYTES + 1))
+    with pytest.raises(ValueError, match=str(MAX_UPLOAD_BYTES)):
+        client.predict(handle_file(tmp_path / "large.png"), api_name="/embed")
+    files = {"files": ("large.png", bytes(MAX_UPLOAD_BYTES + 100_000))}
+    response = web.post(f"{API}/upload", files=files)
+    assert response.status_code == 413
+    assert response.json()["error"] == "This file is too large; an image may have at most 25,000,000 bytes."
 
 
 def test_an_uploaded_file_that_is_no_image_is_refused(client, tmp_path):

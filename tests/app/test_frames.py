@@ -12,9 +12,10 @@ from page_help import opened, parse
 from PIL import Image
 
 from fgsd.app.limits import MAX_KEPT_FRAMES, MAX_PREVIEW_CHARACTERS
-from fgsd.app.render.frames import frames, frames_to_send, last_frame
+from fgsd.app.render.frames import file_name, frames, frames_to_send, last_frame
 from fgsd.app.render.step_images import WIDTHS, StepImages, lossless_picture
 from fgsd.app.requests.link import from_link
+from fgsd.app.requests.request import parse_request
 
 
 def flat(batches) -> list[dict]:
@@ -24,6 +25,32 @@ def flat(batches) -> list[dict]:
 def noise_images(count: int, side: int) -> list[Image.Image]:
     rng = np.random.default_rng(0)
     return [Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)) for _ in range(count)]
+
+
+class TestFileName:
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (["brick"], "brick"),
+            (["my photo", "moss"], "my-photo-moss"),
+            (["石畳"], "石畳"),
+            (["हिन्दी दीवार"], "हिन्दी-दीवार"),
+            (["Café"], "Café"),
+            (['a/b\\c:d*e?f"g<h>i|j'], "a-b-c-d-e-f-g-h-i-j"),
+            (["../..", "..."], "sample"),
+            (["🧱"], "sample"),
+        ],
+    )
+    def test_letters_of_any_script_stay(self, names, words):
+        target = [{"name": name, "weight": 1} for name in names]
+        assert file_name(parse_request(target, classes=names, multiple=4)) == f"{words}-seed-0"
+
+    def test_it_is_short_enough_for_every_file_system(self):
+        names = [f"{k}{'畳' * 80}" for k in range(8)]
+        target = [{"name": name, "weight": 1} for name in names]
+        name = file_name(parse_request(target, classes=names, multiple=4, seed=2**31 - 1))
+        assert name == f"0{'畳' * 33}-seed-2147483647"
+        assert len(f"{name}-coarse-fine.png".encode()) < 143  # in encrypted folders; others have 255
 
 
 def difference(one, other) -> float:

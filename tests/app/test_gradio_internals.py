@@ -16,8 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
-from gradio import queueing, routes
+from app_server import PROXIES
+from gradio import blocks, queueing, routes
+from gradio import networking as gradio_networking
 
 from fgsd.app import gradio_internals
 
@@ -92,6 +95,31 @@ def test_parts_of_gradio_hold_the_temporary_folder_under_one_name(tmp_path, monk
         monkeypatch.setattr(module, "DEFAULT_TEMP_DIR", module.DEFAULT_TEMP_DIR)
     gradio_internals.set_temp_dir(tmp_path)
     assert {module.DEFAULT_TEMP_DIR for module in holders} == {str(tmp_path)}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
+def test_a_launch_requests_its_own_address_by_names_that_are_replaced(monkeypatch):
+    requested, request = [], httpx.request
+
+    def record(method, url, *, trust_env, **options):
+        requested.append((method, httpx.URL(url).path, trust_env))
+        return httpx.Response(200) if trust_env else request(method, url, trust_env=False, **options)
+
+    monkeypatch.setattr(httpx, "request", record)
+    for name, value in PROXIES.items():
+        monkeypatch.setenv(name, value)
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Button("Run")
+    with gradio_internals.requests_without_proxy("127.0.0.1"):
+        page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False)
+        page.close()
+        assert requested == [("GET", "/gradio_api/startup-events", False), ("HEAD", "/", False)]
+        # other addresses are requested through the proxy, as ever
+        gradio_networking.httpx.get("http://example.org/")
+        assert requested[-1][2] is True
+    assert blocks.httpx is gradio_networking.httpx is httpx
+    del page
+    gc.collect()  # now, and not during another test
 
 
 def test_an_unknown_endpoint_has_a_class_of_errors():

@@ -13,7 +13,13 @@ from starlette.exceptions import HTTPException
 
 from fgsd.app.http import middleware
 from fgsd.app.http.middleware import OPEN_ROUTES, PageMiddleware, Refusal, UploadQuota
-from fgsd.app.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH, MAX_STORED_BYTES
+from fgsd.app.limits import (
+    MAX_BODY_BYTES,
+    MAX_BODY_DEPTH,
+    MAX_RECEIVED_BYTES,
+    MAX_STORED_BYTES,
+    MAX_UPLOAD_BODY_BYTES,
+)
 
 JSON = {"content-type": "application/json"}
 JOIN = "/gradio_api/queue/join"
@@ -171,8 +177,22 @@ def test_uploads_stop_before_they_fill_the_disk():
     uploads.add(MAX_STORED_BYTES // 2)
 
 
+def test_uploads_stop_before_they_fill_the_memory():
+    uploads = UploadQuota()
+    with uploads.receiving() as one, uploads.receiving() as other:
+        one(MAX_RECEIVED_BYTES - 10)
+        other(10)
+        with pytest.raises(Refusal, match="try again in a minute"):
+            other(1)
+    with uploads.receiving() as later:  # what was received before is gone
+        later(MAX_RECEIVED_BYTES)
+
+
 @pytest.mark.parametrize("declared", [True, False])
-def test_an_endless_body_is_refused_while_it_arrives(declared):
+@pytest.mark.parametrize(
+    ("path", "limit"), [("/gradio_api/upload", MAX_UPLOAD_BODY_BYTES), (JOIN, MAX_BODY_BYTES)]
+)
+def test_an_endless_body_is_refused_while_it_arrives(path, limit, declared):
     received = 0
 
     async def chunks():
@@ -185,7 +205,7 @@ def test_an_endless_body_is_refused_while_it_arrives(declared):
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/gradio_api/upload",
+        "path": path,
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
@@ -199,7 +219,7 @@ def test_an_endless_body_is_refused_while_it_arrives(declared):
 
     asyncio.run(PageMiddleware(echo)(scope, receive, send))
     assert sent[0]["status"] == 413
-    assert received <= MAX_BODY_BYTES + 100_000 and (received == 0 or not declared)
+    assert received <= limit + 100_000 and (received == 0 or not declared)
 
 
 def test_a_slow_body_is_refused(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from fgsd.app.limits import MAX_RECIPE_CHARACTERS, MAX_USER_TEXTURES
 from fgsd.app.render.encode import data_uri
 from fgsd.app.render.frames import frames
 from fgsd.app.render.recipe import FORMAT, fingerprint, from_recipe, to_recipe
-from fgsd.app.render.user_textures import centroids, locate_texture, make_texture
+from fgsd.app.render.user_textures import centroids, clean_name, locate_texture, make_texture
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.pipeline import Pipeline
 
@@ -59,6 +60,20 @@ def test_it_is_small_and_holds_only_what_the_picture_needs(request_, textures, t
     assert len(text) < 200_000
     others = {**textures, "other": textures["mine"]}
     assert to_recipe(request_, others, MARK) == text
+
+
+def test_names_of_any_script_and_form_open(pipe, textures):
+    name = "가" * 85  # as long as names of files can be
+    target = [{"name": name, "weight": 1}, {"name": "moss", "weight": 1}]
+    request = parse_request(target, classes=[*pipe.classes, name], multiple=4)
+    text = to_recipe(request, {name: textures["mine"]}, MARK)
+    for form in ("NFC", "NFD"):
+        content = json.loads(text)
+        content["own"][0]["name"] = unicodedata.normalize(form, name)
+        recipe = from_recipe(json.dumps(content), pipe, MARK, pipe.classes)
+        short = clean_name(name, [])
+        assert [part["name"] for part in recipe.target] == [short, "moss"]
+        assert [texture[0] for texture in recipe.textures] == [short]
 
 
 def test_a_name_that_is_taken_is_changed_everywhere(pipe, text):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,13 @@ import torch
 from bad_files import EXIF_OUT_OF_RANGE
 from PIL import Image
 
-from fgsd.app.limits import MAX_UPLOAD_CHARACTERS, MAX_UPLOAD_SIDE, MAX_USER_TEXTURES
+from fgsd.app.limits import (
+    MAX_DEEP_PIXELS,
+    MAX_UPLOAD_CHARACTERS,
+    MAX_UPLOAD_PIXELS,
+    MAX_USER_TEXTURES,
+    MIN_DECODED_SIDE,
+)
 from fgsd.app.render.user_textures import (
     CROPS,
     THUMBNAIL,
@@ -38,6 +46,10 @@ def uri(image: Image.Image, kind: str = "PNG") -> str:
     buffer = io.BytesIO()
     image.save(buffer, kind)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+# the head of a photograph by a phone; Pillow cannot read the format
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 
 
 class TestMakeTexture:
@@ -95,9 +107,69 @@ class TestReadImage:
             found = read_image(f"data:image/png;base64,{base64.b64encode(one).decode()}")
             assert np.array_equal(np.asarray(found), np.rot90(np.asarray(image), -1))
 
-    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-    def test_formats_that_browsers_write(self, kind):
+    def test_damaged_text_behind_the_pixels_of_a_large_image_does_not_cost_them(self):
+        buffer = io.BytesIO()
+        Image.new("RGB", (2 * MIN_DECODED_SIDE, 2 * MIN_DECODED_SIDE), "red").save(buffer, "PNG")
+        content = buffer.getvalue()
+        text = struct.pack(">I", 3) + b"tEXta\0b????"
+        found = read_image(content[:-12] + text + content[-12:])
+        assert found.size == (MIN_DECODED_SIDE, MIN_DECODED_SIDE) and found.getpixel((0, 0)) == (255, 0, 0)
+
+    def test_scans_of_thumbnails_and_of_films_behind_the_image_do_not_count(self):
+        """Phones keep a thumbnail in the metadata, and append a film of seconds to the image."""
+        buffer = io.BytesIO()
+        picture().save(buffer, "JPEG", comment=b"\xff\xda" * 200)
+        read_image(buffer.getvalue() + b"\xff\xda" * 200)
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF"])
+    def test_formats_of_cameras_phones_and_browsers(self, kind):
         assert read_image(uri(picture(40, 30), kind)).size == (40, 30)
+        buffer = io.BytesIO()
+        picture(40, 30).save(buffer, kind)
+        assert read_image(buffer.getvalue()).size == (40, 30)
+
+    @pytest.mark.parametrize("content", [HEIC, b"BM" + bytes(80), b"<svg/>", b"hello"])
+    def test_a_sentence_names_the_formats_and_calls_no_file_incomplete(self, content):
+        with pytest.raises(RequestError, match="it must be a PNG, JPEG, WebP, AVIF or GIF"):
+            read_image(content)
+
+    @pytest.mark.parametrize(
+        ("kind", "mode"),
+        [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "L"),
+         ("PNG", "P"), ("PNG", "1"), ("WEBP", "RGB"), ("AVIF", "RGB"), ("GIF", "P")],
+    )  # fmt: skip
+    def test_a_large_image_is_scaled_while_it_is_decoded(self, kind, mode):
+        side = MIN_DECODED_SIDE
+        small = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 3, 3), dtype=np.uint8))
+        large = small.resize((2 * side + 100, 4 * side), Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        large.convert(mode).save(buffer, kind)
+        image = read_image(buffer.getvalue())
+        assert image.size == (side + 50, 2 * side) and image.mode == "RGB"
+        expected = Image.open(buffer).convert("RGB").resize(image.size, Image.Resampling.BOX)
+        assert np.abs(np.asarray(image, int) - np.asarray(expected, int)).mean() < 1
+
+    def test_an_image_below_that_size_keeps_every_pixel(self):
+        image, buffer = picture(2 * MIN_DECODED_SIDE - 1, 2 * MIN_DECODED_SIDE + 300), io.BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+        assert np.array_equal(np.asarray(read_image(buffer.getvalue())), np.asarray(image))
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+    def test_fifty_megapixels_take_bounded_memory(self, kind, tmp_path):
+        """Ordinary photographs of phones; in a process of its own, whose peak is measured."""
+        Image.linear_gradient("L").resize((8192, 6144)).convert("RGB").save(tmp_path / "photo", kind)
+        code = (
+            "import resource, sys; from pathlib import Path\n"
+            "from fgsd.app.render.user_textures import read_image\n"
+            "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000\n"
+            "before = peak(); image = read_image(Path(sys.argv[1]).read_bytes())\n"
+            "print(*image.size, peak() - before)"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path / "photo")]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        width, height, megabytes = map(float, ran.stdout.split())
+        assert MIN_DECODED_SIDE <= min(width, height) < 2 * MIN_DECODED_SIDE
+        assert megabytes < {"JPEG": 60, "PNG": 300}[kind]
 
     @pytest.mark.parametrize(
         ("value", "words"),
@@ -115,7 +187,14 @@ class TestReadImage:
             (uri(picture())[:400], "cannot be read"),
             ("data:image/png;base64,ü", "cannot be read"),
             ("data:image/png;base64," + "A" * MAX_UPLOAD_CHARACTERS, "at most"),
-            (uri(Image.new("L", (MAX_UPLOAD_SIDE + 1, 8))), "a side may have 2048"),
+            (
+                uri(Image.new("1", (MAX_UPLOAD_PIXELS // 64 + 1, 64))),
+                "1000001 x 64 pixels; at most 64,000,000",
+            ),
+            (
+                uri(Image.new("I;16", (MAX_DEEP_PIXELS // 64 + 1, 64))),
+                "of more than 8 bits; at most 16,000,000",
+            ),
         ],
     )
     def test_other_values_are_refused_with_a_short_sentence(self, value, words):
@@ -149,6 +228,9 @@ class TestNames:
             ('"><script>alert(1)</script>.png', "script alert 1 script"),
             ("Fußweg:a,b.png", "Fußweg a b"),
             ("x" * 100, "x" * 24),
+            ("Cafe\u0301.jpg", "Café"),  # as macOS writes it
+            ("हिन्दी_दीवार.jpg", "हिन्दी दीवार"),
+            ("石畳.heic", "石畳"),
         ],
     )
     def test_they_are_short_and_plain(self, file_name, name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from browser_help import (
+    BLOCKED_STORAGE,
     choose_size,
     chosen,
     dot,
@@ -135,3 +136,17 @@ def test_in_a_text_field_ctrl_z_is_the_fields_own(visit):
     page.keyboard.press("Control+z")
     page.wait_for_timeout(500)
     assert chosen(page) == ["moss"]
+
+
+def test_the_page_works_where_storage_is_blocked(visit, pipe):
+    """Neither the page nor Gradio says anything on the console, which `visit` checks."""
+    page = visit(script=BLOCKED_STORAGE)
+    dot(page, "moss").click()
+    shows(page, "mix=moss:1.0")
+    assert same_picture(pixels(page), expected(pipe, "moss"))
+    page.locator(".toolbar .star").click()
+    expect(page.locator(".toolbar .status")).to_have_text("This browser keeps no favourites.")
+    expect(page.locator(".toolbar .favourites-toggle")).to_be_hidden()
+    page.reload()
+    shows(page, "mix=moss:1.0")
+    page.complaints.clear()  # of Gradio's, about requests that the reload has cut off

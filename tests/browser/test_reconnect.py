@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser_help import (
+    BLOCKED_STORAGE,
     DESKTOP,
     TIMEOUT_MS,
     chosen,
@@ -25,12 +26,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 AWAY, LOST = "The server is away.", "your own textures are gone"
 
 
-def test_open_pages_outlive_a_killed_server(browser, checkpoint_folder, texture_folder, tmp_path, pipe):
+@pytest.mark.parametrize("storage", ["allowed", "blocked"])
+def test_open_pages_outlive_a_killed_server(
+    browser, checkpoint_folder, texture_folder, tmp_path, pipe, storage
+):
     command = app_command(checkpoint_folder, texture_folder)
     server = CommandServer(*command, temporary=tmp_path)
     server.started()
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
     context.set_default_timeout(TIMEOUT_MS)
+    if storage == "blocked":
+        context.add_init_script(BLOCKED_STORAGE)
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
     pages = idle, busy, owner = [context.new_page() for _ in range(3)]
     for page, path in zip(pages, ("", "?mix=moss:1&images=16&size=256&steps=100", ""), strict=True):
         page.goto(f"{server.url}/{path}", wait_until="commit")
@@ -71,5 +79,6 @@ def test_open_pages_outlive_a_killed_server(browser, checkpoint_folder, texture_
         dot(page, "brick").click()
         shows(page, "mix=brick:1.0")
     context.close()
+    assert errors == []
     assert server.asked_to_end(15)[1] == 0
     assert len(list(tmp_path.glob("fgsd-*/server-*"))) == 0  # of neither server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 
 import numpy as np
@@ -26,10 +27,11 @@ from browser_help import (
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from fgsd.app.limits import MAX_UPLOAD_BYTES
 from fgsd.app.render.recipe import fingerprint
 from fgsd.app.render.user_textures import CROPS, MAX_USER_TEXTURES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:
@@ -148,6 +150,49 @@ def test_a_large_image_is_scaled_in_the_browser(visit, pipe):
     assert np.abs(pixels(page).astype(int) - close).mean() < 12
 
 
+# Browsers of phones draw nothing on larger canvases, without an error.
+SMALL_CANVASES = """() => {
+    for (const name of ['drawImage', 'fillRect']) {
+        const draw = CanvasRenderingContext2D.prototype[name];
+        CanvasRenderingContext2D.prototype[name] = function (...values) {
+            if (this.canvas.width * this.canvas.height <= LIMIT) draw.apply(this, values);
+        };
+    }
+}"""
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_photograph_of_a_phone_is_scaled_on_a_phone(visit, pipe, orientation):
+    """24 megapixels; canvases of iOS have at most 16,777,216. Upright ones note a rotation."""
+    page = visit(reduced_motion="no-preference")
+    page.evaluate(SMALL_CANVASES.replace("LIMIT", "16777216"))
+    small = photograph(57, 43)
+    large, file = small.resize((5712, 4284), Image.Resampling.BICUBIC), io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large.save(file, "JPEG", quality=90, exif=exif)
+    before = run_of(page)
+    give(page, file.getvalue(), "IMG 7.jpg", "image/jpeg")
+    thumb(page, "IMG 7").wait_for()
+    finished(page, before)
+    upright = small if orientation == 1 else small.transpose(Image.Transpose.ROTATE_270)
+    seen = upright.resize((100 * upright.width, 100 * upright.height), Image.Resampling.BICUBIC)
+    # the shorter side is that of the training images, as in the library
+    close = own_picture(
+        pipe, seen.resize((64, 48) if orientation == 1 else (48, 64), Image.Resampling.LANCZOS)
+    )
+    assert np.abs(pixels(page).astype(int) - close).mean() < 12
+
+
+def test_a_canvas_that_stays_empty_is_noticed(visit):
+    page = visit(reduced_motion="no-preference")
+    page.evaluate(SMALL_CANVASES.replace("LIMIT", "1000"))
+    give(page, png(photograph()), "wall.png")
+    error = page.locator(".user-textures .error")
+    expect(error).to_have_text("This browser could not draw wall.png; scale it down and try again.")
+    assert run_of(page) == "0" and names(page) == []
+
+
 def test_removed_it_leaves_the_mixture(visit, pipe):
     page = visit()
     add(page, photograph())
@@ -168,8 +213,8 @@ def test_what_cannot_be_used_is_named_and_the_page_stays_usable(visit, pipe, tmp
     page = visit()
     for content, name, kind, words in (
         (png(photograph(12, 20)), "small.png", "image/png", "12 x 20 pixels; at least 16 x 16 are needed"),
-        (png(photograph())[:300], "cut.png", "image/png", "cut.png is no image that this browser can read."),
-        (b"hello", "words.txt", "text/plain", "words.txt is no image that this browser can read."),
+        (png(photograph())[:300], "cut.png", "image/png", "cut.png is no image that this browser can read;"),
+        (b"hello", "words.txt", "text/plain", "words.txt is no image that this browser can read;"),
         (b"{}", "a.json", "application/json", "This file is no recipe that this page can open."),
         (b" " * 1_700_000, "b.json", "application/json", "b.json is too large for a recipe."),
     ):
@@ -177,9 +222,9 @@ def test_what_cannot_be_used_is_named_and_the_page_stays_usable(visit, pipe, tmp
         expect(page.locator(".user-textures .error")).to_contain_text(words)
         assert run_of(page) == "0" and overflow(page) == (0, 0)
     large = tmp_path / "large.png"
-    large.write_bytes(b"\x89PNG" + bytes(20_000_000))
+    large.write_bytes(b"\x89PNG" + bytes(MAX_UPLOAD_BYTES))
     page.locator(".user-textures .file").set_input_files(large)
-    expect(page.locator(".user-textures .error")).to_contain_text("large.png is larger than 16 MB")
+    expect(page.locator(".user-textures .error")).to_contain_text("large.png is larger than 25 MB")
     dot(page, "moss").click()
     finished(page, "0")
     expect(page.locator(".user-textures .error")).to_be_hidden()

@@ -114,8 +114,16 @@ def test_the_limits_of_the_api_are_those_of_the_page():
         "classes of a mixture": (limits.MAX_CLASSES, 1),
         "points of a strip": (limits.MIN_POINTS, limits.MAX_POINTS),
         "requests at once": (limits.MAX_REQUESTS, limits.MAX_REQUESTS_EACH),
-        "image for `/embed`": (limits.MAX_UPLOAD_CHARACTERS, 1, 64, limits.MAX_UPLOAD_SIDE),
-        "body of a request": (limits.MAX_BODY_BYTES, limits.MAX_BODY_VALUES, limits.TIMEOUT_BODY_S),
+        "image for `/embed`": (
+            limits.MAX_UPLOAD_BYTES,
+            limits.MAX_UPLOAD_CHARACTERS,
+            64,
+            limits.MAX_UPLOAD_PIXELS,
+            limits.MAX_DEEP_PIXELS,
+            8,
+        ),
+        "uploaded file": (limits.TIMEOUT_UPLOAD_S,),
+        "body of another request": (limits.MAX_BODY_BYTES, limits.MAX_BODY_VALUES, limits.TIMEOUT_BODY_S),
     }
     for name, expected in limits_of.items():
         found = tuple(int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", rows[name]))

@@ -1,9 +1,9 @@
 """The package metadata names exactly what fgsd imports."""
 
 import ast
+import functools
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -24,9 +24,10 @@ def names(requirements: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(one).name) for one in requirements}
 
 
-def imported() -> Iterator[tuple[str, str]]:
+@functools.cache
+def imported() -> set[tuple[str, str]]:
     """(part of the package, distribution) of each import from outside of fgsd and the standard library."""
-    known = packages_distributions()
+    known, found = packages_distributions(), set()
     for path in (ROOT / "fgsd").rglob("*.py"):
         part = path.relative_to(ROOT / "fgsd").parts[0]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -36,7 +37,8 @@ def imported() -> Iterator[tuple[str, str]]:
             for module in {module.partition(".")[0] for module in modules}:
                 if module not in {"fgsd", *sys.stdlib_module_names, *ON_SPACES_ALONE}:
                     (distribution,) = set(known[module])
-                    yield part, canonicalize_name(distribution)
+                    found.add((part, canonicalize_name(distribution)))
+    return found
 
 
 def test_what_is_imported_is_named():

@@ -69,8 +69,9 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
 
 @pytest.fixture
 def launched(monkeypatch) -> list[tuple]:
-    """Arguments of each call of `launch`, which is replaced: it would serve for ever."""
+    """Arguments of each call of `launch`, which is replaced: it needs a free port, and serves for ever."""
     calls: list[tuple] = []
+    monkeypatch.setattr("fgsd.app.http.address.check_address", lambda host, port: None)
     monkeypatch.setattr("fgsd.app.server.launch", lambda *args, **options: calls.append(args))
     return calls
 
@@ -156,5 +157,17 @@ def test_deploy_a_space(hub):
     assert not any(name.startswith(("tests", "checkpoints/textures-", ".", "runs")) for name in sent)
 
 
+def test_behind_a_reverse_proxy(workspace, launched):
+    """The server and the proxy agree on the path; `tests/browser/test_root_path.py` opens such a page."""
+    recipe = "Serve behind a reverse proxy"
+    (words,), (nginx,) = commands(recipe), blocks(recipe, "nginx")
+    setting, path = words[0].split("=")
+    assert setting == "GRADIO_ROOT_PATH"
+    assert f"location {path}/ {{" in nginx and "proxy_pass http://127.0.0.1:7860/;" in nginx
+    run_command(*words[1:])
+    assert len(launched) == 1
+
+
 def test_every_recipe_has_a_test():
-    assert set(RECIPES) == {*COMMANDS, *PYTHON, "Several GPUs", "Share a checkpoint", "Deploy a Space"}
+    others = {"Several GPUs", "Share a checkpoint", "Deploy a Space", "Serve behind a reverse proxy"}
+    assert set(RECIPES) == {*COMMANDS, *PYTHON, *others}

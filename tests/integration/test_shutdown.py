@@ -38,6 +38,8 @@ def test_sigterm_ends_runs_streams_and_files(checkpoint_folder, texture_folder, 
     seconds, status, stderr = server.asked_to_end(signal.SIGTERM)
     assert seconds < MAX_SECONDS and status == 0
     assert stderr == ""
+    assert f"* Running on local URL:  {server.url}/\n" in server.printed
+    assert "share" not in server.printed  # Gradio's `share=True` is not the option of this name
     assert not server.files()
     assert b"complete" not in remainder(long_run)
     heartbeat.close()

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseFavourites, toggled } from "../../fgsd/app/web/header/favourites.js";
 import { linkOf } from "../../fgsd/app/web/header/reconnect.js";
+import { rootPath } from "../../fgsd/app/web/header/root_path.js";
 import { distanceToGo, keyAction } from "../../fgsd/app/web/header/undo.js";
 import { formatLink } from "../../fgsd/app/web/shared/address.js";
 
@@ -16,7 +17,7 @@ test("stored favourites are taken only where they are valid", () => {
     3,
     [],
     { ...good, link: "javascript:alert(1)" },
-    { ...good, link: `?mix=${"a".repeat(2000)}` },
+    { ...good, link: `?mix=${"a".repeat(4000)}` },
     { ...good, src: "https://elsewhere/image.png" },
     { ...good, src: "data:image/svg+xml;base64,AA" },
     { ...good, src: good.src + "A".repeat(3e4) },
@@ -27,6 +28,27 @@ test("stored favourites are taken only where they are valid", () => {
   for (const text of [null, "", "{", "{}", "3", "null"]) assert.deepEqual(parseFavourites(text), []);
   const many = Array.from({ length: 30 }, (_, k) => favourite(`?mix=a${k}:1.0`));
   assert.equal(parseFavourites(JSON.stringify(many)).length, 24);
+});
+
+test("the length of a favourite is counted in what the visitor sees", () => {
+  const target = Array.from({ length: 8 }, (_, k) => ({ name: `${k}${"畳".repeat(84)}`, weight: 0.125 }));
+  const link = formatLink({ target, settings: { n: 4, seed: 0 }, tileable: false, mode: "sample" });
+  assert.ok(link.length > 6000);
+  assert.deepEqual(parseFavourites(JSON.stringify([favourite(link)])), [favourite(link)]);
+});
+
+test("where the server does not know its address, the page knows what to set", () => {
+  for (const [root, page, value] of [
+    ["http://a.org", "http://a.org/", null],
+    ["http://a.org/", "http://a.org/?mix=moss:1", null],
+    ["https://a.org/x", "https://a.org/x/?mix=moss:1", null],
+    ["http://a.org", "http://a.org/x/y/", "/x/y"],
+    ["http://127.0.0.1:7860", "https://a.org/x/", "https://a.org/x"],
+    ["http://a.org", "https://a.org/", "https://a.org"],
+    ["http://a.org/x", "http://a.org/", ""],
+  ]) {
+    assert.equal(rootPath(root, page), value);
+  }
 });
 
 test("a favourite is added at the front, and taken out the second time", () => {

@@ -362,6 +362,8 @@ test("a search finds parts of names; those that begin with it come first", () =>
   const names = ["blue-ice", "ice cream", "slice", "moss"];
   assert.deepEqual(matches(names, "ICE"), ["ice cream", "blue-ice", "slice"]);
   assert.deepEqual(matches(names, "blue ice"), ["blue-ice"]);
+  assert.deepEqual(matches(["Café", "石畳"], "cafe\u0301"), ["Café"]);
+  assert.deepEqual(matches(["हिन्दी", "हद"], "हिन्"), ["हिन्दी"]);
   assert.deepEqual(matches(names, "gold"), []);
   for (const empty of ["", " ", "--"]) assert.deepEqual(matches(names, empty), []);
 });

@@ -157,4 +157,9 @@ test("a new picture is a step of the history; the first screen only completes it
   assert.equal(addressChange(first, first, other), "push");
   assert.equal(addressChange(other, first, other), "same");
   assert.equal(addressChange(other, first, `${other}&show=umap-3`), "same");
+  // the same link, written in another way
+  const link = "?mix=Caf%C3%A9:1.0&images=4";
+  for (const name of ["Cafe%CC%81", "Caf%25C3%25A9"]) {
+    assert.equal(addressChange(link, first, `?mix=${name}:1&images=4`), "replace");
+  }
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   formatLink,
   hasMixture,
+  linkLength,
   mixtureNames,
   parseLink,
   parseMapView,
@@ -56,7 +57,7 @@ test("what a link says", () => {
 });
 
 test("any name of a texture comes back, encoded as Python encodes it", () => {
-  for (const name of ["a,b", "a:b", "a&b=c", "50 %", "%2C", "ü/ö", "<b>", "it's (new)!*", "a+b"]) {
+  for (const name of ["a,b", "a:b", "a&b=c", "50 %", "%2C", "ü/ö", "<b>", "it's (new)!*", "a+b", "石:畳"]) {
     const link = formatLink({ target: [{ name, weight: 1 }], settings: {}, tileable: false, mode: "sample" });
     assert.deepEqual(mixtureNames(link), [name]);
   }
@@ -67,6 +68,12 @@ test("any name of a texture comes back, encoded as Python encodes it", () => {
     mode: "sample",
   });
   assert.equal(link, "?mix=my%2520photo:1.0");
+  // letters of other scripts are encoded once, and read once or twice
+  const stone = { target: [{ name: "石畳", weight: 1 }], settings: {}, tileable: false, mode: "sample" };
+  assert.equal(formatLink(stone), "?mix=%E7%9F%B3%E7%95%B3:1.0");
+  assert.deepEqual(mixtureNames("?mix=%25E7%259F%25B3%25E7%2595%25B3:1.0"), ["石畳"]);
+  assert.deepEqual(mixtureNames("?mix=Cafe%CC%81:1.0"), ["Café"]);
+  assert.equal(linkLength(formatLink(stone)), "?mix=石畳:1.0".length);
 });
 
 test("a query without a mixture is no link", () => {

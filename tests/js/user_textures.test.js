@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextItem } from "../../fgsd/app/web/save/index.js";
 import { isRecipe, sizeError } from "../../fgsd/app/web/user_textures/index.js";
-import { crop, scaleSteps } from "../../fgsd/app/web/user_textures/scale.js";
+import {
+  MAX_CANVAS_PIXELS,
+  canvasSize,
+  crop,
+  decodingScale,
+  scaleSteps,
+} from "../../fgsd/app/web/user_textures/scale.js";
 
 test("a panorama is cropped to its middle, other images are not", () => {
   assert.deepEqual(crop({ width: 900, height: 100 }), { x: 350, y: 0, width: 200, height: 100 });
@@ -23,6 +29,34 @@ test("a large image is halved until one smooth step is left", () => {
   assert.deepEqual(scaleSteps({ width: 20, height: 30 }, 48), []);
 });
 
+test("a photograph is decoded at a size that fits on a canvas, a small image at its own", () => {
+  const scaled = (image) => decodingScale(image, 512) * Math.sqrt(image.width * image.height);
+  for (const [width, height] of [
+    [5712, 4284], // 24 megapixels
+    [6144, 8192],
+    [16320, 12240], // 200 megapixels
+  ]) {
+    assert.ok(scaled({ width, height }) ** 2 <= MAX_CANVAS_PIXELS * 1.001);
+    assert.ok(Math.min(width, height) * decodingScale({ width, height }, 512) >= 512);
+  }
+  assert.equal(decodingScale({ width: 2048, height: 2048 }, 512), 1);
+  assert.equal(decodingScale({ width: 48, height: 48 }, 512), 1);
+  // the shorter side of a panorama stays as long as it is needed
+  assert.equal(decodingScale({ width: 64000, height: 1024 }, 512), 0.5);
+});
+
+test("no canvas is larger than phones can draw", () => {
+  assert.deepEqual(canvasSize({ width: 300, height: 200 }), { width: 300, height: 200 });
+  for (const image of [
+    { width: 5712, height: 4284 },
+    { width: 2049, height: 2048 },
+    { width: 1, height: 1 },
+  ]) {
+    const { width, height } = canvasSize(image);
+    assert.ok(width * height <= MAX_CANVAS_PIXELS && width >= 1 && height >= 1);
+  }
+});
+
 test("recipes are told from images by their name or their type", () => {
   assert.ok(isRecipe({ name: "moss.fgsd.JSON", type: "" }));
   assert.ok(isRecipe({ name: "moss", type: "application/json" }));
@@ -30,10 +64,10 @@ test("recipes are told from images by their name or their type", () => {
 });
 
 test("files that are too large are named", () => {
-  assert.equal(sizeError({ name: "a.png", size: 16e6 }, "image"), null);
+  assert.equal(sizeError({ name: "a.png", size: 25e6 }, "image"), null);
   assert.equal(
-    sizeError({ name: "a.png", size: 16e6 + 1 }, "image"),
-    "a.png is larger than 16 MB; scale it down.",
+    sizeError({ name: "a.png", size: 25e6 + 1 }, "image"),
+    "a.png is larger than 25 MB; scale it down.",
   );
   assert.equal(sizeError({ name: "b.json", size: 1.6e6 }, "recipe"), null);
   assert.equal(sizeError({ name: "b.json", size: 1.7e6 }, "recipe"), "b.json is too large for a recipe.");

@@ -17,8 +17,8 @@ PACKAGE = ROOT / "fgsd"
 MAX_LINES = 400
 # the layers of the page: each imports only from itself and from those before it
 LAYERS = (
-    *("limits", "gradio_internals", "web_files", "requests", "render", "serving", "api", "http"),
-    *("panels", "page", "server"),
+    *("limits", "gradio_import", "gradio_internals", "web_files", "requests", "render", "serving", "api"),
+    *("http", "panels", "page", "server"),
 )
 # besides the page itself: the commands and the benchmarks start it
 STARTS_THE_PAGE = ("app", "cli", "benchmarks")

@@ -34,7 +34,7 @@ def table() -> CentroidTable:
 
 class TestNames:
     @pytest.mark.parametrize("stored", ["Caf\u00e9", "Cafe\u0301"])
-    def test_a_class_is_found_by_both_spellings_of_an_accent(self, table, stored):
+    def test_a_class_is_found_by_both_unicode_forms(self, table, stored):
         named = replace(table, classes=["grass", stored, "a=b, c"])
         assert named.classes == ["grass", "Caf\u00e9", "a=b, c"]
         for asked in ("Caf\u00e9", "Cafe\u0301"):
@@ -45,7 +45,7 @@ class TestNames:
         with pytest.raises(KeyError, match="did you mean Caf\u00e9"):
             named.index("Cafe")
 
-    def test_two_spellings_of_one_name_are_not_distinct(self, table):
+    def test_two_unicode_forms_of_one_name_are_not_distinct(self, table):
         with pytest.raises(ValueError, match="distinct"):
             replace(table, classes=["grass", "Caf\u00e9", "Cafe\u0301"])
 

@@ -1,19 +1,23 @@
-"""Names of classes in every spelling and locale, and text files in one encoding."""
+"""Class names in every Unicode form and locale, and the encoding of text files."""
 
 from __future__ import annotations
 
 import ast
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import fgsd
+from fgsd.card import model_card
+from fgsd.checkpoint import load_checkpoint
 from fgsd.names import decode_name, normalize_name, printable
 
 COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
 
 
-def test_both_spellings_of_an_accent_are_one_name():
+def test_both_unicode_forms_are_one_name():
     assert normalize_name(COMPOSED) == normalize_name(DECOMPOSED) == COMPOSED
     assert normalize_name("石畳") == "石畳"
 
@@ -26,8 +30,18 @@ def test_file_names_are_decoded_as_utf_8_and_others_are_escaped():
     assert printable(Path("a/石畳")) == "a/石畳"
 
 
+@pytest.mark.parametrize("name", ["石畳", 'a "quoted" \\name', "a\nb"])
+def test_the_code_of_the_model_card_names_the_class(checkpoint_folder, name):
+    checkpoint = load_checkpoint(checkpoint_folder)
+    table = replace(checkpoint.table, classes=[name, *checkpoint.table.classes[1:]])
+    (code,) = re.findall(
+        r"```python\n(.*?)```", model_card(replace(checkpoint, table=table)), flags=re.DOTALL
+    )
+    assert name in [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
+
+
 def test_every_text_file_names_its_encoding():
-    """That of the locale is another on Windows, and in many containers."""
+    """The encoding of the locale is not UTF-8 on Windows and in many containers."""
     found = []
     for path in sorted(Path(fgsd.__file__).parent.rglob("*.py")):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -52,7 +52,7 @@ class TestFolder:
         assert data.classes == ["rock", "sand"]
         assert (len(data.regions("rock")), len(data.regions("sand"))) == (2, 1)
         (line,) = data.skipped
-        assert ".hidden.png: files of such names are hidden" in line
+        assert ".hidden.png: files with such names are hidden" in line
 
     def test_unusable_files_are_skipped_by_name_and_the_rest_is_used(self, tmp_path):
         Image.fromarray(noise_image(60, 60)).save(tmp_path / "good.png")

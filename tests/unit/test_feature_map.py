@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from interruptions import sign
 from safetensors.torch import load_file, save_file
 
 from fgsd.centroids import Centroid, CentroidTable
@@ -20,13 +21,25 @@ from fgsd.projection import umap_by_level
 
 
 def features_of(feature_map, network, data) -> torch.Tensor:
-    """The features (S, N, F) that the map of `conftest` is fitted to."""
+    """The features (S, N, F) that the map is fitted to."""
     generator, phis = torch.Generator().manual_seed(0), []
     for name in feature_map.table.classes:
         x0 = data.crops(name, 10, generator)
         eps = torch.randn(x0.shape, generator=generator)
         phis.append(torch.stack([network.denoise(x0 + s * eps, s)[1] for s in feature_map.sigmas.tolist()]))
     return torch.cat(phis, dim=1)
+
+
+@pytest.fixture(scope="module")
+def feature_map(pipe, data) -> FeatureMap:
+    """The map of the tiny checkpoint with UMAP; fitted once, because UMAP takes long to compile."""
+    return fit_map(pipe.network, pipe.table, data, crops=10)
+
+
+@pytest.fixture(scope="module")
+def mapped_pipe(pipe, feature_map) -> Pipeline:
+    """The tiny checkpoint with its map."""
+    return Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=feature_map)
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +267,7 @@ class TestFile:
         tensors = {k: v.clone() for k, v in load_file(folder / "map.safetensors").items()}
         edit(tensors)
         save_file(tensors, folder / "map.safetensors")
+        sign(folder)
 
     def test_saving_and_loading_keeps_every_bit(self, folder, feature_map):
         assert "map.safetensors" in (folder / "README.md").read_text()

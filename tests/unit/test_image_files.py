@@ -1,4 +1,4 @@
-"""Which files of a folder are images of which class: hidden folders, links, names."""
+"""Image files of a folder and their classes: hidden folders, links, names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TestHidden:
             ".thumbnails",
             "@eaDir",
             "__MACOSX",
-            # not in the reports: QNAP, Windows, Synology, a Python cache
+            # QNAP, Windows, Synology, a Python cache
             "@__thumb",
             "$RECYCLE.BIN",
             "#recycle",
@@ -47,7 +47,7 @@ class TestHidden:
             "System Volume Information",
         ],
     )
-    def test_folders_of_tools_are_skipped_at_any_depth_and_said_once(self, tmp_path, folder):
+    def test_folders_of_tools_are_skipped_at_any_depth_and_reported_once(self, tmp_path, folder):
         save_image(tmp_path / "rock" / "z.png")
         save_image(tmp_path / "rock" / folder / "a.png", "blue")
         save_image(tmp_path / "rock" / "deep" / folder / "deeper" / "a.png", "blue")
@@ -58,7 +58,7 @@ class TestHidden:
         (line,) = data.skipped
         assert f"{folder} and 2 more: folders of this name are hidden or made by a tool" in line
 
-    def test_hidden_images_are_skipped_and_said_and_other_hidden_files_are_not_worth_a_line(self, tmp_path):
+    def test_hidden_images_are_skipped_and_reported_but_no_other_hidden_files(self, tmp_path):
         save_image(tmp_path / "rock" / "x.png")
         save_image(tmp_path / "rock" / ".x.png", "blue")
         for name in ("rock/._x.png", "rock/.DS_Store", "rock/Thumbs.db", "desktop.ini", ".gitignore"):
@@ -66,7 +66,7 @@ class TestHidden:
         data = TextureFolder(tmp_path, CONFIG)
         assert colours(data, "rock") == [RED]
         (line,) = data.skipped
-        assert "rock/._x.png and 1 more: files of such names are hidden or made by a tool" in line
+        assert "rock/._x.png and 1 more: files with such names are hidden or made by a tool" in line
 
     @pytest.mark.parametrize("name", ["rock", "thumbs", "a.b", "_rock", "e@a", "macosx", "石畳"])
     def test_other_names_are_classes(self, name):
@@ -96,7 +96,7 @@ class TestLinks:
         (tmp_path / "data" / "rock" / "deep" / "again").symlink_to(".")
         assert len(TextureFolder(tmp_path / "data", CONFIG).regions("rock")) == 1
 
-    def test_links_that_lead_round_in_circles_end(self, tmp_path):
+    def test_cycles_of_links_end(self, tmp_path):
         for name, other in (("rock", "sand"), ("sand", "rock")):
             save_image(tmp_path / "data" / name / f"{name}.png", "red" if name == "rock" else "blue")
             (tmp_path / "data" / name / "other").symlink_to(tmp_path / "data" / other)
@@ -105,8 +105,8 @@ class TestLinks:
 
     @pytest.mark.parametrize("link", ["rock/up", "rock/deep/up", "up"])
     @pytest.mark.parametrize("steps", [0, 1])
-    def test_a_link_to_a_folder_around_it_is_not_followed_and_said(self, tmp_path, link, steps):
-        """Else all classes would be part of this one."""
+    def test_a_link_to_a_folder_around_it_is_not_followed_and_reported(self, tmp_path, link, steps):
+        """Otherwise all classes would be part of this one."""
         save_image(tmp_path / "data" / "rock" / "deep" / "rock.png")
         save_image(tmp_path / "data" / "sand" / "sand.png", "blue")
         target = tmp_path / "data" if steps == 0 else tmp_path
@@ -115,7 +115,7 @@ class TestLinks:
         assert data.classes == ["rock", "sand"]
         assert colours(data, "rock") == [RED]
         (line,) = data.skipped
-        assert line == f"{tmp_path / 'data' / link}: this link leads to a folder that contains it"
+        assert line == f"{tmp_path / 'data' / link}: this link leads to a folder that contains the link"
 
 
 class TestNoClassVanishes:
@@ -142,7 +142,7 @@ class TestNoClassVanishes:
 
 class TestNames:
     @pytest.mark.parametrize("stored", [NFC, NFD])
-    def test_a_class_is_found_by_both_spellings_of_an_accent(self, tmp_path, stored):
+    def test_a_class_is_found_by_both_unicode_forms(self, tmp_path, stored):
         save_image(tmp_path / stored / "x.png")
         data = TextureFolder(tmp_path, CONFIG)
         assert data.classes == [NFC]
@@ -154,11 +154,11 @@ class TestNames:
             data.crops_with_origins(asked, 1, torch.Generator())
 
     @pytest.mark.parametrize("other", ["folder", "file"])
-    def test_two_spellings_of_one_name_are_refused(self, tmp_path, other):
+    def test_two_unicode_forms_of_one_name_are_refused(self, tmp_path, other):
         save_image(tmp_path / NFC / "x.png")
         save_image(tmp_path / NFD / "x.png" if other == "folder" else tmp_path / f"{NFD}.png")
         if len(os.listdir(tmp_path)) < 2:
-            pytest.skip("this file system knows one spelling only")
+            pytest.skip("this file system has one Unicode form only")
         with pytest.raises(ValueError, match=r"two classes .* named 'Café', .*'Cafe\\u0301'"):
             TextureFolder(tmp_path, CONFIG)
 

@@ -156,7 +156,7 @@ class TestDepth:
         image = Image.fromarray(np.array([[0, top]], dtype=np.int32))
         image.save(tmp_path / "a.tif")
         for source in (tmp_path / "a.tif", image):
-            with pytest.raises(ImageError, match=f"0 to {top}.* no agreed white; save .* 8 or 16 bits"):
+            with pytest.raises(ImageError, match=f"0 to {top}.* no defined white; save .* 8 or 16 bits"):
                 load_image(source)
 
     def test_integers_with_a_sign_are_refused(self, tmp_path):
@@ -186,7 +186,9 @@ class TestDepth:
     @pytest.mark.parametrize("values", [np.array([[0, 100]], np.uint16), np.array([[0, 1e-3]], np.float32)])
     def test_values_that_all_become_black_are_refused(self, tmp_path, values):
         Image.fromarray(values).save(tmp_path / "a.tif")
-        with pytest.raises(ImageError, match=r"a\.tif: its values from 0 to .* all become the grey level 0"):
+        with pytest.raises(
+            ImageError, match=r"a\.tif: its values from 0 to .* would all become grey level 0"
+        ):
             load_image(tmp_path / "a.tif")
 
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.uint8])
@@ -262,6 +264,23 @@ class TestMetadata:
         assert np.array_equal(pixels_of(tmp_path / "a.png"), upright)
         with open_image(io.BytesIO(plain[:at] + text + plain[at:]), ["PNG"]) as image:
             assert np.array_equal(np.asarray(load_image(image)), upright)
+
+    @pytest.mark.parametrize("profile", [rgb_profile(DISPLAY_P3), linear_grey_profile()])
+    def test_orientation_and_profile_are_applied_once(self, tmp_path, profile):
+        image = Image.fromarray(noise_image(9, 7))
+        if b"GRAY" in profile:
+            image = image.convert("L")
+        image.save(tmp_path / "a.png", exif=EXIF_OUT_OF_RANGE, icc_profile=profile)
+        once = load_image(tmp_path / "a.png")
+        assert once.size == (9, 7) and once.info == {}
+        assert np.array_equal(np.asarray(load_image(once)), np.asarray(once))
+
+    def test_an_image_of_the_caller_stays_as_it_is(self, tmp_path):
+        Image.fromarray(noise_image(9, 7)).save(tmp_path / "a.png", exif=EXIF_OUT_OF_RANGE)
+        with Image.open(tmp_path / "a.png") as image:
+            load_image(image)
+            assert image.getexif()[0x0112] == 6
+            assert np.array_equal(np.asarray(image), noise_image(9, 7))
 
     def test_damaged_pixels_beside_damaged_text_are_refused(self, tmp_path):
         plain = encoded(Image.fromarray(noise_image(40, 40)), "PNG")

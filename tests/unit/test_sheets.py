@@ -5,10 +5,15 @@ import pytest
 from PIL import Image
 
 from fgsd.sheets import (
+    ANIMATION_FORMATS,
+    MAX_SIDES,
     captioned_rows,
+    check_size,
     check_suffix,
     class_sheet,
+    class_sheet_size,
     grid_columns,
+    grid_size,
     image_grid,
     save_animation,
     save_image,
@@ -74,6 +79,46 @@ def test_an_animation_has_all_frames_and_loops(tmp_path):
         assert image.info["duration"] == 100
         image.seek(2)
         assert image.convert("RGB").getpixel((4, 4)) == (0, 0, 255)
+
+
+def test_sizes_are_known_before_anything_is_drawn():
+    for count in (1, 5, 9):
+        images = [Image.new("RGB", (6, 10))] * count
+        assert image_grid(images, gap=3).size == grid_size(count, (6, 10), gap=3)
+        rows = [("name", images[0], images[:3])] * count
+        for columns in (1, 4):
+            expected = class_sheet_size(count, len(images[:3]), (6, 10), columns=columns)
+            assert class_sheet(rows, columns=columns).size == expected
+
+
+def test_a_sheet_of_800_classes_does_not_fit_into_webp():
+    size = class_sheet_size(800, 4, (64, 64))
+    assert size == (1370, 16_400)
+    with pytest.raises(
+        ValueError, match=r"'a\.webp' would have 1,370 x 16,400 pixels, and WEBP holds.* 16,383"
+    ):
+        check_size("a.webp", size)
+    check_size("a.png", size)
+    check_size("a.jpg", size)
+    check_size("a.webp", class_sheet_size(796, 4, (64, 64)))
+
+
+@pytest.mark.parametrize(
+    ("name", "formats"), [("a.webp", None), ("a.jpg", None), ("a.gif", ANIMATION_FORMATS)]
+)
+def test_limits_are_those_of_the_formats(tmp_path, name, formats):
+    """An image of the largest size is written, and a larger one refused in our words."""
+    limit = MAX_SIDES[check_suffix(name, formats or ANIMATION_FORMATS | {".jpg": "JPEG"})]
+
+    def save(width):
+        image = Image.new("RGB", (width, 1))
+        save_animation([image, image], tmp_path / name) if formats else save_image(image, tmp_path / name)
+
+    save(limit)
+    with Image.open(tmp_path / name) as image:
+        assert image.width == limit
+    with pytest.raises(ValueError, match=rf"{limit:,} a side; .*ask for fewer or smaller images"):
+        save(limit + 1)
 
 
 def test_an_unknown_suffix_is_refused():

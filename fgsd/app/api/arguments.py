@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fgsd.app.api.files import stored_uri
+from fgsd.app.api.files import stored_content
 from fgsd.app.limits import MAX_WORK
+from fgsd.app.render.user_textures import FORMAT_WORDS
 from fgsd.app.requests.request import (
     LABELS,
     RequestError,
@@ -16,6 +17,7 @@ from fgsd.app.requests.request import (
     parse_request,
     repr_short,
 )
+from fgsd.names import normalize_name
 
 NAMES = {name: name for name in LABELS}
 
@@ -65,8 +67,8 @@ def strip_call(
     return _affordable(request, request.points)
 
 
-def image_call(image: Any, uploads: Path) -> str:
-    """Return the image of a call of `embed` as a data URI, which `read_image` has still to validate.
+def image_call(image: Any, uploads: Path) -> str | bytes:
+    """Return the image of a call of `embed` as a data URI or the content of a file, for `read_image`.
 
     Parameters
     ----------
@@ -82,9 +84,9 @@ def image_call(image: Any, uploads: Path) -> str:
     if isinstance(image, str) and image.startswith("data:"):
         return image
     if isinstance(image, dict) and isinstance(image.get("path"), str):
-        return stored_uri(image["path"], uploads)
+        return stored_content(image["path"], uploads)
     raise RequestError(
-        "image must be a data URI (data:image/png;base64,...) of a PNG, JPEG or WebP, or an uploaded file; "
+        f"image must be a data URI (data:image/png;base64,...) of a {FORMAT_WORDS}, or an uploaded file; "
         f"{repr_short(image)} came."
     )
 
@@ -108,11 +110,11 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
 
 
 def _name(name: Any, argument: str, classes: Sequence[str]) -> str:
-    if not isinstance(name, str) or name not in classes:
+    if not isinstance(name, str) or normalize_name(name) not in classes:
         raise RequestError(
             f"{argument}: there is no class named {repr_short(name)}; the endpoint classes has the names."
         )
-    return name
+    return normalize_name(name)
 
 
 def _affordable(request: SampleRequest, images: int) -> SampleRequest:

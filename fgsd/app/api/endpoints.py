@@ -133,8 +133,11 @@ def create_api(
         Distances are in spreads within a class: a crop of the class itself is at about 1. Positions are
         (x, y) in the unit box of the map, by projection, at the noise level sigma.
 
+        The image must be a PNG, JPEG, WebP, AVIF or GIF of at most 64 megapixels: a file of at most 25 MB, or
+        a data URI of at most 3,000,000 characters.
+
         Parameters:
-            image: A PNG, JPEG or WebP as a data URI (data:image/png;base64,...) or as an uploaded file.
+            image: An uploaded file, or a data URI (data:image/png;base64,...).
         Returns:
             {"nearest": [{"class", "distance"}, ...], "place": {"pca": [x, y], ...}, "sigma": level}
         """

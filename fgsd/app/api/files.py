@@ -9,12 +9,12 @@ from gradio import FileData
 from PIL import Image
 
 from fgsd.app.gradio_internals import save_to_upload_folder
-from fgsd.app.render.encode import PNG, file_uri, png_bytes
+from fgsd.app.render.encode import PNG, png_bytes
 from fgsd.app.requests.request import RequestError
 
 
-def stored_uri(path: str, uploads: Path) -> str:
-    """Return an uploaded file as a data URI, whatever its content.
+def stored_content(path: str, uploads: Path) -> bytes:
+    """Return the content of an uploaded file.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def stored_uri(path: str, uploads: Path) -> str:
         content = None
     if content is None:
         raise RequestError("image must be a file that was uploaded; this one was not.")
-    return file_uri(content, PNG)  # `read_image` detects the format from the content
+    return content
 
 
 def png_file(image: Image.Image, name: str, folder: Path) -> dict[str, Any]:

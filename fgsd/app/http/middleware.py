@@ -9,12 +9,13 @@ fails inside of Gradio.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -31,9 +32,13 @@ from fgsd.app.limits import (
     MAX_BODY_DEPTH,
     MAX_BODY_VALUES,
     MAX_ID_CHARACTERS,
+    MAX_RECEIVED_BYTES,
     MAX_STORED_BYTES,
+    MAX_UPLOAD_BODY_BYTES,
+    MAX_UPLOAD_BYTES,
     MAX_URL_CHARACTERS,
     TIMEOUT_BODY_S,
+    TIMEOUT_UPLOAD_S,
 )
 from fgsd.app.web_files import MODULES_PATTERN
 
@@ -94,7 +99,8 @@ class PageMiddleware:
         if app := scope.get("app"):
             self._queue_cleanup.sweep(queue_of(app))
         try:
-            await self.app(*await _checked(scope, receive, self._uploads), responder.send)
+            with self._uploads.receiving() as received:
+                await self.app(*await _checked(scope, receive, self._uploads, received), responder.send)
         except Refusal as refusal:
             log.info("refused %s %.200r: %s", scope["method"], scope["path"], refusal)
             await responder.end(refusal.status, str(refusal))
@@ -103,7 +109,7 @@ class PageMiddleware:
 
 
 class UploadQuota:
-    """Bounds the bytes of uploaded files on the disk, where they stay until Gradio sweeps them.
+    """Bounds the bytes of uploads in memory, and of files on the disk, which stay until Gradio sweeps them.
 
     Parameters
     ----------
@@ -113,6 +119,27 @@ class UploadQuota:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._uploads = clock, deque[tuple[float, int]]()
+        self._received = 0
+
+    @contextlib.contextmanager
+    def receiving(self) -> Iterator[Callable[[int], None]]:
+        """A context of one request, with a function that counts bytes of its upload until the context ends.
+
+        The function raises `Refusal` if too many bytes are in memory.
+        """
+        received = 0
+
+        def count(size: int) -> None:
+            nonlocal received
+            if self._received + size > MAX_RECEIVED_BYTES:
+                raise Refusal(503, "Many files are being uploaded; try again in a minute.")
+            received += size
+            self._received += size
+
+        try:
+            yield count
+        finally:
+            self._received -= received
 
     def add(self, size: int) -> None:
         """Count an upload of `size` bytes; raise `Refusal` if too much lies on the disk."""
@@ -124,7 +151,9 @@ class UploadQuota:
         self._uploads.append((now, size))
 
 
-async def _checked(scope: Scope, receive: Receive, uploads: UploadQuota) -> tuple[Scope, Receive]:
+async def _checked(
+    scope: Scope, receive: Receive, uploads: UploadQuota, count: Callable[[int], None]
+) -> tuple[Scope, Receive]:
     """Return the request to pass on; raise `Refusal` if it must not pass."""
     path, query, headers = scope["path"], scope["query_string"].decode("latin-1"), Headers(scope=scope)
     path = path.removeprefix(scope.get("root_path", ""))
@@ -142,13 +171,17 @@ async def _checked(scope: Scope, receive: Receive, uploads: UploadQuota) -> tupl
         raise Refusal(400, WRONG_ID.format("session_hash"))
     if scope["method"] not in ("POST", "PUT", "PATCH", "DELETE"):
         return scope, receive
+    if TAKES_FILES.fullmatch(path):
+        body = await _body(
+            headers, receive, count, max_bytes=MAX_UPLOAD_BODY_BYTES, timeout_s=TIMEOUT_UPLOAD_S
+        )
+        uploads.add(len(body))
+        # without upload_id, which Gradio would keep for ever
+        return {**scope, "query_string": b""}, _replay(body, receive)
     body = await _body(headers, receive)
     if TAKES_JSON.fullmatch(path):
         # Gradio's event stream breaks on an input that it repeats and cannot encode
         _check_json(headers, body, repeated="/call/" not in path)
-    if TAKES_FILES.fullmatch(path):
-        uploads.add(len(body))
-        scope = {**scope, "query_string": b""}  # without upload_id, which Gradio would keep for ever
     return scope, _replay(body, receive)
 
 
@@ -164,26 +197,42 @@ def _check_origin(headers: Headers) -> None:
             raise Refusal(400, f"The header {name} must name a server.")
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes:
-    """Return the whole body, held in memory, so that a client that disconnects leaves nothing on the disk."""
+async def _body(
+    headers: Headers,
+    receive: Receive,
+    count: Callable[[int], None] = lambda size: None,
+    *,
+    max_bytes: int = MAX_BODY_BYTES,
+    timeout_s: float | None = None,
+) -> bytes:
+    """Return the whole body, held in memory, so that a client that disconnects leaves nothing on the disk.
+
+    Parameters
+    ----------
+    count : callable
+        Called with the size of each part that arrives; it may raise `Refusal`.
+    """
     length = headers.get("content-length", "0")
-    if length.isdecimal() and len(length) < 20 and int(length) <= MAX_BODY_BYTES:
+    if length.isdecimal() and len(length) < 20 and int(length) <= max_bytes:
         chunks, size, more = [], 0, True
         try:
-            async with asyncio.timeout(TIMEOUT_BODY_S):
+            async with asyncio.timeout(timeout_s or TIMEOUT_BODY_S):
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refusal(400, "The request broke off.")
                     chunks.append(message.get("body", b""))
                     size, more = size + len(chunks[-1]), message.get("more_body", False)
-                    if size > MAX_BODY_BYTES:
+                    if size > max_bytes:
                         break
+                    count(len(chunks[-1]))
                 else:
                     return b"".join(chunks)
         except TimeoutError:
             raise Refusal(408, "The request came too slowly.") from None
-    raise Refusal(413, f"This is too large; at most {MAX_BODY_BYTES:,} bytes can be sent.")
+    if max_bytes == MAX_UPLOAD_BODY_BYTES:
+        raise Refusal(413, f"This file is too large; an image may have at most {MAX_UPLOAD_BYTES:,} bytes.")
+    raise Refusal(413, f"This is too large; at most {max_bytes:,} bytes can be sent.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 
-from fgsd.app.limits import MAX_KEPT_FRAMES, MIN_FRAME_INTERVAL_S
+from fgsd.app.limits import MAX_KEPT_FRAMES, MAX_SAVED_NAME_BYTES, MIN_FRAME_INTERVAL_S
 from fgsd.app.render.step_images import StepImages, lossless_picture
+from fgsd.app.render.words import first_bytes, plain_words
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import SampleRequest
 from fgsd.app.requests.target import target_centroid
@@ -137,7 +137,7 @@ def frames_to_send(made: Mapping[str, dict[str, Any]], *, last: bool) -> dict[st
 
 
 def file_name(request: SampleRequest) -> str:
-    """Return the class names, heaviest first, and the seed, in letters, digits and hyphens."""
+    """Return the class names, heaviest first, and the seed, in letters of any script, digits and hyphens."""
     names = sorted(request.weights, key=lambda name: -request.weights[name])
-    words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(names)).strip("-") or "sample"
-    return f"{words[:80]}-seed-{request.seed}"
+    words = first_bytes(plain_words(" ".join(names), "-"), MAX_SAVED_NAME_BYTES).strip("-")
+    return f"{words or 'sample'}-seed-{request.seed}"

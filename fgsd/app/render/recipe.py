@@ -28,6 +28,7 @@ from fgsd.app.render.user_textures import UserTexture, clean_name, read_image, t
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.centroids import Centroid
+from fgsd.names import normalize_name
 from fgsd.pipeline import Pipeline
 
 FORMAT = "fgsd-recipe-1"
@@ -111,7 +112,8 @@ def from_recipe(text: object, pipe: Pipeline, checkpoint: str, taken: Iterable[s
     textures, taken = [], set(taken)
     for entry in entries:
         name = entry.get("name") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or name in renamed:
+        name = normalize_name(name) if isinstance(name, str) else None
+        if name is None or name in renamed:
             raise RequestError("This file is damaged: its textures must have different names.")
         values = _decode(entry.get("values"), tuple(pipe.table.values.shape[1:]))
         colour = _decode(entry.get("colour"), (3,))

@@ -11,29 +11,40 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fgsd.app.limits import (
+    MAX_DEEP_PIXELS,
     MAX_FILE_NAME_CHARACTERS,
+    MAX_JPEG_SCANNED_PIXELS,
     MAX_JPEG_SCANS,
     MAX_NAME_CHARACTERS,
     MAX_TEXTURE_VISITORS,
+    MAX_UPLOAD_BYTES,
     MAX_UPLOAD_CHARACTERS,
-    MAX_UPLOAD_SIDE,
+    MAX_UPLOAD_PIXELS,
     MAX_USER_TEXTURES,
+    MIN_DECODED_SIDE,
 )
 from fgsd.app.render.encode import data_uri
+from fgsd.app.render.words import plain_words
 from fgsd.app.requests.request import RequestError
 from fgsd.centroids import Centroid
-from fgsd.images import ImageError, load_image, open_image
+from fgsd.images import ImageError, decode, load_image, open_image
+from fgsd.names import normalize_name
 from fgsd.pipeline import Pipeline
 
 CROPS = 12  # averaged into a centroid: 1.5 s on one core; 24 would change the distances by 2 %
 NEAREST = 3  # classes that are named
 THUMBNAIL = 64  # pixels
 DEFAULT_NAME = "my texture"
-FORMATS = ("PNG", "JPEG", "WEBP")  # what browsers write; other decoders never see bytes of a visitor
-JPEG_START, JPEG_SCAN = b"\xff\xd8", b"\xff\xda"  # markers; in a JPEG no pixel data looks like a marker
+# what cameras, phones and browsers write; other decoders never see bytes of a visitor
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+FORMAT_WORDS = "PNG, JPEG, WebP, AVIF or GIF"
+JPEG_START = b"\xff\xd8"
+JPEG_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")  # pixel data never looks like one of these
+JPEG_SCAN, JPEG_END = b"\xda", b"\xd9"
+EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")  # modes of Pillow
 
 
 @dataclass(frozen=True)
@@ -87,13 +98,13 @@ class UserTextureStore:
             self._textures.pop(visitor, None)
 
 
-def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable[str]) -> UserTexture:
+def make_texture(pipe: Pipeline, source: object, file_name: object, taken: Iterable[str]) -> UserTexture:
     """Make a texture from an uploaded image.
 
     Parameters
     ----------
-    uri : str
-        The image as a base64 data URI.
+    source : str or bytes
+        The image; see `read_image`.
     file_name : str
         The texture is named after it; see `clean_name`.
     taken : iterable of str
@@ -104,7 +115,7 @@ def make_texture(pipe: Pipeline, uri: object, file_name: object, taken: Iterable
     RequestError
         If the image cannot be used; one sentence that says why.
     """
-    image = read_image(uri)
+    image = read_image(source)
     patch = pipe.info.patch_size
     if min(image.size) < patch:
         raise RequestError(
@@ -127,36 +138,92 @@ def locate_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> U
     return UserTexture(name, centroid, src, near, positions["pca"], positions.get("umap"))
 
 
-def read_image(uri: object) -> Image.Image:
-    """Return the RGB image of a data URI from a page.
+def read_image(source: object) -> Image.Image:
+    """Return the RGB image of an upload, of a format in `FORMATS`.
+
+    An image whose shorter side has at least twice `MIN_DECODED_SIDE` pixels is scaled down, by a whole number
+    and not below that side, so that it takes little memory.
+
+    Parameters
+    ----------
+    source : str or bytes
+        A base64 data URI of at most `MAX_UPLOAD_CHARACTERS`, or the content of a file of at most
+        `MAX_UPLOAD_BYTES`.
 
     Raises
     ------
     RequestError
         If there is no readable image, or it is too large.
     """
+    try:
+        content = source if isinstance(source, bytes) else _content(source)
+        if len(content) > MAX_UPLOAD_BYTES:
+            raise RequestError(
+                f"This image takes {len(content):,} bytes; at most {MAX_UPLOAD_BYTES:,} can be taken."
+            )
+        header = open_image(io.BytesIO(content), FORMATS)  # reads the size, decodes nothing yet
+        _check_size(header, content)
+        return load_image(_reduced(header))
+    except RequestError:
+        raise
+    except UnidentifiedImageError:
+        raise RequestError(f"This image cannot be read; it must be a {FORMAT_WORDS}.") from None
+    except Exception:  # decoders raise ValueError, OSError, SyntaxError, struct.error and others
+        raise RequestError("This image cannot be read; is the file complete?") from None
+
+
+def _content(uri: object) -> bytes:
+    """Return the content of a data URI; raise `RequestError` if it is none, or too long."""
     text = uri if isinstance(uri, str) else ""
     head, _, body = text.partition(",")
     if not re.fullmatch(r"data:image/[a-z]{3,5};base64", head):
         raise RequestError("What came is no image.")
     if len(text) > MAX_UPLOAD_CHARACTERS:
         raise RequestError(
-            f"This image takes {len(text):,} characters; at most {MAX_UPLOAD_CHARACTERS:,} can be taken."
+            f"This image takes {len(text):,} characters; at most {MAX_UPLOAD_CHARACTERS:,} can be taken, and "
+            f"{MAX_UPLOAD_BYTES:,} bytes of an uploaded file."
         )
-    try:
-        content = base64.b64decode(body, validate=True)
-        if content.startswith(JPEG_START) and content.count(JPEG_SCAN) > MAX_JPEG_SCANS:
-            raise ImageError("too many scans")
-        header = open_image(io.BytesIO(content), FORMATS)  # reads the size, decodes nothing yet
-        is_small = max(header.size) <= MAX_UPLOAD_SIDE
-        image = load_image(header) if is_small else header
-    except Exception:  # decoders raise ValueError, OSError, SyntaxError, struct.error and others
-        raise RequestError("This image cannot be read; is the file complete?") from None
-    if not is_small:
+    return base64.b64decode(body, validate=True)
+
+
+def _check_size(header: Image.Image, content: bytes) -> None:
+    """Raise an error if an image that is open, and not yet decoded, would take too much memory or time."""
+    pixels = header.width * header.height
+    deep = header.mode not in EIGHT_BITS
+    if pixels > (limit := MAX_DEEP_PIXELS if deep else MAX_UPLOAD_PIXELS):
+        words = " of more than 8 bits" if deep else ""
         raise RequestError(
-            f"This image has {image.width} x {image.height} pixels; a side may have {MAX_UPLOAD_SIDE}."
+            f"This image has {header.width} x {header.height} pixels{words}; at most {limit:,} can be taken."
         )
-    return image
+    if content.startswith(JPEG_START):
+        scans = _count_scans(content)
+        if scans > MAX_JPEG_SCANS or scans * pixels > MAX_JPEG_SCANNED_PIXELS:
+            raise ImageError("too many scans")
+
+
+def _count_scans(content: bytes) -> int:
+    """Count the scans of a JPEG, up to one more than `MAX_JPEG_SCANS`.
+
+    What stands inside of metadata (a thumbnail) or after the image (the film of a phone) does not count.
+    """
+    scans, found = 0, JPEG_MARKER.search(content, len(JPEG_START))
+    while found and found[1] != JPEG_END and scans <= MAX_JPEG_SCANS:
+        scans += found[1] == JPEG_SCAN
+        length = int.from_bytes(content[found.end() : found.end() + 2], "big")
+        found = JPEG_MARKER.search(content, found.end() + length)
+    return scans
+
+
+def _reduced(header: Image.Image) -> Image.Image:
+    """Scale a large image down while it is decoded (JPEG), or as soon as it is."""
+    header.draft(None, (MIN_DECODED_SIDE, MIN_DECODED_SIDE))  # a JPEG at 1/2, 1/4 or 1/8; others stay
+    factor = min(header.size) // MIN_DECODED_SIDE
+    if factor < 2 or header.mode not in EIGHT_BITS:
+        return header
+    header = decode(header)
+    if header.mode in ("1", "P", "PA") or "transparency" in header.info:
+        return header.convert("RGBA").reduce(factor)  # colours of a palette have no mean
+    return header.reduce(factor)
 
 
 def thumbnail(image: Image.Image) -> str:
@@ -174,8 +241,8 @@ def clean_name(file_name: object, taken: Iterable[str]) -> str:
     or hyphens count as equal.
     """
     text = file_name[:MAX_FILE_NAME_CHARACTERS] if isinstance(file_name, str) else ""
-    text = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", text)
-    text = re.sub(r"[\W_]+", " ", text.replace("-", " ")).strip()[:MAX_NAME_CHARACTERS].strip()
+    text = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", normalize_name(text))
+    text = plain_words(text, " ")[:MAX_NAME_CHARACTERS].strip()
     if not text or text.casefold() in ("image", "img", "blob", "unknown"):
         text = DEFAULT_NAME
     folded = {name.casefold() for name in taken}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
-from fgsd.app.limits import MAX_LINK_CHARACTERS
+from fgsd.app.limits import MAX_LINK_CHARACTERS, MAX_URL_CHARACTERS
 from fgsd.app.requests.request import SampleRequest
+from fgsd.names import normalize_name
 
 # name in the link: (name of the setting, parser)
 FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -27,12 +29,13 @@ MODE_PARSERS: dict[str, Callable[[str], Any]] = {"places": int, "switch": float}
 def to_link(request: SampleRequest) -> str:
     """Return the query, "?mix=lava:0.5,glacier:0.5&images=4&..."; opened anywhere, it gives the same picture.
 
-    A texture that was moved over the map has its move after its weight: "lava:0.5:0.1:-0.05".
+    A texture that was moved over the map has its move after its weight: "lava:0.5:0.1:-0.05". Signs in a
+    name, which could be taken for those between names, are quoted once more than the rest.
     """
     mix = ",".join(
         ":".join(
             [
-                quote(name, safe=""),
+                _quote(name),
                 repr(request.weights.get(name, 0.0)),
                 *map(repr, request.moves.get(name, ())),
             ]
@@ -59,7 +62,7 @@ def from_link(query: Any) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
     Parameters
     ----------
     query : str or mapping of str to str
-        Anything else, and a query that is too long, is no link.
+        Anything else, and a query of more than `MAX_LINK_CHARACTERS` as the visitor sees it, is no link.
 
     Returns
     -------
@@ -68,17 +71,17 @@ def from_link(query: Any) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
     """
     if isinstance(query, Mapping):
         values = {key: value for key, value in query.items() if isinstance(value, str)}
-    elif isinstance(query, str) and len(query) <= MAX_LINK_CHARACTERS:
+    elif isinstance(query, str) and len(query) <= MAX_URL_CHARACTERS:
         values = {key: repeated[-1] for key, repeated in parse_qs(query.removeprefix("?")).items()}
     else:
         return None
-    if not values.get("mix") or len(values["mix"]) > MAX_LINK_CHARACTERS:
+    if not values.get("mix") or sum(len(unquote(text)) for text in values.values()) > MAX_LINK_CHARACTERS:
         return None
     target: list[dict[str, Any]] = []
     for part in values["mix"].split(","):
         name, *numbers = part.split(":")
         weight, *move = [_parse(text, float) for text in numbers] or [None]
-        entry = {"name": unquote(name), "weight": None if weight is None else 100 * weight}
+        entry = {"name": normalize_name(unquote(name)), "weight": None if weight is None else 100 * weight}
         target.append({**entry, "move": move} if move else entry)
     settings: dict[str, Any] = {}
     for key, (setting, parser) in FIELDS.items():
@@ -91,6 +94,10 @@ def from_link(query: Any) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
         }
         settings["interpolation"] = {"mode": values["mode"], **parameters}
     return target, settings
+
+
+def _quote(name: str) -> str:
+    return re.sub(r"[\x00-\x7f]+", lambda found: quote(found[0], safe=""), name)
 
 
 def _parse(text: str, parser: Callable[[str], Any]) -> Any:

@@ -21,6 +21,7 @@ from fgsd.app.limits import (
     MIN_POINTS,
     MIN_SWITCH,
 )
+from fgsd.names import normalize_name
 
 # The reference ascent is left out: its thousands of evaluations are for the command line, not for a server.
 PAGE_SAMPLERS = {
@@ -123,7 +124,7 @@ def parse_request(
         The chosen classes. Weights are not negative; they are scaled to sum 1. A move, in widths and heights
         of the PCA map, is optional.
     classes : sequence of str
-        Known names, textures of the visitor among them.
+        Known names, textures of the visitor among them, normalized; those of the target may have any form.
     multiple : int
         Sides must be multiples of this number of pixels.
     interpolation : mapping with "mode", "switch" and "places", or None
@@ -144,7 +145,7 @@ def parse_request(
             f"{min(MAX_SIDE // multiple, max(1, round(size / multiple))) * multiple}."
         )
     weights = _weights(target, classes)
-    ends = tuple(entry["name"] for entry in target)
+    ends = tuple(normalize_name(entry["name"]) for entry in target)
     return SampleRequest(
         weights=weights,
         moves=_moves(target),
@@ -169,8 +170,9 @@ def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
     weights: dict[str, float] = {}
     for entry in target:
         name = entry.get("name") if isinstance(entry, Mapping) else None
-        if not isinstance(name, str) or name not in classes:
+        if not isinstance(name, str) or normalize_name(name) not in classes:
             raise RequestError(f"There is no texture named {repr_short(name)}.")
+        name = normalize_name(name)
         if name in weights:
             raise RequestError(f"The texture {name} came twice.")
         weights[name] = number(entry.get("weight"), f"The weight of {name}", 0.0, 100.0)
@@ -199,7 +201,7 @@ def _interpolation(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
 def _moves(target: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
     moves = {}
     for entry in target:
-        name, move = entry["name"], entry.get("move")
+        name, move = normalize_name(entry["name"]), entry.get("move")
         if move is None:
             continue
         if not isinstance(move, (list, tuple)) or len(move) != 2:

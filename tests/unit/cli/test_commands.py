@@ -1,16 +1,13 @@
 """The commands give the results of the library; invalid input prints one line and exits with code 2."""
 
-import gc
 import json
-import os
 import shutil
 
 import pytest
+from cli_help import run
 from PIL import Image
 
-from fgsd.cli.main import main
-from fgsd.cli.mix import parse_mix
-from fgsd.cli.train import attribution_of, validation_text
+from fgsd.cli.train import validation_text
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
 from fgsd.training.validation import Validation
@@ -28,14 +25,6 @@ COMMANDS = [
     "study",
     "report",
 ]
-
-
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    """Exit code, output and error output of a command."""
-    with pytest.raises(SystemExit) as exit_:
-        main([str(one) for one in arguments])
-    captured = capsys.readouterr()
-    return exit_.value.code, captured.out, captured.err
 
 
 def test_classes_are_listed_one_a_line(capsys, checkpoint_folder):
@@ -128,6 +117,7 @@ def test_every_option_shows_its_default(capsys, command):
     assert "default:" in out
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_train_writes_a_checkpoint_that_samples_and_resumes(capsys, tmp_path, texture_folder):
     run_folder, out_folder = tmp_path / "run", tmp_path / "checkpoint"
     options = [
@@ -150,6 +140,30 @@ def test_train_writes_a_checkpoint_that_samples_and_resumes(capsys, tmp_path, te
     assert code == 2 and "seed" in err
 
 
+@pytest.mark.usefixtures("few_crops")
+def test_train_leaves_classes_out_and_validates_with_them(
+    capsys, tmp_path, texture_folder, checkpoint_folder
+):
+    names = tmp_path / "unseen.txt"
+    options = [
+        "train", texture_folder, "--run", tmp_path / "run", "-o", tmp_path / "checkpoint", "--images", 8,
+        "--groups", 2, "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--map-crops", 0, "--cpu",
+        "--augment", "--init-from", checkpoint_folder, "--unseen", names,
+    ]  # fmt: skip
+    for content, message in (("gravel\n", "class 'gravel' is not in"), ("brick\nmoss\nslate\n", "no class")):
+        names.write_text(content, encoding="utf-8")
+        code, _, err = run(capsys, *options)
+        assert code == 2 and message in err
+    names.write_text("moss\n\n", encoding="utf-8")
+    code, out, err = run(capsys, *options)
+    assert code == 0, err
+    assert "2 classes" in out and "squared error on crops of unseen classes" in err
+    assert Pipeline.from_pretrained(tmp_path / "checkpoint").classes == ["brick", "slate"]
+    started = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert started["config"]["augmentation"]["share"] > 0
+    assert started["config"]["crop_sizes"] == [[0.0, 1.0]]
+
+
 def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, texture_folder):
     folder = shutil.copytree(checkpoint_folder, tmp_path / "checkpoint")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -157,11 +171,17 @@ def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, 
     assert code == 0, err
     assert "3 crops at 6 noise levels" in out
     assert len(Pipeline.from_pretrained(folder).map.labels) == 3
+    described, now = (
+        json.loads(text) for text in (before.pop("config.json"), (folder / "config.json").read_text())
+    )
+    assert now["sha256"].keys() - described["sha256"].keys() == {"map.safetensors"}
+    assert now | {"sha256": None} == described | {"sha256": None}
     assert all((folder / name).read_bytes() == content for name, content in before.items())
     code, _, err = run(capsys, "map", "-c", "someone/somewhere", "-d", texture_folder)
     assert code == 2 and "must be a folder" in err
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_train_lists_what_it_skips(capsys, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
@@ -176,166 +196,10 @@ def test_train_lists_what_it_skips(capsys, tmp_path):
     assert "skipped" in err and "bad.png" in err
 
 
-# a budget of two steps; with --init-from a tiny checkpoint the network is tiny too
-QUICK = ["--images", 4, "--groups", 1, "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--cpu"]
-
-
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
-def test_whatever_reads_images_for_a_checkpoint_cuts_them_as_training_did(
-    capsys, tmp_path, checkpoint_folder
-):
-    """The checkpoint was trained on images of 20 pixels, which are too small to hold out a third of."""
-    from fgsd.app.page import build_page
-    from fgsd.app.render.map_data import MapData
-    from fgsd.app.render.thumbnails import training_images
-
-    images, out = tmp_path / "images", tmp_path / "out"
-    images.mkdir()
-    for colour in ("red", "blue"):
-        Image.effect_noise((20, 20), 60).convert("RGB").save(images / f"{colour}.png")
-    code, _, err = run(
-        capsys,
-        "train",
-        images,
-        "--run",
-        tmp_path / "run",
-        "-o",
-        out,
-        "--test-share",
-        0,
-        "--map-crops",
-        0,
-        *QUICK,
-    )
-    assert code == 0, err
-    code, said, err = run(capsys, "map", "-c", out, "-d", images, "--crops", 5)
-    assert code == 0, err
-    code, said, err = run(
-        capsys, "sheet", "-c", out, "-d", images, "--steps", 1, "-o", tmp_path / "sheet.png"
-    )
-    assert code == 0, err
-    assert "2 classes, a training crop and 4 samples each" in said
-    pipe = Pipeline.from_pretrained(out)
-    page = build_page(pipe, images)
-    del page
-    gc.collect()  # now, not within another test
-    data = training_images(images, pipe.info)
-    assert data.config == pipe.info.data
-    shown = MapData(pipe, data)
-    assert all(shown.crop({"crop": k, "level": 0})["src"] for k in range(2))
-    code, _, err = run(capsys, "evaluate", "-c", out, "-d", images)
-    assert code == 2 and "trained with test_share=0" in err and "1/3" in err
-
-
-@pytest.mark.parametrize("command", ["map", "sheet", "evaluate"])
-def test_commands_that_read_images_say_what_they_left_out(
-    capsys, tmp_path, checkpoint_folder, texture_folder, command
-):
-    images = shutil.copytree(texture_folder, tmp_path / "images")
-    checkpoint = shutil.copytree(checkpoint_folder, tmp_path / "checkpoint")
-    (images / "empty").mkdir()
-    (images / "__MACOSX").mkdir()
-    options = {
-        "map": ["--crops", 1],
-        "sheet": ["--steps", 1, "-o", tmp_path / "sheet.png"],
-        "evaluate": ["--part", "memorisation", "--per-class", 2],
-    }
-    code, _, err = run(capsys, command, "-c", checkpoint, "-d", images, *options[command])
-    assert code == 0, err
-    assert f"skipped {images / 'empty'}: no usable image, so there is no class 'empty'" in err
-    assert f"skipped {images / '__MACOSX'}: folders of this name are hidden or made by a tool" in err
-
-
-def test_the_app_says_what_it_left_out(caplog, tmp_path, texture_folder):
-    from fgsd.app.render.thumbnails import training_images
-    from fgsd.checkpoint import CheckpointInfo
-
-    images = shutil.copytree(texture_folder, tmp_path / "images")
-    (images / "empty").mkdir()
-    training_images(images, CheckpointInfo(patch_size=16, image_size=None))
-    assert f"skipped {images / 'empty'}: no usable image" in caplog.text
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_terms_of_the_images_may_have_an_older_encoding(tmp_path, encoding):
-    assert attribution_of(tmp_path) == ""
-    (tmp_path / "LICENSE.md").write_bytes("Photographs © José\n".encode(encoding))
-    assert attribution_of(tmp_path) == "Photographs © José"
-
-
-def test_train_refuses_a_name_that_is_not_utf_8_before_the_first_step(capsys, tmp_path):
-    images = tmp_path / "images"
-    (images / "rock").mkdir(parents=True)
-    Image.new("RGB", (48, 48), "red").save(images / "rock" / "x.png")
-    os.rename(images / "rock", os.path.join(os.fsencode(images), b"caf\xe9"))
-    code, out, err = run(capsys, "train", images, "--run", tmp_path / "run", "-o", tmp_path / "out", *QUICK)
-    assert code == 2 and out == ""
-    assert err.count("\n") == 1 and r"caf\xe9: the name of this folder is not UTF-8" in err
-    assert not (tmp_path / "run").exists()
-
-
-def test_names_with_accents_commas_and_equals_signs_can_be_asked_for(capsys, tmp_path, checkpoint_folder):
-    images, out = tmp_path / "images", tmp_path / "out"
-    images.mkdir()
-    for name in ("Cafe\u0301", "a=b, c"):
-        Image.new("RGB", (48, 48), "red").save(images / f"{name}.png")
-    code, _, err = run(
-        capsys, "train", images, "--run", tmp_path / "run", "-o", out, "--map-crops", 0,
-        "--init-from", checkpoint_folder, *QUICK,
-    )  # fmt: skip
-    assert code == 0, err
-    assert run(capsys, "classes", "-c", out)[1].splitlines() == ["Caf\u00e9", "a=b, c"]
-    described = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    described["classes"][0] = "Cafe\u0301"  # as an older version would have written it
-    (out / "config.json").write_text(json.dumps(described), encoding="utf-8")
-    assert Pipeline.from_pretrained(out).classes == ["Caf\u00e9", "a=b, c"]
-    options = ["-n", 1, "--steps", 1, "--size", 16, "-o", tmp_path / "a.png", "-c", out]
-    for asked in (
-        ["--class", "Caf\u00e9"],
-        ["--class", "Cafe\u0301"],
-        ["--class", "a=b, c"],
-        ["--mix", "Cafe\u0301=0.5,a=b\\, c=0.5"],
-    ):
-        code, _, err = run(capsys, "sample", *asked, *options)
-        assert code == 0, err
-
-
 def test_train_refuses_a_folder_without_images(capsys, tmp_path):
     code, _, err = run(capsys, "train", tmp_path, "--run", tmp_path / "run")
     assert code == 2 and "no usable image" in err
     assert not (tmp_path / "run").exists()
-
-
-def test_parse_mix():
-    assert parse_mix("lava=0.25, glacier=0.75") == {"lava": 0.25, "glacier": 0.75}
-    with pytest.raises(ValueError, match="twice"):
-        parse_mix("lava=0.5,lava=0.5")
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        (r"a\, b=1", "a, b"),
-        ("a=b=1", "a=b"),
-        ("a=0.5=1", "a=0.5"),
-        (r"a=0.5\,b=1", "a=0.5,b"),
-        (r"a\=0.5\,b=1", "a=0.5,b"),
-        (r"a\b=1", r"a\b"),
-        (r"a\\\,b=1", r"a\,b"),
-        (r" \ a\  = 1 ", " a "),
-        ("Cafe\u0301=1", "Caf\u00e9"),
-        ("石畳=1", "石畳"),
-    ],
-)
-def test_any_name_can_be_part_of_a_mix(text, name):
-    assert parse_mix(text) == {name: 1.0}
-    assert parse_mix(f"lava=0.5,{text},moss=0.25") == {"lava": 0.5, name: 1.0, "moss": 0.25}
-
-
-@pytest.mark.parametrize("text", ["lava", "=1", "lava=", "lava=x", "lava,moss=1", "lava=1,", "lava=1\\", ""])
-def test_a_malformed_mix_says_how_it_should_look(text):
-    with pytest.raises(ValueError, match=r"should look like lava=0\.5; a comma in a name is written"):
-        parse_mix(text)
 
 
 def test_validation_text_has_a_column_a_noise_level():

@@ -1,5 +1,6 @@
 """The estimator of divergences against closed forms, figures with known values, and the part."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from fgsd.evidence.embedding import (
     squared_distances,
 )
 from fgsd.evidence.embedding_figures import CENTROIDS, GAUSSIAN_CENTROIDS, summary
+from fgsd.evidence.figures import PartFigures
 from fgsd.evidence.methods import Exact
 from fgsd.evidence.report_context import ReportContext
 from fgsd.evidence.result_cache import ResultCache
@@ -198,33 +200,39 @@ def test_clusters_agree_with_the_table_if_guided_and_with_single_crops_if_not(li
     torch.testing.assert_close(stds[0, 1], torch.cat(each).std(dim=0))
 
 
-@pytest.fixture
-def context(tmp_path, lively, tiny, data, texture_folder) -> ReportContext:
+@pytest.fixture(scope="module")
+def context(tmp_path_factory, lively, tiny, data, texture_folder) -> ReportContext:
     """Tiny random networks instead of those of the study."""
+    folder = tmp_path_factory.mktemp("study")
     sigmas = noise_levels(0.02, 20.0, 4)
     info = CheckpointInfo(patch_size=16)
     network = lively(size=0.08)
     table = compute_table(network, data, sigmas, crops=6)
-    save_checkpoint(Checkpoint(network, table, info), tmp_path / "features")
+    save_checkpoint(Checkpoint(network, table, info), folder / "features")
     labels = lively(replace(tiny, labels=3), size=0.08)
-    save_checkpoint(Checkpoint(labels, table, info), tmp_path / "labels")
+    save_checkpoint(Checkpoint(labels, table, info), folder / "labels")
     table = compute_table(network, GAUSSIAN_SOURCE, sigmas, crops=6, tileable=True)
     info = CheckpointInfo(patch_size=32)
-    save_checkpoint(Checkpoint(network, table, info), tmp_path / "gaussians-features")
+    save_checkpoint(Checkpoint(network, table, info), folder / "gaussians-features")
     labelled = Checkpoint(lively(replace(tiny, labels=6), size=0.08), table, info)
-    save_checkpoint(labelled, tmp_path / "gaussians-labels")
+    save_checkpoint(labelled, folder / "gaussians-labels")
     return ReportContext(
-        networks=tmp_path,
+        networks=folder,
         textures=texture_folder,
-        out=tmp_path,
+        out=folder,
         features=lambda x: x.mean(dim=(2, 3)).numpy(),
-        cache=ResultCache(tmp_path / "cache.json"),
+        cache=ResultCache(folder / "cache.json"),
         size=0.1,
     )
 
 
-def test_the_part_measures_every_pair_and_resumes(context, monkeypatch):
-    found = embedding(context)
+@pytest.fixture(scope="module")
+def found(context) -> PartFigures:
+    """What the part has measured."""
+    return embedding(context)
+
+
+def test_the_part_measures_every_pair_and_resumes(context, found, monkeypatch):
     pairs = len(context.classes) * (len(context.classes) - 1) // 2
     assert len(found["plots"][0]["series"][0]["x"]) == pairs
     assert {len(v) for v in found["figures"]["nats_per_image"].values()} == {pairs}
@@ -239,8 +247,8 @@ def test_the_part_measures_every_pair_and_resumes(context, monkeypatch):
     assert embedding(context) == found
 
 
-def test_the_summary_states_when_distances_do_not_follow(context):
-    figures = embedding(context)["figures"]
+def test_the_summary_states_when_distances_do_not_follow(found):
+    figures = copy.deepcopy(found["figures"])
     closed = figures["gaussians"]["found"][GAUSSIAN_CENTROIDS]
     for spearman, word in ((0.95, "closely"), (0.6, "loosely"), (-0.2, "hardly")):
         figures["found"][CENTROIDS]["features"]["spearman"] = spearman

@@ -10,6 +10,7 @@ from PIL import Image
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from fgsd.evaluation.paths import positions_on_line, unguided_features
+from fgsd.evidence.figures import PartFigures
 from fgsd.evidence.interpolation import (
     CROPS,
     LABELS,
@@ -32,7 +33,7 @@ from fgsd.evidence.path_metrics import (
     positions_between,
     relative_contrast,
 )
-from fgsd.evidence.report_context import ReportContext
+from fgsd.evidence.report_context import PICTURES, ReportContext
 from fgsd.evidence.result_cache import ResultCache
 from fgsd.levels import noise_levels
 
@@ -170,8 +171,13 @@ def test_pixels_are_blended_between_the_ends_of_ours(context):
     assert not torch.equal(images[LABELS], images[OURS])
 
 
-def test_the_part_measures_all_three_paths_and_resumes(context, monkeypatch):
-    found = interpolation(context)
+@pytest.fixture(scope="module")
+def found(context) -> PartFigures:
+    """What the part has measured."""
+    return interpolation(context)
+
+
+def test_the_part_measures_all_three_paths_and_resumes(context, found, monkeypatch):
     pairs = found["figures"]["pairs"]
     assert len(pairs) == 3 and {len(many) for many in found["figures"]["ways"].values()} == {3}
     rows = {row[0]: row[1:] for row in found["tables"][0]["rows"]}
@@ -181,15 +187,15 @@ def test_the_part_measures_all_three_paths_and_resumes(context, monkeypatch):
     assert found["checks"][0]["value"] == pytest.approx(rows[OURS][0][0])
     contrast = next(p for p in found["plots"] if p["name"] == "between-contrast")
     assert all(s["y"][0] == s["y"][-1] == 1 for s in contrast["series"])
-    with Image.open(context.out / found["pictures"][0]["file"]) as image:
+    with Image.open(context.out / PICTURES / found["pictures"][0]["file"]) as image:
         assert image.width == 7 * 99 - 3 and image.height > 9 * 96
     name = "fgsd.evidence.interpolation.pair_figures"
     monkeypatch.setattr(name, lambda *_: pytest.fail("measured again"))
     assert interpolation(context) == found
 
 
-def test_the_summary_names_what_labels_do_better(context):
-    figures = interpolation(context)["figures"]
+def test_the_summary_names_what_labels_do_better(found):
+    figures = found["figures"]
     middle = {name: [[1, 1, 1]] * 7 for name in (OURS, LABELS, PIXELS)}
     verdicts = dict.fromkeys(METRICS, 0)
     text = summary(figures["means"], {"contrast": middle}, verdicts, 3)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import count
 
 import pytest
 from evidence_help import QUESTION, copies, counted, reported, some_parts
+from interruptions import Interruption, Killed
 from PIL import Image
 
-from fgsd.evidence.files import read_report, write_report
+from fgsd.atomic import current_path
+from fgsd.evidence import files
+from fgsd.evidence.files import asset_names, read_report, write_report
 from fgsd.evidence.parts import Part
+from fgsd.evidence.report_context import PICTURES
 from fgsd.evidence.text import (
     best_cells,
     cell_text,
@@ -95,6 +100,44 @@ def test_files_of_the_previous_report_alone_are_removed(networks, tmp_path):
     write_report(reported(networks, tmp_path, ["other"], seed=1), tmp_path)
     names = {path.name for path in tmp_path.iterdir() if path.is_file()}
     assert names == {"report.json", "report.html", "mine.svg"}
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_cut_off_at_any_change_of_the_disk_it_is_the_old_report_or_the_new_one(
+    networks, tmp_path, monkeypatch, kill
+):
+    """A new report with another picture over an older one that had a plot more."""
+    drawn = {}
+
+    def draw_once(plot, draw=files.draw_plot):
+        return drawn.get(plot["name"]) or drawn.setdefault(plot["name"], draw(plot))
+
+    monkeypatch.setattr(files, "draw_plot", draw_once)
+    out = tmp_path / "out"
+    newer, older = reported(networks, tmp_path / "new"), reported(networks, out, size=0.5)
+    plots = older["parts"]["counted"]["plots"]
+    plots.append(plots[0] | {"name": "extra"})
+    write_report(older, out)
+    for number in count():
+        cut = shutil.copytree(out, tmp_path / f"cut-{number}")
+        (cut / PICTURES).mkdir()
+        Image.new("RGB", (60, 40), "red").save(cut / PICTURES / "counted-picture.webp", lossless=True)
+        with pytest.MonkeyPatch.context() as patch:
+            interruption = Interruption(patch, number, kill=kill)
+            try:
+                write_report(newer, cut)
+            except (OSError, Killed):
+                assert interruption.happened
+        found = read_report(cut)
+        assert found in (older, newer)
+        with Image.open(current_path(cut, "counted-picture.webp")) as image:
+            assert (image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)) == (found == newer)
+        page = current_path(cut, "report.html").read_text(encoding="utf-8")
+        assert ("A trial with 50 % of the samples" in page) == (found == older)
+        assert all(current_path(cut, name).is_file() for name in asset_names(found))
+        if not interruption.happened:
+            break
+    assert number > 12
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"parts": 3}', None])

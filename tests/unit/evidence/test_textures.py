@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ from fgsd.evidence.comparison import (
 from fgsd.evidence.comparison_sheet import comparison_sheet
 from fgsd.evidence.dimension import dimension, recommend, trained_networks
 from fgsd.evidence.reference_metrics import ReferenceMetrics
-from fgsd.evidence.report_context import ReportContext
+from fgsd.evidence.report_context import PICTURES, ReportContext
 from fgsd.evidence.result_cache import ResultCache
 from fgsd.evidence.textures import at_equal_accuracy, textures
 from fgsd.levels import noise_levels
@@ -74,6 +75,14 @@ def context_of(networks: Path, textures: Path, shipped: Path, out: Path, cache: 
 @pytest.fixture
 def context(networks, texture_folder, checkpoint_folder, tmp_path) -> ReportContext:
     return context_of(networks, texture_folder, checkpoint_folder, tmp_path, tmp_path / "cache.json")
+
+
+def test_the_report_logs_what_it_skips(networks, texture_folder, checkpoint_folder, tmp_path, caplog):
+    images = shutil.copytree(texture_folder, tmp_path / "images")
+    (images / "empty").mkdir()
+    context = context_of(networks, images, checkpoint_folder, tmp_path, tmp_path / "cache.json")
+    assert "empty" not in context.data.classes
+    assert f"skipped {images / 'empty'}: no usable image" in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +310,7 @@ def test_there_is_a_picture_of_samples_side_by_side(whole):
     found, context = whole
     (picture,) = found["pictures"]
     assert picture["file"] == "textures-samples.webp"
-    with Image.open(context.out / picture["file"]) as image:
+    with Image.open(context.out / PICTURES / picture["file"]) as image:
         width, height = image.size
     assert width > 8 * 3 * 32 and height > 3 * 32  # 8 columns of 3 images of 16 px, doubled
 

@@ -1,5 +1,5 @@
 // Favourites: links with small pictures, kept in the browser.
-import { currentLink } from "../shared/address.js";
+import { currentLink, linkLength } from "../shared/address.js";
 import { closest, find, make } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { local } from "../shared/storage.js";
@@ -8,7 +8,7 @@ import { local } from "../shared/storage.js";
 
 const KEY = "fgsd:favourites";
 const MAX_FAVOURITES = 24; // the oldest gives way
-const MAX_LINK = 2000; // characters
+const MAX_LINK = 4000; // characters that the visitor sees, as `MAX_LINK_CHARACTERS` in `fgsd.app.limits`
 const MAX_SRC = 3e4;
 const SIDE = 72; // pixels of a picture
 
@@ -18,7 +18,7 @@ function isFavourite(entry) {
   return (
     typeof link === "string" &&
     link.startsWith("?mix=") &&
-    link.length <= MAX_LINK &&
+    linkLength(link) <= MAX_LINK &&
     typeof src === "string" &&
     /^data:image\/(webp|png|jpeg);base64,/.test(src) &&
     src.length < MAX_SRC &&
@@ -72,6 +72,8 @@ export function createFavourites(toolbar) {
   const linkOnScreen = () => currentLink(toolbar.dataset.first ?? "");
   const load = () => parseFavourites(local.get(KEY));
 
+  const isKept = () => load().some(({ link }) => link === linkOnScreen());
+
   /** @param {Favourite[]} favourites @returns {boolean} whether they were kept */
   function store(favourites) {
     const stored = local.set(KEY, JSON.stringify(favourites));
@@ -80,17 +82,21 @@ export function createFavourites(toolbar) {
   }
 
   function toggle() {
-    const before = load();
     const label = find(document, ".picture .samples").getAttribute("aria-label") ?? "";
-    const after = toggled(before, { link: linkOnScreen(), src: smallPicture(), label });
-    const removed = !after.some(({ link }) => link === linkOnScreen());
-    if (store(after)) status.textContent = removed ? "No longer a favourite." : "Kept as a favourite.";
+    const removes = isKept();
+    if (store(toggled(load(), { link: linkOnScreen(), src: smallPicture(), label }))) {
+      status.textContent = removes
+        ? "No longer a favourite."
+        : isKept()
+          ? "Kept as a favourite."
+          : "This picture cannot be kept as a favourite; save it as a file instead.";
+    }
     draw();
   }
 
   function draw() {
     const favourites = load();
-    const kept = favourites.some(({ link }) => link === linkOnScreen());
+    const kept = isKept();
     const holdsUserTexture = document.documentElement.hasAttribute("data-user-texture-shown");
     star.textContent = kept ? "★" : "☆";
     star.setAttribute("aria-pressed", String(kept));

@@ -5,6 +5,7 @@ import { pressSample } from "../shared/sample_button.js";
 import { createFavourites } from "./favourites.js";
 import { postponeAborts } from "./leaving.js";
 import { watchServer } from "./reconnect.js";
+import { checkRootPath } from "./root_path.js";
 import { createUndo } from "./undo.js";
 
 // controls whose change starts a run
@@ -36,6 +37,7 @@ export function mount({ element }) {
   createUndo(toolbar);
   createFavourites(toolbar);
   watchServer(find(toolbar, ".offline"));
+  void checkRootPath(find(toolbar, ".offline"));
   postponeAborts();
   enableStop();
   sampleChanges();

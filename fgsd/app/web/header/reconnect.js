@@ -5,7 +5,6 @@ import { replaceQuery, withLink } from "../shared/address.js";
 import { find } from "../shared/dom.js";
 import { on } from "../shared/events.js";
 import { current } from "../shared/session.js";
-import { tab } from "../shared/storage.js";
 
 /** @typedef {import("../shared/address.js").Link} Link */
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
@@ -15,7 +14,6 @@ const AWAY_POLL_MS = 1000; // the same while it is away
 const NOTICE_MS = 10000; // that the notice about lost textures stays
 const OFFLINE = "The server is away. This page comes back by itself once it is there again.";
 const TEXTURES_LOST = "The server was started again: your own textures are gone, please add them once more.";
-const LOST_KEY = "fgsd:lost"; // in the tab's storage: the reloaded page is to say that textures were lost
 
 /**
  * What the visitor has set, as a link. Changes that no run has answered yet are in it as well; textures of
@@ -42,12 +40,15 @@ export function linkOf({ target, userTextures, names, settings, mode }) {
   };
 }
 
-/** Enter what the visitor has set into the address, with which the page will open. */
+/**
+ * Enter what the visitor has set into the address, with which the page will open. That textures were lost
+ * goes into the entry of the history, which survives a reload also where storage is blocked.
+ */
 function saveInAddress() {
   /** @type {TargetEntry[]} */
   const target = JSON.parse(find(document, ".map-panel").dataset.target ?? "[]");
   const userTextures = (current("user-textures") ?? []).map(({ name }) => name);
-  if (target.some(({ name }) => userTextures.includes(name))) tab.set(LOST_KEY, "textures");
+  if (target.some(({ name }) => userTextures.includes(name))) setTexturesLost(true);
   const settings = current("settings");
   if (!settings || !target.length) return;
   const names = (find(document, ".picture").dataset.settings ?? "").split(",");
@@ -55,14 +56,20 @@ function saveInAddress() {
   replaceQuery(withLink(location.search, linkOf({ target, userTextures, names, settings, mode })));
 }
 
+/** Whether the page, once it is loaded again, is to say that textures were lost. @param {boolean} lost */
+function setTexturesLost(lost) {
+  history.replaceState({ ...history.state, texturesLost: lost }, "");
+}
+
 /**
  * Id of the server that answers, which is another after a restart.
  *
+ * @param {string} base address of the page
  * @returns {Promise<string | null>} null if none answers
  */
-async function answeringServer() {
+export async function answeringServer(base) {
   try {
-    const response = await fetch(new URL("gradio_api/app_id", document.baseURI), { cache: "no-store" });
+    const response = await fetch(new URL("gradio_api/app_id", base), { cache: "no-store" });
     return response.ok ? (await response.json()).app_id : null;
   } catch {
     return null;
@@ -84,7 +91,7 @@ export function watchServer(notice) {
     if (state.polling) return;
     state.polling = true;
     clearTimeout(state.timer);
-    const answering = document.hidden ? server : await answeringServer();
+    const answering = document.hidden ? server : await answeringServer(document.baseURI);
     const away = answering === null;
     if (answering !== server) saveInAddress();
     if (!away && answering !== server) return void location.reload();
@@ -97,8 +104,8 @@ export function watchServer(notice) {
 
   on("no-answer", poll);
   document.addEventListener("visibilitychange", poll);
-  if (tab.get(LOST_KEY)) {
-    tab.remove(LOST_KEY);
+  if (history.state?.texturesLost) {
+    setTexturesLost(false);
     setNotice(TEXTURES_LOST);
     setTimeout(() => {
       if (notice.textContent === TEXTURES_LOST) setNotice("");

@@ -1,11 +1,15 @@
 // The search for a texture by its name: it fades the others, and Enter picks the first result.
 import { find } from "../shared/dom.js";
 
-/** @param {string} text @returns {string} letters and digits in lower case, with single spaces between */
+/**
+ * @param {string} text
+ * @returns {string} letters, with their accents, and digits in lower case, with single spaces between
+ */
 export const simplified = (text) =>
   text
+    .normalize("NFC")
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, " ")
+    .replace(/[^\p{L}\p{M}\p{N}]+/gu, " ")
     .trim();
 
 /**

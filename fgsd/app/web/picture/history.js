@@ -1,5 +1,13 @@
 // Each picture that was sampled is a step of the browser's history: Back and Forward undo and redo.
-import { currentStep, hasMixture, pushQuery, replaceQuery, withMapViewOf } from "../shared/address.js";
+import {
+  currentStep,
+  formatLink,
+  hasMixture,
+  parseLink,
+  pushQuery,
+  replaceQuery,
+  withMapViewOf,
+} from "../shared/address.js";
 import { on } from "../shared/events.js";
 import { announce } from "../shared/session.js";
 
@@ -13,6 +21,8 @@ import { announce } from "../shared/session.js";
  */
 export function addressChange(link, first, query) {
   if (withMapViewOf(link, query) === query) return "same";
+  const shown = parseLink(query);
+  if (shown && formatLink(shown) === link) return "replace"; // the same link, written in another way
   return !hasMixture(query) && link === first ? "replace" : "push";
 }
 
@@ -45,10 +55,10 @@ export function createHistory({ first, open }) {
   function remember(link) {
     const change = addressChange(link, first(), location.search);
     const query = withMapViewOf(link, location.search);
-    if (change !== "same" && state.traversing) return; // a late picture of a step that the visitor has left
-    if (change === "same") state.traversing = false;
-    else if (change === "replace") replaceQuery(query);
-    else {
+    if (change === "push" && state.traversing) return; // a late picture of a step that the visitor has left
+    if (change !== "push") state.traversing = false;
+    if (change === "replace") replaceQuery(query);
+    else if (change === "push") {
       pushQuery(query);
       state.last = currentStep(); // later steps are gone: there is nothing to redo
     }

@@ -25,7 +25,7 @@ import { createTimeline } from "./timeline.js";
  * @property {boolean} [preview]
  */
 
-const WELCOME_MS = 500; // in which the steps of the first screen play
+const WELCOME_MS = 350; // in which the steps of the first screen play
 
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {

@@ -52,13 +52,16 @@ function join(parts) {
 }
 
 /** @param {string} text @returns {string} the text itself if it is badly encoded */
-function decode(text) {
+function unquote(text) {
   try {
-    return decodeURIComponent(text.replaceAll("+", " "));
+    return decodeURIComponent(text);
   } catch {
     return text;
   }
 }
+
+/** @param {string} text */
+const decode = (text) => unquote(text.replaceAll("+", " "));
 
 // as Python's quote(text, safe="") does
 /** @param {string} text */
@@ -68,6 +71,10 @@ const quote = (text) =>
 // as Python's urlencode(values, safe=":,") does
 /** @param {string} text */
 const encode = (text) => quote(text).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",");
+
+// in the mixture, names are quoted once more, so that their signs are not taken for those between names
+/** @param {string} name */
+const quoteName = (name) => name.replace(/[^\u0080-\uffff]+/g, quote);
 
 // as Python writes a float: 1.0, not 1
 /** @param {number} value */
@@ -92,6 +99,9 @@ export function hasMixture(query) {
   return Boolean(valueOf(query, "mix"));
 }
 
+/** Number of characters in a link as the visitor sees it, percent-decoded. @param {string} query */
+export const linkLength = (query) => [...unquote(unquote(query))].length;
+
 /**
  * Parse a link; null if it names no mixture. Values are not checked: the server does that.
  *
@@ -104,7 +114,7 @@ export function parseLink(query) {
   const target = mix.split(",").map((part) => {
     const [name, weight, ...move] = part.split(":");
     /** @type {TargetEntry} */
-    const entry = { name: decode(name), weight: Number(weight) };
+    const entry = { name: unquote(name).normalize("NFC"), weight: Number(weight) };
     if (move.length === 2) entry.move = [Number(move[0]), Number(move[1])];
     return entry;
   });
@@ -135,7 +145,10 @@ export function parseLink(query) {
  * @returns {string}
  */
 export function formatLink({ target, settings, tileable, mode, ...parameters }) {
-  const mix = target.map(({ name, weight, move }) => [quote(name), ...[weight, ...(move ?? [])].map(float)]);
+  const mix = target.map(({ name, weight, move }) => [
+    quoteName(name),
+    ...[weight, ...(move ?? [])].map(float),
+  ]);
   /** @type {[string, string][]} */
   const parts = [["mix", encode(mix.map((entry) => entry.join(":")).join(","))]];
   for (const [key, [name, kind]] of Object.entries(FIELDS)) {

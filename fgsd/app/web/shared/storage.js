@@ -35,5 +35,3 @@ function guarded(storage) {
 
 /** Storage of all tabs, until the visitor clears it. */
 export const local = guarded(() => window.localStorage);
-/** Storage of this tab, which survives a reload. */
-export const tab = guarded(() => window.sessionStorage);

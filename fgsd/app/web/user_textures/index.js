@@ -4,7 +4,7 @@ import { mixtureNames } from "../shared/address.js";
 import { closest, downloadBlob, find, make } from "../shared/dom.js";
 import { announce, subscribe } from "../shared/session.js";
 import { listenForFiles } from "./files.js";
-import { scaleDown } from "./scale.js";
+import { decodeScaled, scaleDown } from "./scale.js";
 
 /** @typedef {import("../shared/events.js").UserTexture} UserTexture */
 
@@ -19,7 +19,7 @@ import { scaleDown } from "./scale.js";
  * @property {string} [visitor] by which the server finds the textures
  */
 
-const MAX_IMAGE_BYTES = 16e6;
+const MAX_IMAGE_BYTES = 25e6; // as `MAX_UPLOAD_BYTES` in `fgsd.app.limits`
 const MAX_RECIPE_BYTES = 1.6e6;
 
 /**
@@ -29,7 +29,7 @@ const MAX_RECIPE_BYTES = 1.6e6;
  * @param {"image" | "recipe"} kind
  */
 export function sizeError({ name, size }, kind) {
-  if (kind === "image") return size > MAX_IMAGE_BYTES ? `${name} is larger than 16 MB; scale it down.` : null;
+  if (kind === "image") return size > MAX_IMAGE_BYTES ? `${name} is larger than 25 MB; scale it down.` : null;
   return size > MAX_RECIPE_BYTES ? `${name} is too large for a recipe.` : null;
 }
 
@@ -107,11 +107,17 @@ export function mount({ element, trigger, props, watch }) {
     setMessage({ note: `Reading ${name} …` });
     let image;
     try {
-      image = await createImageBitmap(file);
+      image = await decodeScaled(file, side);
     } catch {
-      return setMessage({ error: `${name} is no image that this browser can read.` });
+      return setMessage({ error: `${name} is no image that this browser can read; save it as JPEG or PNG.` });
     }
-    return trigger("upload", { image: scaleDown(image, side).toDataURL("image/png"), name });
+    try {
+      return trigger("upload", { image: scaleDown(image, side).toDataURL("image/png"), name });
+    } catch {
+      return setMessage({ error: `This browser could not draw ${name}; scale it down and try again.` });
+    } finally {
+      image.close();
+    }
   }
 
   /** @param {File} file */
