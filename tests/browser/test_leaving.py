@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from browser_help import finished, slow_run, under_way, until_ended
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 def test_leaving_during_a_run_reports_no_error_and_ends_the_run(visit, server):

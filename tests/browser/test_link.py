@@ -22,7 +22,7 @@ from browser_help import (
 from PIL import Image
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 
 def test_a_link_opened_elsewhere_gives_the_same_pixels(visit, server):
