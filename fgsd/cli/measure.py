@@ -121,7 +121,8 @@ def bench(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Measure the page: latency, load or endurance."""
-    import gradio
+    from importlib.metadata import version
+
     from tqdm import tqdm
 
     from fgsd.evaluation import report_text
@@ -136,7 +137,7 @@ def bench(
     if what == "serve":
         from fgsd.benchmarks.load import VISITORS, bench_serve, serve_text
 
-        results["machine"] |= {"gradio": gradio.__version__}
+        results["machine"] |= {"gradio": version("gradio")}
         counts = visitors or VISITORS
         results |= bench_serve(*folders, visitors=counts, requests=requests, progress=tqdm)
         text = serve_text
