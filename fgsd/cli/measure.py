@@ -128,7 +128,8 @@ def bench(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Measure the page: latency, load or endurance."""
-    import gradio
+    from importlib.metadata import version
+
     from tqdm import tqdm
 
     from fgsd.cli.outputs import check_file
@@ -150,7 +151,7 @@ def bench(
     if what == "serve":
         from fgsd.benchmarks.load import VISITORS, bench_serve, serve_text
 
-        results["machine"] |= {"gradio": gradio.__version__}
+        results["machine"] |= {"gradio": version("gradio")}
         counts = visitors or VISITORS
         results |= bench_serve(*folders, visitors=counts, requests=requests, progress=tqdm)
         text = serve_text
