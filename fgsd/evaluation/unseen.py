@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,7 +122,7 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
     by_classifier = tally(unseen, context.judge.names(features))
     rows = [data.classes.index(name) for name in unseen]
     chroma = fine_chroma(x) / max(fine_chroma(context.training[rows]), 1e-9)
-    result = {
+    result: dict[str, Any] = {
         "each": each,
         "textures": by_distance,
         "by_classifier": by_classifier,
