@@ -27,7 +27,7 @@ class Augmentation:
 
     share: float = 0.75  # fraction of the groups that are transformed; the others stay as they are
     scales: tuple[float, float] = (0.75, 1.5)  # range of a magnification, uniform in its logarithm
-    turns: bool = True  # mirror, and turn by multiples of 90 degrees
+    symmetries: bool = True  # mirror, and turn by multiples of 90 degrees
     # fraction of all groups whose colours c (values in [-1, 1]) become M c + b, where M is the identity plus
     # noise, and b is noise
     colour_share: float = 0.35
@@ -52,7 +52,7 @@ class Augmentation:
         low, high = map(math.log, self.scales)
         return Transform(
             scale=math.exp(low + (high - low) * position) if transformed < self.share else 1.0,
-            symmetry=symmetry if self.turns and transformed < self.share else 0,
+            symmetry=symmetry if self.symmetries and transformed < self.share else 0,
             matrix=torch.eye(3) + self.matrix_std * noise[:, :3] if coloured < self.colour_share else None,
             offset=self.offset_std * noise[:, 3],
         )
