@@ -30,7 +30,7 @@ from fgsd.app.limits import MAX_QUEUED_EVENTS, MAX_SESSIONS, MAX_THREADS, MAX_UP
 from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.zero_gpu import on_zero_gpu
-from fgsd.app.web_files import STYLES, module_route, preload_link
+from fgsd.app.web_files import STYLES, module_route
 from fgsd.pipeline import Pipeline
 
 # fonts of the visitor's system, so that the page loads nothing from other servers
@@ -109,7 +109,6 @@ def launch(
             quiet=True,
             theme=make_theme(),
             css_paths=STYLES,
-            head=preload_link(),
             footer_links=[],
             ssr_mode=False,
             mcp_server=has_mcp(),

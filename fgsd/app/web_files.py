@@ -98,9 +98,12 @@ def module_route() -> Route:
     return Route(f"/{address()}", serve)
 
 
-def preload_link() -> str:
-    """Markup for the page's head that fetches the bundle before the first panel asks for it."""
-    return f'<link rel="modulepreload" href="{address()}">'
+def preload_link() -> bytes:
+    """Value of the header `Link` that makes a browser fetch the bundle before the first panel asks for it.
+
+    Markup in the head of the page would come too late: Gradio adds it in the browser.
+    """
+    return f"<{address()}>; rel=modulepreload".encode()
 
 
 def mount_script(panel: str, module: str = "index.js") -> str:

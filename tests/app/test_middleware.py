@@ -20,6 +20,7 @@ from fgsd.app.limits import (
     MAX_STORED_BYTES,
     MAX_UPLOAD_BODY_BYTES,
 )
+from fgsd.app.web_files import address
 
 JSON = {"content-type": "application/json"}
 JOIN = "/gradio_api/queue/join"
@@ -295,3 +296,15 @@ def test_a_refused_call_is_no_failure_of_the_server():
 
     response = requested(app, "GET", "/")
     assert (response.status_code, response.json()["error"]) == (400, "Steps must be 3.")
+
+
+def test_the_page_itself_makes_browsers_fetch_its_javascript_early():
+    async def page(scope, receive, send):
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+
+    link = requested(page, "GET", "/").headers["link"]
+    assert link == f"<{address()}>; rel=modulepreload"
+    assert "link" not in requested(page, "GET", "/config").headers

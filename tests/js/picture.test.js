@@ -6,7 +6,7 @@ import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/a
 import { addressChange } from "../../fgsd/app/web/picture/history.js";
 import { Run, nearestStep } from "../../fgsd/app/web/picture/run.js";
 import { contentsOf, readouts } from "../../fgsd/app/web/picture/screen.js";
-import { playedStep, stepAt, stepMs } from "../../fgsd/app/web/picture/timeline.js";
+import { playedStep, stepAt, stepMs, welcomeMs } from "../../fgsd/app/web/picture/timeline.js";
 import { on } from "../../fgsd/app/web/shared/events.js";
 import { previewRun, requestPreview } from "../../fgsd/app/web/shared/preview.js";
 import { announce } from "../../fgsd/app/web/shared/session.js";
@@ -91,6 +91,14 @@ test("a run plays in 1.6 seconds, unless its steps would be too short or too lon
     [0, 99, 100, 250, 1e6].map((elapsed) => playedStep(1, elapsed, 100, 16)),
     [1, 1, 2, 3, 16],
   );
+});
+
+test("the first screen plays until the page has a certain age, and shortly where it opens later", () => {
+  assert.deepEqual(
+    [0, 1000, 1200, 1400, 1e4].map((age) => welcomeMs(age)),
+    [500, 500, 300, 100, 100],
+  );
+  assert.equal(stepMs(16, 160), 10);
 });
 
 test("a preview shows one image, whatever is watched", () => {

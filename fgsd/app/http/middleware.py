@@ -40,7 +40,7 @@ from fgsd.app.limits import (
     TIMEOUT_BODY_S,
     TIMEOUT_UPLOAD_S,
 )
-from fgsd.app.web_files import MODULES_PATTERN
+from fgsd.app.web_files import MODULES_PATTERN, preload_link
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class PageMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        responder = ErrorResponder(scope, send)
+        responder = ErrorResponder(scope, _preloading(scope, send))
         if app := scope.get("app"):
             self._queue_cleanup.sweep(queue_of(app))
         try:
@@ -106,6 +106,19 @@ class PageMiddleware:
             await responder.end(refusal.status, str(refusal))
         except Exception as error:
             await responder.end(*status_and_sentence(scope["path"], error))
+
+
+def _preloading(scope: Scope, send: Send) -> Send:
+    """Add a header to the page itself that makes browsers fetch its JavaScript before they have read it."""
+    if scope["path"] not in ("", "/"):
+        return send
+
+    async def send_with_link(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"link", preload_link())]}
+        await send(message)
+
+    return send_with_link
 
 
 class UploadQuota:

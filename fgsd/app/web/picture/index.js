@@ -7,7 +7,7 @@ import { createHistory } from "./history.js";
 import { createPreview } from "./preview.js";
 import { Run } from "./run.js";
 import { createScreen } from "./screen.js";
-import { createTimeline } from "./timeline.js";
+import { createTimeline, welcomeMs } from "./timeline.js";
 
 /** @typedef {import("./run.js").Frame} Frame */
 /** @typedef {import("./screen.js").View} View */
@@ -24,8 +24,6 @@ import { createTimeline } from "./timeline.js";
  * @property {boolean} [stopped]
  * @property {boolean} [preview]
  */
-
-const WELCOME_MS = 350; // in which the steps of the first screen play
 
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
@@ -120,7 +118,7 @@ export function mount({ element, trigger, props, server, watch }) {
     const samples = `${newest.n} ${newest.n === 1 ? "sample" : "samples"} of ${newest.label}`;
     if (newest.last) find(panel, ".samples").setAttribute("aria-label", samples);
     if (newest.last && value.run !== 0) status.textContent = `Finished: ${samples}.`;
-    if (value.run === 0 && !reducedMotion()) timeline.play(1, WELCOME_MS);
+    if (value.run === 0 && !reducedMotion()) timeline.play(1, welcomeMs(performance.now()));
     else if (state.run.followsNewest) void screen.show(newest);
     else if (newest.last) finish(newest);
   }

@@ -7,15 +7,28 @@ import { createChart } from "./chart.js";
 
 const RUN_MS = 1600; // time to play a whole run, within the bounds of a step
 const [MIN_STEP_MS, MAX_STEP_MS] = [30, 120];
+// The first screen plays until the page is this old, so that its sample is there soon. Where the page opens
+// later, on a slow machine, it plays for MIN_WELCOME_MS.
+const WELCOME_UNTIL_MS = 1500;
+const [MIN_WELCOME_MS, MAX_WELCOME_MS] = [100, 500];
 
 /**
  * Milliseconds between two steps, when a run of this many steps plays.
  *
  * @param {number} count steps
- * @param {number} [runMs] for all of them
+ * @param {number} [runMs] for all of them, without a lower bound of a step
  */
-export function stepMs(count, runMs = RUN_MS) {
-  return Math.min(MAX_STEP_MS, Math.max(MIN_STEP_MS, runMs / count));
+export function stepMs(count, runMs) {
+  return Math.min(MAX_STEP_MS, runMs === undefined ? Math.max(MIN_STEP_MS, RUN_MS / count) : runMs / count);
+}
+
+/**
+ * Milliseconds for which the steps of the first screen play.
+ *
+ * @param {number} age of the page in milliseconds
+ */
+export function welcomeMs(age) {
+  return Math.min(MAX_WELCOME_MS, Math.max(MIN_WELCOME_MS, WELCOME_UNTIL_MS - age));
 }
 
 /**
