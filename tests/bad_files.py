@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
 import zlib
 from typing import Any
 
@@ -16,6 +17,18 @@ EXIF_OUT_OF_RANGE = (
     b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x04\x92\n\0\x01\0\0\0&\0\0\0\0\0\0\0"
     b"\xff\xff\xff\xff\0\0\0\0"
 )
+
+
+def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Random pixels (height, width, 3), uint8."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG with a header and no pixels."""
+    chunks = [b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT"]
+    packed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def uri(content: bytes, kind: str = "png") -> str:

@@ -140,8 +140,7 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
     }
     if len(unseen) > 1:
         judge = Judge(unseen, context.training_features[rows])
-        split = "test" if data.config.test_share else "train"
-        crops = real_crops(data, unseen, context.per_class, split=split, seed=context.seed)
+        crops = real_crops(data, unseen, context.per_class, split="test", seed=context.seed)
         ceiling = class_accuracies(judge, unseen, context.features_of(crops, "features of held-out crops"))
         accuracies = class_accuracies(judge, unseen, features)
         ratio = float(accuracies.mean() / max(ceiling.mean(), 1e-9))

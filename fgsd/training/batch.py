@@ -68,12 +68,21 @@ def make_batch(
     """
     total, n = total_groups or config.groups, config.group_size
     classes, sigmas, guided = _plan(config, len(data.classes), step, total)
-    crops, noise = [], []
+    side = size or data.config.patch_size
+    pixels, noise, transforms = [], [], []
     for g in range(first, first + config.groups):
-        crops.append(_crops(data, config, data.classes[int(classes[g])], step, g, size).to(device))
+        name, source_side = data.classes[int(classes[g])], side
+        if config.augmentation is not None and isinstance(data, TextureFolder):
+            transforms.append(config.augmentation.draw(_generator(config, step, g, 2)))
+            source_side = min(transforms[-1].source_size(side), data.largest_crop(name))
+        pixels.append(data.pixels(name, n, _generator(config, step, g, 0), size=source_side))
         generator = torch.Generator(device).manual_seed(seed_of(config.seed, step, g, 1))
-        noise.append(torch.randn(crops[-1].shape, generator=generator, device=device))
-    x0 = torch.cat(crops)
+        noise.append(torch.randn(n, 3, side, side, generator=generator, device=device))
+    if transforms:
+        pairs = zip(transforms, pixels, strict=True)
+        x0 = torch.cat([transform.apply(scale_pixels(crops.to(device)), side) for transform, crops in pairs])
+    else:
+        x0 = scale_pixels(torch.cat(pixels).to(device))  # 8 bits are moved to the device, in one piece
     groups = slice(first, first + config.groups)
     rows, sigma, mask = (
         values[groups].repeat_interleave(n).to(device) for values in (classes, sigmas, guided)
@@ -87,23 +96,9 @@ def make_batch(
     return Batch(x0, x, sigma, condition, rows, mask)
 
 
-def _crops(
-    data: TextureFolder | GaussianSource,
-    config: TrainingConfig,
-    name: str,
-    step: int,
-    group: int,
-    size: int | None,
-) -> Tensor:
-    """Cut the crops of a group, in [-1, 1], and transform them: (group_size, 3, size, size)."""
-    positions = torch.Generator().manual_seed(seed_of(config.seed, step, group, 0))
-    n, size = config.group_size, size or config.data.patch_size
-    if config.augmentation is None or isinstance(data, GaussianSource):
-        return scale_pixels(data.pixels(name, n, positions, size=size))
-    generator = torch.Generator().manual_seed(seed_of(config.seed, step, group, 2))
-    transform = config.augmentation.draw(generator)
-    source_size = min(transform.source_size(size), data.largest_crop(name))
-    return transform.apply(scale_pixels(data.pixels(name, n, positions, size=source_size)), size)
+def _generator(config: TrainingConfig, step: int, group: int, purpose: int) -> torch.Generator:
+    """Return a generator on the CPU for one purpose of a group: 0 positions of crops, 2 their transform."""
+    return torch.Generator().manual_seed(seed_of(config.seed, step, group, purpose))
 
 
 def _plan(config: TrainingConfig, classes: int, step: int, groups: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 
 import numpy as np
 import pytest
 import torch
+from bad_files import bomb, noise_image
 from PIL import Image
 
 from fgsd.data import DataConfig, TextureFolder, tiles_horizontally, to_images, to_tensor
 
 RED, BLUE = (200, 30, 10), (10, 40, 220)
-
-
-def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG with a header and no pixels."""
-    chunks = [b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT"]
-    packed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def test_to_tensor_and_to_images_are_inverse():

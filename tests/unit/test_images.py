@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from bad_files import EXIF_OUT_OF_RANGE
+from bad_files import EXIF_OUT_OF_RANGE, bomb, noise_image
 from icc_profiles import (
     DISPLAY_P3,
     SRGB,
@@ -27,17 +27,6 @@ RED, BLUE = (200, 30, 10), (10, 40, 220)
 
 def pixels_of(path) -> np.ndarray:
     return np.asarray(load_image(path)).astype(int)
-
-
-def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG with a header and no pixels."""
-    chunks = [b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT"]
-    packed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 class TestFormats:

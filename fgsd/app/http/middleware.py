@@ -110,12 +110,12 @@ class PageMiddleware:
 
 def _preloading(scope: Scope, send: Send) -> Send:
     """Add a header to the page itself that makes browsers fetch its JavaScript before they have read it."""
-    if scope["path"] not in ("", "/"):
+    if scope["path"].removeprefix(scope.get("root_path", "")) not in ("", "/"):
         return send
 
     async def send_with_link(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"link", preload_link())]}
+            message = {**message, "headers": [*message.get("headers", ()), (b"link", preload_link())]}
         await send(message)
 
     return send_with_link
