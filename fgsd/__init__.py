@@ -1,7 +1,31 @@
 """Feature-guided score diffusion: sample a class by steering the feature vector of a denoiser."""
 
-from fgsd.centroids import Centroid, CentroidTable, coarse_fine
-from fgsd.pipeline import Pipeline
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fgsd.centroids import Centroid, CentroidTable, coarse_fine
+    from fgsd.pipeline import Pipeline
 
 __all__ = ["Centroid", "CentroidTable", "Pipeline", "coarse_fine"]
 __version__ = "0.1.0"
+
+_MODULES = {
+    "Centroid": "fgsd.centroids",
+    "CentroidTable": "fgsd.centroids",
+    "Pipeline": "fgsd.pipeline",
+    "coarse_fine": "fgsd.centroids",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: what needs no torch does not wait for it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

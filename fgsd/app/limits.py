@@ -48,9 +48,8 @@ MAX_UPLOAD_CHARACTERS = 3_000_000  # of an image as a data URI; the page sends a
 MAX_UPLOAD_BYTES = 25_000_000  # of an image file; photographs of 50 megapixels take 8 to 20 MB
 MAX_UPLOAD_PIXELS = 64_000_000  # of an image; cameras of "50 megapixels" have up to 51
 MAX_DEEP_PIXELS = 16_000_000  # of an image of more than 8 bits a value, which takes eight times the memory
-MIN_DECODED_SIDE = (
-    1024  # pixels; larger images are decoded at 1/2, 1/3, ... as far as the shorter side allows
-)
+# in pixels; larger images are decoded at 1/2, 1/3, ... as far as their shorter side allows
+MIN_DECODED_SIDE = 1024
 MAX_PAGE_UPLOAD_SIDE = 512  # pixels of the shorter side, to which the page scales an image before it sends it
 MAX_JPEG_SCANS = 100  # a photograph has about ten; files with 100,000 scans take minutes to decode
 MAX_JPEG_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: 15 s of decoding

@@ -18,6 +18,8 @@ from fgsd.cli.options import (
     one_line_errors,
     utf8_text,
 )
+from fgsd.cli.outputs import advice_after_errors, check_folder, check_training_folders
+from fgsd.image_files import find_images
 from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
@@ -84,19 +86,20 @@ def train(
 
     With the folder of an earlier run and the same options, training resumes.
     """
+    main = _is_main_process()
+    if main:  # before torch is imported, which takes seconds
+        check_training_folders(("--run", run), ("--out", out))
+        if data.is_dir():
+            find_images(data)  # refuses names that no checkpoint can hold
     from tqdm import tqdm
 
     from fgsd.augmentation import Augmentation
-    from fgsd.cli.outputs import advice_after_errors, check_training_folders
     from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
     from fgsd.training.export import check_export, export
     from fgsd.training.loop import train as steps
     from fgsd.training.run_folder import RunFolder
 
-    main = _is_main_process()
-    if main:
-        check_training_folders(("--run", run), ("--out", out))
     if images is None and hours is None:
         images = 1_000_000
     initial = None if init_from is None else load_pipeline(init_from)
@@ -219,7 +222,6 @@ def store_map(
     """
     from tqdm import tqdm
 
-    from fgsd.cli.outputs import check_folder
     from fgsd.feature_map import fit_map
 
     target = Path(resolve_shipped(checkpoint))

@@ -15,7 +15,7 @@ from browser_help import (
     set_steps,
     shows,
 )
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -126,6 +126,28 @@ def test_undo_pressed_twice_at_once_goes_two_steps(visit, pipe):
     expect(page.locator(".toolbar .undo")).to_be_disabled()
     expect(page.locator(".toolbar .redo")).to_be_enabled()
     assert same_picture(pixels(page), expected(pipe, "brick"))
+
+
+def test_undo_goes_two_steps_if_its_requests_arrive_in_the_other_order(visit, pipe):
+    page, held = visit(), []
+    for name in ("moss", "slate"):
+        dot(page, name).click()
+        shows(page, f"mix={name}:1.0")
+
+    def hold_first_step_back(route: Route) -> None:
+        if "mix=moss" in (route.request.post_data or "") and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/queue/join*", hold_first_step_back)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    shows(page, "mix=brick:1.0")
+    held[0].continue_()
+    page.wait_for_timeout(1000)
+    shows(page, "mix=brick:1.0")
+    assert chosen(page) == ["brick"]
 
 
 def test_in_a_text_field_ctrl_z_is_the_fields_own(visit):

@@ -10,18 +10,20 @@ from fgsd.app.gradio_internals import event_data
 from fgsd.app.panels.state import PRIVATE, Components, ServerState
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError
-from fgsd.app.web_files import SAMPLE_ADDRESS
+from fgsd.app.web_files import NUMBER_REQUEST, SAMPLE_ADDRESS
 
 
 def wire_address(state: ServerState, components: Components, page: gr.Blocks) -> None:
     """Set the target and the settings from the address when the page loads or the visitor goes back."""
     settings = components.settings()
 
+    nothing = (gr.skip(),) * (2 + len(settings))
+
     def apply_link(query: object, visitor: gr.Request) -> tuple[Any, ...]:
         """Return the values of the picture, the target and the settings."""
         linked = from_link(query)
         if linked is None:
-            return (gr.skip(),) * (2 + len(settings))
+            return nothing
         target, values = linked
         values.setdefault("interpolation", {"mode": "sample"})
         try:
@@ -36,10 +38,18 @@ def wire_address(state: ServerState, components: Components, page: gr.Blocks) ->
     def open_address(visitor: gr.Request) -> tuple[Any, ...]:
         return apply_link(dict(visitor.query_params), visitor)
 
-    def go_back(visitor: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
+    def go_back(visitor: gr.Request, event: gr.EventData, client_seq: float | None) -> tuple[Any, ...]:
+        if state.sequence.start(visitor.session_hash, client_seq) is None:
+            return nothing  # of two steps back, the later has arrived first
         return apply_link(event_data(event).get("query"), visitor)
 
     outputs = [components.picture, *components.inputs()]
-    for event, function in ((page.load, open_address), (components.picture.input, go_back)):
-        opening = event(function, None, outputs, trigger_mode="multiple", **PRIVATE)
+    client_seq = gr.Number(None, visible=False)  # the browser sets it, see `NUMBER_REQUEST`
+    openings = (
+        page.load(open_address, None, outputs, **PRIVATE),
+        components.picture.input(
+            go_back, client_seq, outputs, js=NUMBER_REQUEST, trigger_mode="multiple", **PRIVATE
+        ),
+    )
+    for opening in openings:
         opening.then(None, js=SAMPLE_ADDRESS, **PRIVATE)

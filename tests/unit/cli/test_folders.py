@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,14 +102,31 @@ def test_the_license_of_the_images_is_read_in_utf_8_and_latin_1(tmp_path, encodi
     assert attribution_of(tmp_path) == "Photographs © José"
 
 
-def test_train_refuses_a_name_that_is_not_utf_8_before_the_first_step(capsys, tmp_path):
+def test_train_refuses_a_name_that_is_not_utf_8_before_it_imports_torch(tmp_path):
+    """The import takes seconds; without it, the refusal comes within the first."""
     images = tmp_path / "images"
     (images / "rock").mkdir(parents=True)
     Image.new("RGB", (48, 48), "red").save(images / "rock" / "x.png")
     os.rename(images / "rock", os.path.join(os.fsencode(images), b"caf\xe9"))
-    code, out, err = run(capsys, "train", images, "--run", tmp_path / "run", "-o", tmp_path / "out", *QUICK)
-    assert code == 2 and out == ""
-    assert err.count("\n") == 1 and r"caf\xe9: the name of this folder is not UTF-8" in err
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "fgsd.cli",
+        "train",
+        images,
+        "--run",
+        tmp_path / "run",
+    ]
+    done = subprocess.run([*command, "-o", tmp_path / "out"], capture_output=True, text=True)
+    imported, message = [], []
+    for line in done.stderr.splitlines():
+        (imported if line.startswith("import time:") else message).append(line)
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(message) == 1 and r"caf\xe9: the name of this folder is not UTF-8" in message[0]
+    modules = {line.split("|")[-1].strip() for line in imported}
+    assert "fgsd.image_files" in modules and "torch" not in modules
     assert not (tmp_path / "run").exists()
 
 
