@@ -6,15 +6,22 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from itertools import islice
+from typing import TYPE_CHECKING, overload
 
 import torch
 from torch import Tensor
 
 from fgsd.levels import interpolate
 from fgsd.model.matching import PeerMatching
-from fgsd.model.network import Denoiser
+from fgsd.model.network import PASS_PIXELS, Denoiser
 from fgsd.names import normalize_name
+
+if TYPE_CHECKING:
+    from fgsd.data import TextureFolder
+    from fgsd.gaussians import GaussianSource
+
+MIN_SCALE = 1e-6  # of the spread within a class, for features that are the same in all crops
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ Weights = Mapping[str, float] | Callable[[float], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CentroidTable:
-    """Centroids of all classes at all noise levels, and the spread of features within each class.
+    """Centroids of all classes at all noise levels, and the spread of features within a class.
 
     Parameters
     ----------
@@ -56,8 +63,9 @@ class CentroidTable:
         Noise levels in the units of images in [-1, 1], increasing.
     values : Tensor of shape (C, S, F), float32
         Mean feature vector of each class at each noise level.
-    spreads : Tensor of shape (C, S, F), float32
-        Standard deviation of each feature over the crops of a class.
+    scales : Tensor of shape (S, F), float32
+        Spread of each feature within a class: its standard deviation over the crops of a class, root mean
+        square over classes. Values below `MIN_SCALE` are raised to it.
     colours : Tensor of shape (C, 3), float32
         Mean colour of each class in [-1, 1]; see `Centroid`.
 
@@ -70,7 +78,7 @@ class CentroidTable:
     classes: list[str]
     sigmas: Tensor
     values: Tensor
-    spreads: Tensor
+    scales: Tensor
     colours: Tensor
 
     def __post_init__(self) -> None:
@@ -80,28 +88,23 @@ class CentroidTable:
         if not self.sigmas[0] > 0:
             raise ValueError(f"sigmas={self.sigmas.tolist()} must be positive")
         expected = (len(self.classes), len(self.sigmas))
-        for name in ("values", "spreads"):
-            shape = tuple(getattr(self, name).shape)
-            if len(shape) != 3 or shape[:2] != expected:
-                raise ValueError(f"{name} has shape {shape}, expected {(*expected, 'F')}")
-        if self.spreads.shape != self.values.shape:
-            raise ValueError(f"spreads has {self.spreads.shape[2]} features, values {self.values.shape[2]}")
+        shape = tuple(self.values.shape)
+        if len(shape) != 3 or shape[:2] != expected:
+            raise ValueError(f"values has shape {shape}, expected {(*expected, 'F')}")
+        if self.scales.shape != self.values.shape[1:]:
+            raise ValueError(f"scales has shape {tuple(self.scales.shape)}, expected {shape[1:]}")
         if tuple(self.colours.shape) != (len(self.classes), 3):
             raise ValueError(
                 f"colours has shape {tuple(self.colours.shape)}, expected {(len(self.classes), 3)}"
             )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be distinct")
+        object.__setattr__(self, "scales", self.scales.clamp(min=MIN_SCALE))
 
     @property
     def dimension(self) -> int:
         """Length F of a feature vector."""
         return self.values.shape[2]
-
-    @property
-    def scales(self) -> Tensor:
-        """Spread of each feature within a class, root mean square over classes: (S, F), positive."""
-        return self.spreads.square().mean(dim=0).sqrt().clamp(min=1e-6)
 
     def index(self, name: str) -> int:
         """Return the row of a class; raise `KeyError` with similar names if there is no such class."""
@@ -268,69 +271,65 @@ def features_by_level(
     sigmas: Sequence[float] | Tensor,
     *,
     seed: int = 0,
-    batch: int = 64,
     tileable: bool = False,
     coordinates: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Measure mean and spread of the feature vectors of a class's crops at each noise level.
+    """Measure mean and spread of the feature vectors of the crops of each class, at each noise level.
 
-    In each layer the crops are matched to their own mean, as samples are matched to the centroid.
+    In each layer the crops of a class are matched to their own mean, as samples are matched to the centroid.
 
     Parameters
     ----------
-    x0 : Tensor of shape (N, 3, H, W)
-        Clean crops in [-1, 1].
+    x0 : Tensor of shape (C, N, 3, H, W)
+        N clean crops of each of C classes, in [-1, 1].
     sigmas : S noise levels
     seed : int
-        Seed of the noise. All noise levels use the same noise, so that features vary smoothly between them.
-    batch : int
-        Crops per network pass. If N is larger, each pass is matched to its own mean.
+        Seed of the noise. All classes and noise levels use the same noise, so that features vary smoothly
+        between them.
     tileable : bool
         Whether crops wrap round at their edges.
-    coordinates : Tensor of shape (S, C), optional
-        Coordinates of the class for a network with a target embedding, at each noise level. By default those
-        of the crops' mean features without guidance, which costs a second pass.
+    coordinates : Tensor of shape (C, S, K), optional
+        Coordinates of each class among the K of training, for a network with a target embedding. By default
+        those of the crops' mean features without guidance, which costs a second pass.
 
     Returns
     -------
-    means, spreads : Tensors of shape (S, F)
+    means, spreads : Tensors of shape (C, S, F)
         The spread of a single crop is zero.
     """
-    device = next(denoiser.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    eps = torch.randn(x0.shape, generator=generator).to(device)
+    device, (classes, crops) = next(denoiser.parameters()).device, x0.shape[:2]
+    levels = torch.as_tensor(sigmas, dtype=torch.float32)
+    eps = torch.randn(x0.shape[1:], generator=torch.Generator().manual_seed(seed)).to(device)
     x0 = x0.to(device)
-    levels = [float(s) for s in sigmas]
+    weights = torch.block_diag(*[torch.full((crops, crops), 1 / crops)] * classes).to(device)
 
-    def features_at(level: int, *, guided: bool) -> Tensor:
-        """Measure the features of all crops: (N, F)."""
-        phis = []
-        for x in (x0 + levels[level] * eps).split(batch):
-            peers = None
-            if guided:
-                weights = torch.full((len(x), len(x)), 1 / len(x), device=device)
-                peers = PeerMatching(weights, None if coordinates is None else coordinates[level : level + 1])
-            phis.append(denoiser.denoise(x, levels[level], peers, tileable=tileable)[1])
-        return torch.cat(phis)
+    def features(level: int, *, guided: bool) -> Tensor:
+        """Measure the features of all crops at a noise level: (C, N, F)."""
+        condition = None
+        if guided:
+            embedded = None if coordinates is None else coordinates[:, level].repeat_interleave(crops, dim=0)
+            condition = PeerMatching(weights, embedded)
+        sigma = levels[level].item()
+        phi = denoiser.denoise((x0 + sigma * eps).flatten(0, 1), sigma, condition, tileable=tileable)[1]
+        return phi.unflatten(0, (classes, crops))
 
     if coordinates is None and denoiser.target_embedding is not None:
-        unguided = [features_at(level, guided=False).mean(dim=0) for level in range(len(levels))]
-        batched = denoiser.target_coordinates(torch.tensor(levels), torch.stack(unguided)[None])
-        coordinates = None if batched is None else batched[0]
+        unguided = [features(level, guided=False).mean(dim=1) for level in range(len(levels))]
+        coordinates = denoiser.target_coordinates(levels, torch.stack(unguided, dim=1))
     means, spreads = [], []
     for level in range(len(levels)):
-        phi = features_at(level, guided=True)
-        means.append(phi.mean(dim=0))
-        spreads.append(phi.std(dim=0, correction=min(1, len(phi) - 1)))
-    return torch.stack(means).cpu(), torch.stack(spreads).cpu()
+        phi = features(level, guided=True)
+        means.append(phi.mean(dim=1))
+        spreads.append(phi.std(dim=1, correction=min(1, crops - 1)))
+    return torch.stack(means, dim=1).cpu(), torch.stack(spreads, dim=1).cpu()
 
 
 def compute_table(
     denoiser: Denoiser,
-    data,
+    data: TextureFolder | GaussianSource,
     sigmas: Tensor,
     *,
-    crops: int = 48,
+    crops: int = 16,
     seed: int = 0,
     tileable: bool = False,
     coordinates: Tensor | None = None,
@@ -347,27 +346,28 @@ def compute_table(
         Training crops per class.
     seed : int
         Seed of the crops and of their noise.
-    coordinates : Tensor of shape (C, S, C), optional
+    coordinates : Tensor of shape (C, S, K), optional
         Coordinates of each class for a network with a target embedding, see `features_by_level`.
     progress : callable, optional
         Wraps the list of classes, as `tqdm` does.
     """
-    means, spreads, colours = [], [], []
-    for row, name in enumerate(progress(data.classes) if progress else data.classes):
-        x0 = data.crops(name, crops, torch.Generator().manual_seed(seed))
+    means: list[Tensor] = []
+    squares: list[Tensor] = []
+    colours: list[Tensor] = []
+    at_once = max(1, PASS_PIXELS // (crops * data.config.patch_size**2))
+    names = iter(progress(data.classes) if progress else data.classes)
+    while part := list(islice(names, at_once)):
+        rows = slice(len(colours), len(colours) + len(part))
+        x0 = torch.stack([data.crops(name, crops, torch.Generator().manual_seed(seed)) for name in part])
+        embedded = None if coordinates is None else coordinates[rows]
         mean, spread = features_by_level(
-            denoiser,
-            x0,
-            sigmas,
-            seed=seed,
-            tileable=tileable,
-            coordinates=None if coordinates is None else coordinates[row],
+            denoiser, x0, sigmas, seed=seed, tileable=tileable, coordinates=embedded
         )
-        means.append(mean)
-        spreads.append(spread)
-        colours.append(x0.mean(dim=(0, 2, 3)))
-    parts = (torch.stack(part) for part in (means, spreads, colours))
-    return CentroidTable(list(data.classes), sigmas.clone(), *parts)
+        means += mean
+        squares += spread.square()
+        colours += x0.mean(dim=(1, 3, 4))
+    scales = torch.stack(squares).mean(dim=0).sqrt()
+    return CentroidTable(list(data.classes), sigmas.clone(), torch.stack(means), scales, torch.stack(colours))
 
 
 def measure_normalization(

@@ -29,7 +29,7 @@ from fgsd.atomic import Write, current_path, write_together
 from fgsd.centroids import CentroidTable
 from fgsd.data import DataConfig
 from fgsd.feature_map import FeatureMap
-from fgsd.former_names import current_fields, current_tensor_name
+from fgsd.former_names import current_fields, current_tensors
 from fgsd.model.network import Denoiser, NetworkConfig
 
 FORMAT = "fgsd-checkpoint-1"
@@ -44,7 +44,7 @@ MAP_TENSORS = {  # the stored tensors of a `FeatureMap`; "embedding" is optional
     "kept": torch.float32,
     "embedding": torch.float32,
 }
-TABLE_TENSORS = ("sigmas", "values", "spreads", "colours")  # the stored tensors of a `CentroidTable`
+TABLE_TENSORS = ("sigmas", "values", "scales", "colours")  # the stored tensors of a `CentroidTable`
 MAX_CONFIG_BYTES = 1_000_000
 MAX_DIGEST_BYTES = 1_000  # of these, for the digests of the other files
 MAX_BLOCKS = 100
@@ -346,7 +346,7 @@ def _fits(value: object, hint: Any) -> bool:
 
 def _load_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
     """Load the tensors of a file as finite float32; names and shapes (None: any) must be those given."""
-    tensors = {current_tensor_name(name): tensor for name, tensor in _load_file(path).items()}
+    tensors = current_tensors(_load_file(path))
     _check_names(path, tensors, shapes.keys())
     for name, shape in shapes.items():
         tensor = tensors[name]

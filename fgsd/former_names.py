@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from torch import Tensor
+
 # Checkpoints and training runs from before version 0.1 was released have other names for some fields of
 # `NetworkConfig` and for some tensors of `Denoiser`; they are renamed when such a file is loaded.
 FIELDS_BEFORE = {"standards": "normalization_levels", "foresight": "target_embedding", "lit": "film"}
@@ -36,6 +38,18 @@ def current_fields(network: object) -> object:
     for before, now in FIELDS_BEFORE.items():
         if before in found and now not in found:
             found[now] = found.pop(before)
+    return found
+
+
+def current_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors of a checkpoint under their names of today.
+
+    Older tables of centroids have "spreads" (C, S, F) of each class; "scales" is their root mean square.
+    """
+    found = {current_tensor_name(name): tensor for name, tensor in tensors.items()}
+    spreads = found.get("spreads")
+    if "scales" not in found and spreads is not None and spreads.ndim and spreads.is_floating_point():
+        found["scales"] = found.pop("spreads").float().square().mean(dim=0).sqrt()
     return found
 
 

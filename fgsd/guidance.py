@@ -12,9 +12,7 @@ from fgsd.centroids import Centroid
 from fgsd.levels import interpolate
 from fgsd.model.conditioning import Labels
 from fgsd.model.matching import CentroidMatching
-from fgsd.model.network import Denoiser
-
-PASS_PIXELS = 32 * 64 * 64  # in one pass of the network: more need more memory, and are not faster
+from fgsd.model.network import PASS_PIXELS, Denoiser
 
 Evaluate = Callable[..., tuple[Tensor, Tensor]]  # a replacement of `Denoiser.denoise`, with its arguments
 

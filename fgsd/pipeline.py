@@ -19,11 +19,11 @@ from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_ch
 from fgsd.data import random_crops, scale_down, to_images, to_tensor
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
-from fgsd.guidance import PASS_PIXELS, Evaluate, GuidedDenoiser
+from fgsd.guidance import Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
 from fgsd.images import ImageError, load_image
 from fgsd.levels import interpolate
-from fgsd.model.network import Denoiser, check_size
+from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
 from fgsd.shipped import resolve_shipped
 
@@ -223,8 +223,8 @@ class Pipeline:
             raise ValueError("images is empty; give at least one image")
         tensors = [self._load_scaled(source) for source in sources]
         x0 = random_crops(tensors, crops, self.info.patch_size, torch.Generator().manual_seed(seed))
-        means, _ = features_by_level(self.network, x0, self.table.sigmas, seed=seed)
-        return Centroid(self.table.sigmas, means, x0.mean(dim=(0, 2, 3)))
+        means, _ = features_by_level(self.network, x0[None], self.table.sigmas, seed=seed)
+        return Centroid(self.table.sigmas, means[0], x0.mean(dim=(0, 2, 3)))
 
     def nearest(self, target: Target | Image.Image | Path, n: int = 5) -> list[tuple[str, float]]:
         """Return the `n` classes nearest to an image or target, nearest first.

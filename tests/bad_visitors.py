@@ -44,6 +44,7 @@ from fgsd.evaluation.run import machine
 SECRET = "the content of a secret file"
 FORBIDDEN = ("Traceback", "site-packages", SECRET, "root:x:0:0", 'File "', ".py:")
 TIMEOUT_S = 30.0  # seconds for a response
+STREAM_S = 5.0  # seconds after which an answer that has begun is not read any further
 SETTLE = 0.5  # seconds until the last requests have ended
 
 
@@ -197,9 +198,13 @@ def sent(web: httpx.Client, attack: Attack) -> tuple[str, str]:
         return spoken(web.base_url.port, attack.content)
     headers = {name: value.encode("utf-8") for name, value in attack.headers.items()}
     request = web.build_request(attack.method, attack.path, content=attack.content, headers=headers)
-    answer = web.send(request, stream=True)
+    answer, words = web.send(request, stream=True), b""
+    deadline = time.monotonic() + STREAM_S
     try:
-        words = b"".join(itertools.islice(answer.iter_bytes(), 200))
+        for part in itertools.islice(answer.iter_bytes(), 200):
+            words += part
+            if time.monotonic() > deadline:  # a stream of a session without events, which sends heartbeats
+                break
     finally:
         answer.close()
     status, text = str(answer.status_code), words.decode("utf-8", "replace")
@@ -208,8 +213,8 @@ def sent(web: httpx.Client, attack: Attack) -> tuple[str, str]:
         path = f"/call/x/{event}" if attack.stream == "call" else f"/queue/data?session_hash={attack.session}"
         deadline = time.monotonic() + TIMEOUT_S
         with web.stream("GET", API + path) as told:
-            for part in told.iter_text():
-                text += part
+            for piece in told.iter_text():
+                text += piece
                 if time.monotonic() > deadline:  # heartbeats never end
                     return f"{status} without end", text
         status += " refused" if '"success":false' in text or "event: error" in text else " done"

@@ -152,6 +152,7 @@ def classes(checkpoint: Checkpoint = DEFAULT_CHECKPOINT) -> None:
 
 app.command()(train.train)
 app.command("map")(train.store_map)
+app.command()(train.distinct)
 app.command()(measure.evaluate)
 app.command()(measure.sheet)
 app.command()(measure.bench)

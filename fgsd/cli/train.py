@@ -1,4 +1,4 @@
-"""Commands that create a checkpoint: `fgsd train` and `fgsd map`."""
+"""Commands that create a checkpoint: `fgsd train`, `fgsd map`, and `fgsd distinct`, which chooses classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fgsd.cli.options import (
     one_line_errors,
     utf8_text,
 )
-from fgsd.cli.outputs import advice_after_errors, check_folder, check_training_folders
+from fgsd.cli.outputs import advice_after_errors, check_file, check_folder, check_training_folders
 from fgsd.image_files import find_images
 from fgsd.shipped import resolve_shipped
 
@@ -51,6 +51,12 @@ def train(
     / 3,
     unseen: Annotated[
         Path | None, typer.Option(help="Text file of classes not to train on, one a line; for validation.")
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file of the classes of the checkpoint, one a line [default: all trained on]."
+        ),
     ] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Train on random scales, turns and colours of the classes too.")
@@ -123,6 +129,7 @@ def train(
     config = TrainingConfig(**settings)
     folder = load_textures(data, config.data, max_crop=config.max_crop, quiet=not main)
     folder, held_out = split_unseen(folder, unseen)
+    exported = None if classes is None else read_names("--classes", classes, folder)
     device, attribution = "cpu" if cpu else None, attribution_of(data)
     check_export(folder.classes, config, attribution=attribution, license=license)
     RunFolder(run, config, folder.classes).check_state()
@@ -139,6 +146,7 @@ def train(
                 folder,
                 config,
                 out,
+                classes=exported,
                 map_crops=map_crops,
                 progress=bar,
                 attribution=attribution,
@@ -154,19 +162,30 @@ def split_unseen(data: TextureFolder, names_file: Path | None) -> tuple[TextureF
     Raises
     ------
     ValueError
-        If the file cannot be read as text, or a name in it is no class of the folder.
+        What `read_names` raises, or if no class is left.
     """
     if names_file is None:
         return data, None
+    names = read_names("--unseen", names_file, data)
+    return data.without(names), data.only(names)
+
+
+def read_names(option: str, file: Path, data: TextureFolder) -> list[str]:
+    """Return the classes of a folder that a text file names, one a line.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read as text, names no class, or a name in it is no class of the folder.
+    """
     try:
-        lines = names_file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
-        raise ValueError(f"--unseen {names_file}: cannot be read as a text file: {error}") from None
-    names = [line for line in lines if line.strip()]
+        raise ValueError(f"{option} {file}: cannot be read as a text file: {error}") from None
     try:
-        return data.without(names), data.only(names)
-    except KeyError as error:
-        raise ValueError(f"--unseen {names_file}: {error.args[0]}") from None
+        return data.only([line for line in lines if line.strip()]).classes
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{option} {file}: {error.args[0]}") from None
 
 
 def attribution_of(data: Path) -> str:
@@ -255,3 +274,46 @@ def _is_main_process() -> bool:
     import os
 
     return int(os.environ.get("RANK", "0")) == 0
+
+
+@one_line_errors
+def distinct(
+    data: Annotated[Path, typer.Argument(help="Folder with an image or a subfolder per class.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Text file for the names, one a line.")],
+    unseen: Annotated[
+        Path | None, typer.Option(help="Text file of classes that are left out, one a line.")
+    ] = None,
+    at_least: Annotated[
+        float, typer.Option(help="Share of its held-out crops by which a class is recognised.", min=0, max=1)
+    ] = 0.9,
+    keep: Annotated[
+        str | None, typer.Option(help="Checkpoint whose classes stay: its links name them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the crops.", min=0)] = 0,
+) -> None:
+    """Find the classes that a classifier tells apart, for `fgsd train --classes`.
+
+    Of classes that it takes for each other, one remains.
+    """
+    from tqdm import tqdm
+
+    from fgsd.atomic import write_atomically
+    from fgsd.data import DataConfig
+    from fgsd.evaluation.distinct import find_distinct
+    from fgsd.evaluation.features import EfficientNetFeatures
+
+    check_file("--output", output)
+    kept = [] if keep is None else load_pipeline(keep).classes
+    folder, _ = split_unseen(load_textures(data, DataConfig()), unseen)
+    names, accuracies = find_distinct(
+        folder, EfficientNetFeatures(), at_least=at_least, keep=kept, seed=seed, progress=tqdm
+    )
+    poor = [f"{name} {accuracies[name]:.2f}" for name in names if accuracies[name] < at_least]
+    text = "\n".join(names) + "\n"
+    write_atomically(output, lambda path: path.write_text(text, encoding="utf-8"))
+    mean = sum(accuracies.values()) / len(accuracies)
+    typer.echo(
+        f"{output}: {len(names)} of {len(folder.classes)} classes, recognised with {mean:.3f} on average"
+    )
+    if poor:
+        typer.echo(f"kept below {at_least}: {', '.join(poor)}")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fgsd.data import TextureFolder, to_tensor
 from fgsd.evaluation.classifier import Judge
-from fgsd.guidance import PASS_PIXELS
+from fgsd.model.network import PASS_PIXELS
 from fgsd.pipeline import Pipeline, Target
 from fgsd.training.batch import seed_of
 

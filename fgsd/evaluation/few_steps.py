@@ -15,7 +15,7 @@ from fgsd.evaluation.classifier import class_accuracies
 from fgsd.evaluation.context import EvaluationContext, silent
 from fgsd.evaluation.diversity import pairwise_distance
 from fgsd.evaluation.memorisation import measure_memorisation
-from fgsd.guidance import PASS_PIXELS
+from fgsd.model.network import PASS_PIXELS
 from fgsd.pipeline import Pipeline
 
 DEFAULT, COMPARED, REFERENCE = "dpm2m", "ancestral", "ascent"

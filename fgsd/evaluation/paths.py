@@ -11,8 +11,7 @@ from torch import Tensor
 from fgsd.data import to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
 from fgsd.evaluation.context import EvaluationContext
-from fgsd.guidance import PASS_PIXELS
-from fgsd.model.network import Denoiser
+from fgsd.model.network import PASS_PIXELS, Denoiser
 
 TARGET = 0.9  # correlation of the position on the line with the weight
 MAX_NOISE = 2.0  # in [-1, 1] units: at higher noise levels, features of a crop hardly depend on its class

@@ -48,8 +48,9 @@ def class_clusters(
     device, parts = next(network.parameters()).device, []
     for c, x0 in enumerate(crops):
         if guided:
-            target = None if coordinates is None else coordinates[c]
-            parts.append(features_by_level(network, x0, sigmas, seed=seed + c, coordinates=target))
+            target = None if coordinates is None else coordinates[c : c + 1]
+            mean, std = features_by_level(network, x0[None], sigmas, seed=seed + c, coordinates=target)
+            parts.append((mean[0], std[0]))
             continue
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(seed + c))
         levels = [network.denoise((x0 + s * eps).to(device), s)[1].cpu() for s in sigmas.tolist()]

@@ -14,6 +14,8 @@ from fgsd.model.conditioning import Condition, LabelEmbedding, Labels, TargetEmb
 from fgsd.model.layers import Conv3x3, NoiseEmbedding, ResidualBlock, rms_norm
 from fgsd.model.matching import FeatureNormalization, MatchedLayer, Matching
 
+PASS_PIXELS = 32 * 64 * 64  # of the images in one pass: more need more memory, and are not faster
+
 
 @dataclass(frozen=True)
 class NetworkConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,9 @@ def export(
     config: TrainingConfig,
     out: str | Path,
     *,
+    classes: Collection[str] | None = None,
     noise_level_count: int = 16,
-    crops: int = 48,
+    crops: int = 16,
     map_crops: int = 24,
     attribution: str = "",
     license: str = "other",
@@ -48,6 +49,8 @@ def export(
         The configuration of the run.
     out : str or Path
         Folder of the checkpoint.
+    classes : collection of str, optional
+        Classes of the checkpoint; by default all that the run was trained on.
     noise_level_count : int
         Noise levels in the table of centroids; a network with target embedding has those of its
         normalisation instead.
@@ -67,9 +70,16 @@ def export(
     FileNotFoundError
         If the run has no saved state.
     ValueError
-        If the run was begun with another configuration or other classes.
+        If the run was begun with another configuration or other classes, or some of `classes` are left out of
+        a network with target embedding.
+    KeyError
+        If it was not trained on one of `classes`.
     """
     run_folder = RunFolder(run, config, data.classes)
+    if classes is not None and isinstance(data, TextureFolder):
+        if config.network.target_embedding:
+            raise ValueError("classes: a network with target embedding keeps all classes of its training")
+        data = data.only(classes)
     network = Denoiser(config.network)
     step, seconds, extra = run_folder.load_average(network)
     network.eval().requires_grad_(False).to(best_device())

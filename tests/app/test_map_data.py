@@ -135,7 +135,7 @@ def test_a_map_without_crops_and_umap_has_class_positions_only(pipe):
 def test_names_of_classes_reach_no_script(pipe):
     nasty = '"><script>alert(1)</script>${trigger}{{value}}`\\'
     table = pipe.table
-    one = CentroidTable([nasty], table.sigmas, table.values[:1], table.spreads[:1], table.colours[:1])
+    one = CentroidTable([nasty], table.sigmas, table.values[:1], table.scales, table.colours[:1])
     markup = panel_html(MapData(Pipeline(pipe.network, one, pipe.info, "cpu"), None), 1, 1)
     for active in ("<script", "${", "{{", "`", "\\"):
         assert active not in markup

@@ -28,8 +28,8 @@ NAMES = ["grass", "lava", "river-pebbles"]
 def table() -> CentroidTable:
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(3, 4, 5, generator=generator)
-    spreads = 0.5 + torch.rand(3, 4, 5, generator=generator)
-    return CentroidTable(NAMES, SIGMAS, values, spreads, torch.rand(3, 3, generator=generator))
+    scales = 0.5 + torch.rand(4, 5, generator=generator)
+    return CentroidTable(NAMES, SIGMAS, values, scales, torch.rand(3, 3, generator=generator))
 
 
 class TestNames:
@@ -221,14 +221,12 @@ class TestDistances:
             assert 0 < others[0][1] <= others[1][1]
 
     def test_distances_are_in_spreads_within_a_class(self):
-        values = torch.zeros(2, 3, 4)
-        spreads = torch.tensor([3.0, 4.0])[:, None, None].expand(2, 3, 4)
-        table = CentroidTable(["a", "b"], SIGMAS[:3], values, spreads, torch.zeros(2, 3))
-        spread = math.sqrt((3**2 + 4**2) / 2)
-        assert table.distances(torch.full((3, 4), 2 * spread)).tolist() == pytest.approx([2, 2])
+        scales = torch.tensor([3.0, 4.0, 5.0])[:, None].expand(3, 4)
+        table = CentroidTable(["a", "b"], SIGMAS[:3], torch.zeros(2, 3, 4), scales, torch.zeros(2, 3))
+        assert table.distances(2 * scales).tolist() == pytest.approx([2, 2])
 
     def test_distances_are_finite_if_a_feature_is_constant(self, table):
-        constant = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.spreads), table.colours)
+        constant = CentroidTable(NAMES, SIGMAS, table.values, torch.zeros_like(table.scales), table.colours)
         assert constant.nearest(table.of("lava"))[0] == ("lava", 0.0)
         assert constant.distances(table.values[1]).isfinite().all()
 
@@ -243,12 +241,12 @@ class TestTableChecks:
             ({"sigmas": SIGMAS - 0.05}, "positive"),
             ({"sigmas": torch.tensor(1.0)}, "sigmas"),
             ({"values": torch.zeros(3, 4)}, "values"),
-            ({"spreads": torch.zeros(3, 4, 6)}, "spreads"),
+            ({"scales": torch.zeros(4, 6)}, "scales"),
             ({"colours": torch.zeros(2, 3)}, "colours"),
         ],
     )
     def test_inconsistent_parts_are_refused(self, table, change, message):
-        parts = {k: getattr(table, k) for k in ("classes", "sigmas", "values", "spreads", "colours")}
+        parts = {k: getattr(table, k) for k in ("classes", "sigmas", "values", "scales", "colours")}
         with pytest.raises(ValueError, match=message):
             CentroidTable(**{**parts, **change})
 
@@ -268,32 +266,34 @@ class TestFeatures:
 
     def test_the_features_of_a_single_crop_are_unguided(self, lively, crops):
         network, sigmas = lively(), [0.1, 1.0]
-        means, spreads = features_by_level(network, crops[:1], sigmas, seed=3)
+        means, spreads = features_by_level(network, crops[None, :1], sigmas, seed=3)
         eps = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(3))
         for s, sigma in enumerate(sigmas):
             _, phi = network.denoise(crops[:1] + sigma * eps, sigma)
-            assert torch.allclose(means[s], phi[0], atol=1e-5)
+            assert torch.allclose(means[0, s], phi[0], atol=1e-5)
         assert not spreads.any()
 
     def test_features_of_crops_matched_to_their_centroid_average_to_it(self, lively, crops):
         """The centroid is a fixed point in every layer, and the spreads are those of the matched crops."""
         network, sigma = lively(), 0.5
-        means, spreads = features_by_level(network, crops, [sigma], seed=1)
+        means, spreads = features_by_level(network, crops[None], [sigma], seed=1)
         eps = torch.randn(crops.shape, generator=torch.Generator().manual_seed(1))
-        _, phi = network.denoise(crops + sigma * eps, sigma, CentroidMatching(means[0]))
-        assert torch.allclose(phi.mean(dim=0), means[0], atol=1e-4)
-        assert torch.allclose(phi.std(dim=0), spreads[0], atol=1e-4)
+        _, phi = network.denoise(crops + sigma * eps, sigma, CentroidMatching(means[0, 0]))
+        assert torch.allclose(phi.mean(dim=0), means[0, 0], atol=1e-4)
+        assert torch.allclose(phi.std(dim=0), spreads[0, 0], atol=1e-4)
 
     def test_the_table_of_a_folder(self, lively, data):
         network, names = lively(), []
         levels = noise_levels(0.05, 2.0, 3)
         table = compute_table(network, data, levels, crops=4, seed=5, progress=lambda c: names.extend(c) or c)
         assert names == table.classes == ["brick", "moss", "slate"]
-        assert table.values.shape == table.spreads.shape == (3, 3, network.config.dimension)
-        crops = data.crops("slate", 4, torch.Generator().manual_seed(5))
-        means, _ = features_by_level(network, crops, levels, seed=5)
-        assert torch.equal(table.values[2], means)
-        assert torch.equal(table.colours[2], crops.mean(dim=(0, 2, 3)))
+        crops = [data.crops(name, 4, torch.Generator().manual_seed(5)) for name in names]
+        means, spreads = zip(
+            *(features_by_level(network, x0[None], levels, seed=5) for x0 in crops), strict=True
+        )
+        torch.testing.assert_close(table.values, torch.cat(means))
+        torch.testing.assert_close(table.scales, torch.cat(spreads).square().mean(dim=0).sqrt())
+        torch.testing.assert_close(table.colours, torch.stack([x0.mean(dim=(0, 2, 3)) for x0 in crops]))
 
 
 class TestFeatureNormalization:

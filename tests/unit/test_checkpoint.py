@@ -58,7 +58,7 @@ def test_a_round_trip(checkpoint_folder, tmp_path):
     assert second.network.config == first.network.config
     assert second.info == first.info
     assert second.table.classes == first.table.classes
-    for name in ("sigmas", "values", "spreads"):
+    for name in ("sigmas", "values", "scales"):
         assert torch.equal(getattr(second.table, name), getattr(first.table, name))
     weights = first.network.state_dict()
     assert all(torch.equal(v, weights[k]) for k, v in second.network.state_dict().items())
@@ -146,10 +146,10 @@ class TestForeignTensors:
     @pytest.mark.parametrize(
         "edit, message",
         [
-            (lambda t: t.pop("spreads"), "lacks spreads"),
+            (lambda t: t.pop("scales"), "lacks scales"),
             (lambda t: t.update(values=t["values"][:2].clone()), "values has shape"),
-            (lambda t: t.update(values=t["values"][..., :9].clone()), "features"),
-            (lambda t: t.update({k: t[k][..., :9].clone() for k in ("values", "spreads")}), "9 features"),
+            (lambda t: t.update(values=t["values"][..., :9].clone()), "scales has shape"),
+            (lambda t: t.update({k: t[k][..., :9].clone() for k in ("values", "scales")}), "9 features"),
             (lambda t: t.update(sigmas=t["sigmas"].flip(0)), "increas"),
             (lambda t: t.update(sigmas=t["sigmas"] - 1), "positive"),
             (lambda t: t.update(sigmas=torch.tensor(1.0)), "sigmas"),
@@ -250,7 +250,11 @@ class TestNamesBefore:
         network = lively(replace(tiny, normalization_levels=4, film=True, **options))
         shape = (3, 6, tiny.dimension)
         table = CentroidTable(
-            ["a", "b", "c"], noise_levels(0.1, 2, 6), torch.rand(shape), torch.ones(shape), torch.zeros(3, 3)
+            ["a", "b", "c"],
+            noise_levels(0.1, 2, 6),
+            torch.rand(shape),
+            torch.ones(shape[1:]),
+            torch.zeros(3, 3),
         )
         save_checkpoint(Checkpoint(network, table), tmp_path)
         checkpoint = load_checkpoint(tmp_path)
@@ -267,6 +271,13 @@ class TestNamesBefore:
         assert before.config == checkpoint.network.config
         weights = checkpoint.network.state_dict()
         assert all(torch.equal(v, weights[k]) for k, v in before.state_dict().items())
+
+    def test_the_spread_of_each_class_becomes_that_of_all(self, folder):
+        """Older tables hold the spread within each class; only their root mean square is used."""
+        spreads = 1 + torch.rand(load_checkpoint(folder).table.values.shape)
+        change(folder, "centroids.safetensors", lambda t: t.update(spreads=spreads) or t.pop("scales"))
+        expected = spreads.square().mean(dim=0).sqrt()
+        assert torch.equal(load_checkpoint(folder).table.scales, expected)
 
     def test_the_renaming_reverses_it(self, checkpoint):
         names = list(checkpoint.network.state_dict())

@@ -26,7 +26,7 @@ MIXABLE = ("model.safetensors", "centroids.safetensors", "map.safetensors")
 def other(tiny, lively) -> Checkpoint:
     """A checkpoint of the same network with other weights and classes, and without a map."""
     shape, names = (3, 6, tiny.dimension), ["sand", "ice", "lava"]
-    values = torch.rand(shape), torch.ones(shape), torch.zeros(3, 3)
+    values = torch.rand(shape), torch.ones(shape[1:]), torch.zeros(3, 3)
     table = CentroidTable(names, noise_levels(0.1, 2, 6), *values)
     return Checkpoint(lively(seed=9), table, CheckpointInfo(patch_size=16))
 
@@ -97,7 +97,7 @@ def test_cut_off_in_the_first_writing_there_is_none_or_a_whole_one(other, tmp_pa
 def test_a_file_of_another_checkpoint_is_refused(folder, pipe, data, name, tmp_path, lively):
     """It fits in every shape, and would be silently wrong."""
     t, network = pipe.table, lively(seed=3)
-    table = CentroidTable(t.classes, t.sigmas, t.values + 0.1, t.spreads, t.colours)
+    table = CentroidTable(t.classes, t.sigmas, t.values + 0.1, t.scales, t.colours)
     map = fit_map(network, table, data, crops=1, seed=1)
     save_checkpoint(Checkpoint(network, table, pipe.info, map), tmp_path / "other")
     shutil.copy(tmp_path / "other" / name, folder)

@@ -155,7 +155,7 @@ class TestMoved:
         """At one noise level the plane contains the centroids of three classes, so the move is exact."""
         whole = pipe.table
         table = CentroidTable(
-            whole.classes, whole.sigmas[:1], whole.values[:, :1], whole.spreads[:, :1], whole.colours
+            whole.classes, whole.sigmas[:1], whole.values[:, :1], whole.scales[:1], whole.colours
         )
         one = FeatureMap.of_table(table)
         step = (one.classes("pca", 0)[2] - one.classes("pca", 0)[0]).tolist()
@@ -168,7 +168,7 @@ class TestMoved:
     def test_with_two_classes_centroids_move_only_along_the_line_between_them(self, pipe):
         whole = pipe.table
         table = CentroidTable(
-            whole.classes[:2], whole.sigmas, whole.values[:2], whole.spreads[:2], whole.colours[:2]
+            whole.classes[:2], whole.sigmas, whole.values[:2], whole.scales, whole.colours[:2]
         )
         two = FeatureMap.of_table(table)
         centroid = table.of("brick")
@@ -228,9 +228,7 @@ class TestWithoutCrops:
     @pytest.mark.parametrize("count", [1, 2])
     def test_one_or_two_classes(self, pipe, count):
         t = pipe.table
-        table = CentroidTable(
-            t.classes[:count], t.sigmas, t.values[:count], t.spreads[:count], t.colours[:count]
-        )
+        table = CentroidTable(t.classes[:count], t.sigmas, t.values[:count], t.scales, t.colours[:count])
         few = FeatureMap.of_table(table)
         assert few.classes("pca", 0)[:, 1] == pytest.approx(np.full(count, 0.5))
         assert np.isfinite(few.project_centroid("pca", table.of("brick"))).all()
@@ -252,7 +250,7 @@ def test_fit_map_refuses_invalid_arguments(pipe, data):
     with pytest.raises(ValueError, match="crops=0"):
         fit_map(pipe.network, pipe.table, data, crops=0)
     t = pipe.table
-    foreign = CentroidTable(["brick", "moss", "gold"], t.sigmas, t.values, t.spreads, t.colours)
+    foreign = CentroidTable(["brick", "moss", "gold"], t.sigmas, t.values, t.scales, t.colours)
     with pytest.raises(ValueError, match="no images of gold"):
         fit_map(pipe.network, foreign, data)
 

@@ -135,9 +135,9 @@ class TestStream:
 
     def test_distance_is_to_the_target_in_spreads(self, pipe):
         step = next(pipe.stream(["moss", "brick"], n=2, seed=0, **OPTIONS))
-        spread = pipe.table.spreads[:, -1].square().mean(dim=0).sqrt()
+        scale = pipe.table.scales[-1]
         for k, name in enumerate(("moss", "brick")):
-            offset = (step.step.phi[k] - pipe.table.of(name).values[-1]) / spread
+            offset = (step.step.phi[k] - pipe.table.of(name).values[-1]) / scale
             assert step.distance[k].item() == pytest.approx(offset.square().mean().sqrt().item(), rel=1e-4)
 
     def test_an_unguided_step_has_no_distance(self, pipe):

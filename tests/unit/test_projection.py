@@ -16,7 +16,7 @@ SIGMAS = torch.tensor([0.05, 0.2, 1.0, 3.0])
 def table_of(values: torch.Tensor) -> CentroidTable:
     names = [f"class-{k}" for k in range(len(values))]
     colours = torch.rand(len(names), 3, generator=torch.Generator().manual_seed(9)) - 0.5
-    return CentroidTable(names, SIGMAS[: values.shape[1]], values, torch.ones_like(values), colours)
+    return CentroidTable(names, SIGMAS[: values.shape[1]], values, torch.ones_like(values[0]), colours)
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from torch import Tensor
 from fgsd.app.limits import MAX_BATCH_PIXELS, MAX_BATCHING_DELAY, TIMEOUT_PREVIEW_S
 from fgsd.app.serving.batch import Call, Output, Request, evaluate_batch
 from fgsd.app.serving.fair_share import RecentUse
-from fgsd.guidance import PASS_PIXELS
 from fgsd.model.matching import Matching
+from fgsd.model.network import PASS_PIXELS
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from cli_help import run
 from PIL import Image
@@ -162,6 +163,30 @@ def test_train_leaves_classes_out_and_validates_with_them(
     started = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
     assert started["config"]["augmentation"]["share"] > 0
     assert started["config"]["crop_sizes"] == [[0.0, 1.0]]
+    chosen = tmp_path / "classes.txt"
+    chosen.write_text("slate\n", encoding="utf-8")
+    code, _, err = run(capsys, *options, "--classes", chosen)  # the training is complete
+    assert code == 0, err
+    assert Pipeline.from_pretrained(tmp_path / "checkpoint").classes == ["slate"]
+    chosen.write_text("moss\n", encoding="utf-8")
+    code, _, err = run(capsys, *options, "--classes", chosen)
+    assert code == 2 and f"--classes {chosen}: class 'moss' is not in" in err
+
+
+def test_distinct_finds_the_classes_that_a_classifier_tells_apart(capsys, tmp_path):
+    images, names, unseen = tmp_path / "images", tmp_path / "names.txt", tmp_path / "unseen.txt"
+    images.mkdir()
+    noise = np.random.default_rng(0).normal(0, 20, (200, 200, 3))
+    for name, period in (("gravel", 2), ("gravel in the sun", 2), ("waves", 9), ("wool", 40)):
+        waves = 60 * np.sin(np.arange(200) * 2 * np.pi / period)[:, None, None]
+        pixels = (128 + waves + noise).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(images / f"{name}.png")
+    unseen.write_text("wool\n", encoding="utf-8")
+    code, out, err = run(capsys, "distinct", images, "--unseen", unseen, "-o", names)
+    assert code == 0, err
+    found = names.read_text(encoding="utf-8").splitlines()
+    assert len(found) == 2 and "waves" in found and found[0].startswith("gravel")
+    assert out.startswith(f"{names}: 2 of 3 classes, recognised with 1.000 on average")
 
 
 def test_map_is_stored_with_the_checkpoint(capsys, tmp_path, checkpoint_folder, texture_folder):

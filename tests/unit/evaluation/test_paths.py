@@ -45,8 +45,8 @@ def pipe(pipe) -> Pipeline:
 def table() -> CentroidTable:
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(3, 4, 5, generator=generator)
-    spreads = (0.5 + torch.rand(4, 5, generator=generator)).expand(3, 4, 5)
-    return CentroidTable(list("abc"), torch.tensor([0.1, 0.2, 0.4, 0.8]), values, spreads, torch.zeros(3, 3))
+    scales = 0.5 + torch.rand(4, 5, generator=generator)
+    return CentroidTable(list("abc"), torch.tensor([0.1, 0.2, 0.4, 0.8]), values, scales, torch.zeros(3, 3))
 
 
 def test_a_mixture_lies_on_the_line_at_its_weight(table):
@@ -77,8 +77,8 @@ def test_unguided_features_are_those_of_each_image_alone(lively, data):
     x0 = data.crops("moss", 3, torch.Generator().manual_seed(0))
     found = unguided_features(network, x0, sigmas, seed=4)
     for k in range(3):
-        alone, _ = features_by_level(network, x0[k : k + 1], sigmas, seed=4)
-        assert torch.allclose(found[k], alone, atol=1e-5)
+        alone, _ = features_by_level(network, x0[None, k : k + 1], sigmas, seed=4)
+        assert torch.allclose(found[k], alone[0], atol=1e-5)
 
 
 def test_pairs_are_different_and_as_many_as_there_are():
@@ -125,6 +125,6 @@ def test_the_part_runs_alone_and_is_reported(pipe, data):
 
 def test_one_class_has_no_paths(pipe, data):
     t = pipe.table
-    one = CentroidTable(t.classes[:1], t.sigmas, t.values[:1], t.spreads[:1], t.colours[:1])
+    one = CentroidTable(t.classes[:1], t.sigmas, t.values[:1], t.scales, t.colours[:1])
     found = evaluate(Pipeline(pipe.network, one, pipe.info, "cpu"), data, parts=["paths"], features=unused)
     assert "only one class" in report_text(found) and found["passed"] is True

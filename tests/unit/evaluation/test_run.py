@@ -111,7 +111,7 @@ def test_the_measures_are_at_their_ideal_for_real_crops_of_the_shipped_textures(
     data = TextureFolder(TEXTURES, DataConfig())
     nothing = torch.zeros(len(data.classes), 1, 40)
     table = CentroidTable(
-        list(data.classes), torch.ones(1), nothing, nothing, torch.zeros(len(data.classes), 3)
+        list(data.classes), torch.ones(1), nothing, nothing[0], torch.zeros(len(data.classes), 3)
     )
     untrained = Pipeline(lively(), table, CheckpointInfo(patch_size=64, image_size=192), device="cpu")
     found = evaluate(RealPipe(untrained, data, "test"), data, per_class=8, parts=QUICK[:3], seed=1)

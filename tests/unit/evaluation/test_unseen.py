@@ -47,7 +47,7 @@ def test_a_classifier_of_the_unseen_textures_alone_judges_too(untrained, data, s
     unseen = ["moss", "slate"]
     table = untrained.table
     known = [table.classes.index("brick")]
-    rows = (table.values[known], table.spreads[known], table.colours[known])
+    rows = (table.values[known], table.scales, table.colours[known])
     one = type(table)(["brick"], table.sigmas, *rows)
     order = iter(16 * [unseen[shift]] + 16 * [unseen[1 - shift]])  # what is drawn for moss, then for slate
     pipe = RealPipe(
@@ -67,7 +67,7 @@ def test_a_classifier_of_the_unseen_textures_alone_judges_too(untrained, data, s
 def test_an_unseen_texture_wins_if_its_samples_look_like_it(untrained, data, drawn, won):
     table = untrained.table
     known = [k for k, name in enumerate(table.classes) if name != "slate"]
-    rows = (table.values[known], table.spreads[known], table.colours[known])
+    rows = (table.values[known], table.scales, table.colours[known])
     two = type(table)([table.classes[k] for k in known], table.sigmas, *rows)
     knows_two = RealPipe(
         Pipeline(untrained.network, two, untrained.info, "cpu"),

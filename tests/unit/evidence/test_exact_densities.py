@@ -54,7 +54,7 @@ def trained(gaussians: GaussianClasses, error: float = 0.0) -> Trained:
     """A method whose network is exact, but for `error`."""
     rows = torch.arange(3.0)[:, None, None].expand(3, 2, 1)
     colours = gaussians.means.float()
-    table = CentroidTable(gaussians.classes, torch.tensor([0.02, 20.0]), rows, torch.ones(3, 2, 1), colours)
+    table = CentroidTable(gaussians.classes, torch.tensor([0.02, 20.0]), rows, torch.ones(2, 1), colours)
     return Trained("ours", SimpleNamespace(network=ExactNetwork(gaussians, error), table=table))
 
 

@@ -219,10 +219,10 @@ class TestNetworkWithTargetEmbedding:
         sigmas = network.normalization.sigmas
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
         alone = torch.stack([network.denoise(x0 + s * eps, s)[1].mean(dim=0) for s in sigmas.tolist()])
-        coordinates = network.target_coordinates(sigmas, alone[None])[0]
-        default, _ = features_by_level(network, x0, sigmas)
-        same, _ = features_by_level(network, x0, sigmas, coordinates=coordinates)
-        without, _ = features_by_level(network, x0, sigmas, coordinates=torch.zeros(4, 3))
+        coordinates = network.target_coordinates(sigmas, alone[None])
+        default, _ = features_by_level(network, x0[None], sigmas)
+        same, _ = features_by_level(network, x0[None], sigmas, coordinates=coordinates)
+        without, _ = features_by_level(network, x0[None], sigmas, coordinates=torch.zeros(1, 4, 3))
         assert torch.allclose(default, same, atol=1e-5) and not torch.allclose(default, without, atol=1e-3)
 
 
