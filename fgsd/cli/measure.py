@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,9 +15,17 @@ from fgsd.cli.options import (
     load_pipeline,
     load_textures,
     one_line_errors,
+    read_names,
 )
 from fgsd.shipped import resolve_shipped
 
+if TYPE_CHECKING:
+    from fgsd.data import TextureFolder
+
+Unseen = Annotated[
+    Path | None,
+    typer.Option(help="Text file of classes of the data that the checkpoint was not trained on, one a line."),
+]
 Json = Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")]
 
 
@@ -31,6 +39,7 @@ def evaluate(
     per_class: Annotated[int, typer.Option(help="Samples per class.")] = 32,
     steps: Annotated[int, typer.Option(help="Steps of the default sampler.", min=1)] = 16,
     seed: Annotated[int, typer.Option(help="Seed of samples and crops.", min=0)] = 0,
+    unseen: Unseen = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also write JSON; other parts of an earlier file stay."),
@@ -38,7 +47,8 @@ def evaluate(
 ) -> None:
     """Measure the samples and the speed of a checkpoint.
 
-    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen and few_steps.
+    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen and few_steps. Without --unseen,
+    all classes of the data that the checkpoint does not know count as unseen.
     """
     import json
 
@@ -51,6 +61,8 @@ def evaluate(
     earlier = None if output is None else stored_results("--output", output)
     pipe = load_pipeline(checkpoint)
     folder = load_textures(resolve_shipped(data), pipe.info.data)
+    if unseen is not None:
+        folder = _with_unseen(folder, pipe.classes, unseen)
     results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
     if output is not None:
         results = json.loads(json.dumps(results))
@@ -61,19 +73,32 @@ def evaluate(
         _write_json(results, output)
 
 
+def _with_unseen(data: TextureFolder, classes: list[str], file: Path) -> TextureFolder:
+    """Return a folder with the classes of a checkpoint and those that a file names, which must be others.
+
+    Classes that the checkpoint was trained on and does not name are left out: they count as neither.
+    """
+    names = read_names("--unseen", file, data)
+    if known := [name for name in names if name in classes]:
+        raise ValueError(f"--unseen {file}: the checkpoint was trained on {', '.join(known[:3])}")
+    return data.only([name for name in data.classes if name in classes or name in names])
+
+
 @one_line_errors
 def sheet(
     samples: Annotated[int, typer.Option(help="Samples per class.", min=1)] = 4,
     steps: Annotated[int, typer.Option(help="Sampling steps.", min=1)] = 16,
     seed: Annotated[int, typer.Option(help="Seed of the first sample of each class.", min=0)] = 0,
     sampler: Annotated[str, typer.Option(help="Sampler: dpm2m, heun, ancestral or ascent.")] = "dpm2m",
+    unseen: Unseen = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the sheet.")] = Path("sheet.webp"),
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Draw a real crop and samples of each class.
 
-    The real crops are held-out ones, unless the checkpoint was trained with test_share=0.
+    The real crops are held-out ones, unless the checkpoint was trained with test_share=0. With --unseen, the
+    classes are those of the file, and the centroid of each is measured from its image.
     """
     import torch
     from tqdm import tqdm
@@ -89,13 +114,16 @@ def sheet(
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     split, kind = ("test", "held-out") if pipe.info.test_share else ("train", "training")
     names, rows = [name for name in pipe.classes if name in folder.classes], []
+    if unseen is not None:
+        names = read_names("--unseen", unseen, folder)
     check_size(output, class_sheet_size(len(names), samples, (size, size)))
     for name in tqdm(names, unit="class"):
         crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split=split)
-        images = pipe.sample(name, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
+        target = name if unseen is None else pipe.centroid_of(folder.image(name), seed=seed)
+        images = pipe.sample(target, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
         rows.append((name, to_images(crop)[0], images))
     save_image(class_sheet(rows), output)
-    typer.echo(f"{output}: {len(rows)} classes, a {kind} crop and {samples} samples each")
+    typer.echo(f"{output}: {len(rows)} {'class' if len(rows) == 1 else 'classes'}, a {kind} crop and {samples} samples each")
 
 
 @one_line_errors

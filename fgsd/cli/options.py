@@ -72,6 +72,24 @@ def load_textures(
     return data
 
 
+def read_names(option: str, file: Path, data: TextureFolder) -> list[str]:
+    """Return the classes of a folder that a text file names, one a line.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read as text, names no class, or a name in it is no class of the folder.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{option} {file}: cannot be read as a text file: {error}") from None
+    try:
+        return data.only([line for line in lines if line.strip()]).classes
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{option} {file}: {error.args[0]}") from None
+
+
 def utf8_text(text: str) -> str:
     """Return an argument that is to be stored as text; refuse bytes that are not UTF-8.
 

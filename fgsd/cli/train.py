@@ -16,6 +16,7 @@ from fgsd.cli.options import (
     load_pipeline,
     load_textures,
     one_line_errors,
+    read_names,
     utf8_text,
 )
 from fgsd.cli.outputs import advice_after_errors, check_file, check_folder, check_training_folders
@@ -168,24 +169,6 @@ def split_unseen(data: TextureFolder, names_file: Path | None) -> tuple[TextureF
         return data, None
     names = read_names("--unseen", names_file, data)
     return data.without(names), data.only(names)
-
-
-def read_names(option: str, file: Path, data: TextureFolder) -> list[str]:
-    """Return the classes of a folder that a text file names, one a line.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read as text, names no class, or a name in it is no class of the folder.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"{option} {file}: cannot be read as a text file: {error}") from None
-    try:
-        return data.only([line for line in lines if line.strip()]).classes
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{option} {file}: {error.args[0]}") from None
 
 
 def attribution_of(data: Path) -> str:

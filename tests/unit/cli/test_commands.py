@@ -173,6 +173,29 @@ def test_train_leaves_classes_out_and_validates_with_them(
     assert code == 2 and f"--classes {chosen}: class 'moss' is not in" in err
 
 
+def test_unseen_textures_are_drawn_and_measured_apart_from_other_classes(
+    capsys, tmp_path, texture_folder, checkpoint_folder
+):
+    """Classes that neither the checkpoint nor the file names count as neither."""
+    images, names, sheet = tmp_path / "images", tmp_path / "unseen.txt", tmp_path / "sheet.png"
+    shutil.copytree(texture_folder, images)
+    for name, colour in (("gravel", "grey"), ("wool", "white")):
+        Image.new("RGB", (48, 48), colour).save(images / f"{name}.png")
+    names.write_text("wool\n", encoding="utf-8")
+    options = ["-c", checkpoint_folder, "-d", images, "--unseen", names]
+    code, out, err = run(capsys, "sheet", *options, "--steps", 1, "-o", sheet)
+    assert code == 0, err
+    assert "1 class, a held-out crop and 4 samples each" in out
+    names.write_text("moss\n", encoding="utf-8")
+    code, _, err = run(capsys, "evaluate", *options)
+    assert code == 2 and f"--unseen {names}: the checkpoint was trained on moss" in err
+    names.write_text("wool\n", encoding="utf-8")
+    result = tmp_path / "result.json"
+    code, _, err = run(capsys, "evaluate", *options, "--part", "memorisation", "--per-class", 2, "-o", result)
+    assert code == 0, err
+    assert json.loads(result.read_text(encoding="utf-8"))["data"]["classes"] == 4
+
+
 def test_distinct_finds_the_classes_that_a_classifier_tells_apart(capsys, tmp_path):
     images, names, unseen = tmp_path / "images", tmp_path / "names.txt", tmp_path / "unseen.txt"
     images.mkdir()
