@@ -123,7 +123,8 @@ def sheet(
         images = pipe.sample(target, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
         rows.append((name, to_images(crop)[0], images))
     save_image(class_sheet(rows), output)
-    typer.echo(f"{output}: {len(rows)} {'class' if len(rows) == 1 else 'classes'}, a {kind} crop and {samples} samples each")
+    classes = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
+    typer.echo(f"{output}: {classes}, a {kind} crop and {samples} samples each")
 
 
 @one_line_errors

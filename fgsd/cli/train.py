@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from fgsd.data import TextureFolder
     from fgsd.training.validation import Validation
 
+ImageSize = Annotated[int, typer.Option(help="Shorter side of the scaled images in pixels.")]
+PatchSize = Annotated[int, typer.Option(help="Side of the training crops in pixels.")]
+TestShare = Annotated[float, typer.Option(help="Share of each image's rows held out for testing.")]
 TRAIN_AGAIN = "The run continues from its last saved state when the command is repeated."
 EXPORT_AGAIN = (
     "The training is complete: repeat the command, also with another --out, to write the checkpoint."
@@ -46,10 +49,9 @@ def train(
         int | None, typer.Option(help="Budget in training crops [default: 1000000].", min=1)
     ] = None,
     hours: Annotated[float | None, typer.Option(help="Budget in hours instead of crops.")] = None,
-    image_size: Annotated[int, typer.Option(help="Shorter side of the scaled images in pixels.")] = 192,
-    patch_size: Annotated[int, typer.Option(help="Side of the training crops in pixels.")] = 64,
-    test_share: Annotated[float, typer.Option(help="Share of each image's rows held out for testing.")] = 1
-    / 3,
+    image_size: ImageSize = 192,
+    patch_size: PatchSize = 64,
+    test_share: TestShare = 1 / 3,
     unseen: Annotated[
         Path | None, typer.Option(help="Text file of classes not to train on, one a line; for validation.")
     ] = None,
@@ -266,6 +268,9 @@ def distinct(
     unseen: Annotated[
         Path | None, typer.Option(help="Text file of classes that are left out, one a line.")
     ] = None,
+    image_size: ImageSize = 192,
+    patch_size: PatchSize = 64,
+    test_share: TestShare = 1 / 3,
     at_least: Annotated[
         float, typer.Option(help="Share of its held-out crops by which a class is recognised.", min=0, max=1)
     ] = 0.9,
@@ -287,7 +292,8 @@ def distinct(
 
     check_file("--output", output)
     kept = [] if keep is None else load_pipeline(keep).classes
-    folder, _ = split_unseen(load_textures(data, DataConfig()), unseen)
+    config = DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share)
+    folder, _ = split_unseen(load_textures(data, config), unseen)
     names, accuracies = find_distinct(
         folder, EfficientNetFeatures(), at_least=at_least, keep=kept, seed=seed, progress=tqdm
     )

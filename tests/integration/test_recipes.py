@@ -26,6 +26,7 @@ TOY_TRAINING = "--hours 0.0001 --groups 2 --group-size 2 --patch-size 16 --image
 TOY = {
     "train": TOY_TRAINING,
     "map": "--crops 1",
+    "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
     "sample": "-n 2 --steps 2",
     "evaluate": "--per-class 2 --steps 2",
     "sheet": "--samples 1 --steps 2",
@@ -37,6 +38,7 @@ TOY = {
 COMMANDS = {
     "Train on your folder": ["checkpoints/mine/map.safetensors", "mine.png"],
     "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
+    "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
     "Sample a new texture": ["like.png"],
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
