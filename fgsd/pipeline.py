@@ -195,7 +195,7 @@ class Pipeline:
         self,
         images: Image.Image | str | Path | Sequence[Image.Image | str | Path],
         *,
-        crops: int = 48,
+        crops: int = 16,
         seed: int = 0,
     ) -> Centroid:
         """Measure the centroid of a texture from its images; the texture need not be a training class.

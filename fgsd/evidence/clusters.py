@@ -49,7 +49,9 @@ def class_clusters(
     for c, x0 in enumerate(crops):
         if guided:
             target = None if coordinates is None else coordinates[c : c + 1]
-            mean, std = features_by_level(network, x0[None], sigmas, seed=seed + c, coordinates=target)
+            mean, std = features_by_level(
+                network, x0[None], sigmas, seed=seed + c, antithetic=False, coordinates=target
+            )
             parts.append((mean[0], std[0]))
             continue
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(seed + c))

@@ -30,7 +30,7 @@ def export(
     out: str | Path,
     *,
     classes: Collection[str] | None = None,
-    noise_level_count: int = 16,
+    noise_level_count: int = 13,
     crops: int = 16,
     map_crops: int = 24,
     attribution: str = "",

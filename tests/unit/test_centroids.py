@@ -273,11 +273,13 @@ class TestFeatures:
             assert torch.allclose(means[0, s], phi[0], atol=1e-5)
         assert not spreads.any()
 
-    def test_features_of_crops_matched_to_their_centroid_average_to_it(self, lively, crops):
+    @pytest.mark.parametrize("antithetic", [True, False])
+    def test_features_of_crops_matched_to_their_centroid_average_to_it(self, lively, crops, antithetic):
         """The centroid is a fixed point in every layer, and the spreads are those of the matched crops."""
         network, sigma = lively(), 0.5
-        means, spreads = features_by_level(network, crops[None], [sigma], seed=1)
-        eps = torch.randn(crops.shape, generator=torch.Generator().manual_seed(1))
+        means, spreads = features_by_level(network, crops[None], [sigma], seed=1, antithetic=antithetic)
+        noise = torch.randn(3 if antithetic else 6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+        eps = torch.cat([noise, -noise])[:6]
         _, phi = network.denoise(crops + sigma * eps, sigma, CentroidMatching(means[0, 0]))
         assert torch.allclose(phi.mean(dim=0), means[0, 0], atol=1e-4)
         assert torch.allclose(phi.std(dim=0), spreads[0, 0], atol=1e-4)

@@ -217,7 +217,8 @@ class TestNetworkWithTargetEmbedding:
     def test_an_image_of_no_class_has_the_coordinates_of_its_own_features(self, network, data):
         x0 = data.crops(data.classes[0], 4, torch.Generator().manual_seed(0))
         sigmas = network.normalization.sigmas
-        eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(2, *x0.shape[1:], generator=torch.Generator().manual_seed(0))
+        eps = torch.cat([noise, -noise])
         alone = torch.stack([network.denoise(x0 + s * eps, s)[1].mean(dim=0) for s in sigmas.tolist()])
         coordinates = network.target_coordinates(sigmas, alone[None])
         default, _ = features_by_level(network, x0[None], sigmas)
