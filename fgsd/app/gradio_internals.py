@@ -119,9 +119,15 @@ def unread_sessions(queue: Any) -> set[str]:
     return {session for session, pending in messages.items() if pending.qsize()}
 
 
+def finished_sessions(queue: Any) -> set[str]:
+    """Return the sessions that wait for no message; a new event of such a session begins it anew."""
+    awaited, messages = queue.pending_event_ids_session, queue.pending_messages_per_session
+    return {session for session in messages if not awaited.get(session)} | (awaited.keys() - messages.keys())
+
+
 def forget_session(queue: Any, session: str) -> None:
-    """Drop the unread messages of a session."""
-    del queue.pending_messages_per_session[session]
+    """Drop what the queue keeps of a session."""
+    queue.pending_messages_per_session.pop(session, None)
     queue.pending_event_ids_session.pop(session, None)
 
 

@@ -1,4 +1,4 @@
-"""Messages that no client fetches are dropped."""
+"""Messages that no client fetches are dropped, and so are sessions that have ended."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ def test_a_session_that_is_unread_at_two_sweeps_is_dropped_and_no_other():
             "left": queue_of("a"),
             "slow": queue_of("b"),
             "reads": queue_of(),
+            "ended": queue_of(),
             "busy": queue_of("c"),
         },
-        pending_event_ids_session={"left": {"1"}, "slow": {"2"}, "busy": {"3"}},
+        pending_event_ids_session={
+            **{"left": {"1"}, "slow": {"2"}, "reads": {"4"}, "busy": {"3"}},
+            **{"ended": set(), "evicted": {"5"}},
+        },
         event_ids_to_events={"3": SimpleNamespace(session_hash="busy")},
     )
     now = [0.0]
     cleanup = QueueCleanup(10, clock=lambda: now[0])
     for now[0] in (5.0, 11.0, 15.0):
         cleanup.sweep(queue)
-        assert len(queue.pending_messages_per_session) == 4
+        assert len(queue.pending_messages_per_session) == 5
     queue.pending_messages_per_session["slow"].get_nowait()
     queue.pending_messages_per_session["new"] = queue_of("d")
     now[0] = 22.0
     cleanup.sweep(queue)
     assert set(queue.pending_messages_per_session) == {"slow", "reads", "busy", "new"}
-    assert set(queue.pending_event_ids_session) == {"slow", "busy"}
+    assert set(queue.pending_event_ids_session) == {"slow", "reads", "busy"}
     del queue.event_ids_to_events["3"]
     for now[0] in (33.0, 44.0):
         cleanup.sweep(queue)

@@ -1,4 +1,7 @@
-"""Drops messages that no client fetches; Gradio would keep those of two thousand sessions for ever."""
+"""Drops messages that no client fetches, and sessions that have ended.
+
+Gradio would keep the messages of two thousand sessions, and the names of all sessions, for ever.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fgsd.app.gradio_internals import busy_sessions, forget_session, unread_sessions
+from fgsd.app.gradio_internals import busy_sessions, finished_sessions, forget_session, unread_sessions
 from fgsd.app.limits import TIMEOUT_UNREAD_S
 
 
@@ -16,8 +19,8 @@ class QueueCleanup:
     Parameters
     ----------
     interval : float
-        Seconds between two sweeps. A session that has unread messages at two sweeps in a row, and no event
-        under way, is dropped.
+        Seconds between two sweeps. A session without an event under way is dropped if at two sweeps in a row
+        it has unread messages, or waits for none.
     clock : callable
         Returns seconds of a monotonic clock.
     """
@@ -26,14 +29,14 @@ class QueueCleanup:
         self, interval: float = TIMEOUT_UNREAD_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._interval, self._clock = interval, clock
-        self._last_sweep, self._unread_before = clock(), set[str]()
+        self._last_sweep, self._stale_before = clock(), set[str]()
 
     def sweep(self, queue: Any) -> None:
         """Sweep a `gradio.queueing.Queue` if the interval has passed; call this in the queue's event loop."""
         if self._clock() - self._last_sweep < self._interval:
             return
         self._last_sweep = self._clock()
-        unread = unread_sessions(queue) - busy_sessions(queue)
-        for session in unread & self._unread_before:
+        stale = (unread_sessions(queue) | finished_sessions(queue)) - busy_sessions(queue)
+        for session in stale & self._stale_before:
             forget_session(queue, session)
-        self._unread_before = unread - self._unread_before
+        self._stale_before = stale - self._stale_before
