@@ -39,7 +39,7 @@ pipe.sample({json.dumps(table.classes[0], ensure_ascii=False)}, n=4, seed=0)[0].
 ```
 
 Files: `config.json`, `model.safetensors` (weights, float16), `centroids.safetensors` (a feature vector for
-each class at each of {len(table.sigmas)} noise levels, with its spread within the class){map_file}.
+each class at each of {len(table.sigmas)} noise levels, and the spread within a class){map_file}.
 
 License of the weights: {info.license}.
 {attribution}
