@@ -106,3 +106,4 @@ TIMEOUT_UPLOAD_S = 300.0  # seconds until an uploaded file is complete: 25 MB at
 TIMEOUT_UNREAD_S = 120.0  # seconds that a message may stay unread; a client that waits reads it at once
 TIMEOUT_SHUTDOWN_S = 1.0  # seconds that responses under way may take when the server ends
 TRIM_INTERVAL_S = 20.0  # seconds between two calls of malloc_trim
+MAX_HEAPS = 2  # of the C library, see `fgsd.app.http.malloc`

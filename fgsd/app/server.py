@@ -22,7 +22,7 @@ from fgsd.app.gradio_internals import (
 )
 from fgsd.app.http.address import check_address
 from fgsd.app.http.errors import HANDLERS
-from fgsd.app.http.malloc_trim import start_malloc_trim
+from fgsd.app.http.malloc import bound_heaps
 from fgsd.app.http.middleware import PageMiddleware
 from fgsd.app.http.shutdown import Shutdown
 from fgsd.app.http.temp_dir import use_private_temp_dir
@@ -88,6 +88,7 @@ def launch(
         If the port is taken, or the host is not this machine.
     """
     check_address(host, port)
+    bound_heaps()
     shutdown = Shutdown() if block else None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     use_private_temp_dir()
@@ -127,7 +128,6 @@ def launch(
         print(f"* Running on local URL:  {page.local_url}", flush=True)
     return_every_file_from_tools(page)
     call_tools_without_proxy(page)
-    start_malloc_trim()
     if shutdown is not None:
         shutdown.serve(page)
     return page
