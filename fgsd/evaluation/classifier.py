@@ -64,7 +64,14 @@ def class_accuracies(judge: Judge, classes: Sequence[str], features: np.ndarray)
 
 
 def measure_accuracy(
-    judge: Judge, classes: Sequence[str], samples: np.ndarray, held_out: np.ndarray, *, seed: int = 0
+    judge: Judge,
+    classes: Sequence[str],
+    samples: np.ndarray,
+    held_out: np.ndarray,
+    *,
+    kind: str = "samples",
+    target: float = TARGET,
+    seed: int = 0,
 ) -> dict:
     """Compare the top-1 accuracy of guided samples with that of held-out real crops, the ceiling.
 
@@ -74,6 +81,10 @@ def measure_accuracy(
         Trained on other crops of these classes; it may know more classes.
     samples, held_out : arrays of shape (C, n, F)
         Features of samples and of held-out crops of `classes`.
+    kind : str
+        What the check calls the samples.
+    target : float
+        Of the check: share of the accuracy on held-out crops.
     seed : int
         Seed of the bootstrap.
     """
@@ -98,9 +109,9 @@ def measure_accuracy(
         "confused": {name: confused[name] for name in worst},
         "checks": [
             check(
-                "accuracy of samples / of held-out crops",
+                f"accuracy of {kind} / of held-out crops",
                 ratio,
-                at_least=TARGET,
+                at_least=target,
                 interval=bootstrap_interval(resampled, len(classes), seed=seed),
             )
         ],
