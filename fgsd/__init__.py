@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING or os.environ.get("EAGER_IMPORT"):  # pdoc resolves no name of `__getattr__`
     from fgsd.centroids import Centroid, CentroidTable, coarse_fine
     from fgsd.pipeline import Pipeline
 
