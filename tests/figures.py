@@ -96,11 +96,11 @@ EIGHT = (
         "fgsd evaluate --checkpoint checkpoints/world --part unseen",
     ),
     Figure(
-        "evaluate.json",
-        "speed",
-        "guided step",
-        "Time of a guided step / of an unguided step",
-        "fgsd evaluate --part speed",
+        "unseen.json",
+        "unseen",
+        "nearest to themselves",
+        "Textures outside of the training set most of whose samples are nearest to themselves",
+        "fgsd evaluate --checkpoint checkpoints/world --part unseen",
     ),
     Figure(
         "bench.json",

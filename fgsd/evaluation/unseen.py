@@ -15,6 +15,7 @@ from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge, measure_accuracy
 from fgsd.evaluation.context import EvaluationContext, draw_samples, real_crops
 
+TARGET = 1.0  # share of the unseen textures
 ACCURACY_TARGET = 0.6  # accuracy of samples, relative to that of held-out crops
 CHROMA_TARGET = 1.1  # fine chroma of samples, relative to that of real crops
 BLUR = 7  # side in pixels of the box whose mean is a pixel's coarse colour
@@ -130,6 +131,11 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
         "won_by_classifier": float(np.mean([f["won"] for f in by_classifier.values()])),
         "fine_chroma": chroma,
         "checks": [
+            check(
+                f"unseen textures ({len(unseen)}) nearest to themselves",
+                float(np.mean([f["won"] for f in by_distance.values()])),
+                at_least=TARGET,
+            ),
             check("fine chroma of unseen textures / of their crops", chroma, at_most=CHROMA_TARGET),
         ],
     }
