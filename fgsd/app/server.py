@@ -7,8 +7,10 @@ import fgsd.app.gradio_import  # noqa: F401 - before all that imports Gradio
 # isort: on
 
 import contextlib
+import errno
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
@@ -20,7 +22,7 @@ from fgsd.app.gradio_internals import (
     requests_without_proxy,
     return_every_file_from_tools,
 )
-from fgsd.app.http.address import check_address
+from fgsd.app.http.address import AddressError, check_address
 from fgsd.app.http.errors import HANDLERS
 from fgsd.app.http.malloc import bound_heaps
 from fgsd.app.http.middleware import PageMiddleware
@@ -35,6 +37,7 @@ from fgsd.pipeline import Pipeline
 
 # fonts of the visitor's system, so that the page loads nothing from other servers
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+PORTS = range(7860, 7960)  # that are tried where the caller names none
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
@@ -96,13 +99,13 @@ def launch(
     name = "/".join(Path(checkpoint).parts[-2:])
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
-    page = build_page(pipe, data, checkpoint=name, evidence=report is not None, share=share)
-    page.queue(max_size=MAX_QUEUED_EVENTS)
-    silence = contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext()
-    with silence, requests_without_proxy(host):
+
+    def serve(port: int) -> gr.Blocks:
+        page = build_page(pipe, data, checkpoint=name, evidence=report is not None, share=share)
+        page.queue(max_size=MAX_QUEUED_EVENTS)
         page.launch(
             server_name=host,
-            server_port=port or None,
+            server_port=port,
             inbrowser=open_browser,
             prevent_thread_lock=True,
             # Gradio would advise `share=True`, which is not the option of this name; it prints the address of
@@ -124,6 +127,11 @@ def launch(
             state_session_capacity=MAX_SESSIONS,
             max_file_size=MAX_UPLOAD_BYTES,  # of programs; images from the page come as events
         )
+        return page
+
+    silence = contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext()
+    with silence, requests_without_proxy(host):
+        page = serve(port) if port else on_first_free_port(host, serve)
     if not quiet:
         print(f"* Running on local URL:  {page.local_url}", flush=True)
     return_every_file_from_tools(page)
@@ -131,6 +139,40 @@ def launch(
     if shutdown is not None:
         shutdown.serve(page)
     return page
+
+
+def on_first_free_port(host: str, serve: Callable[[int], gr.Blocks]) -> gr.Blocks:
+    """Serve on the first port from 7860 that is free, and return the page.
+
+    A port may be taken between the check and the start of the server. Gradio would then try the next port with
+    the same page, which its MCP server refuses for every further port; `serve` builds another page instead.
+
+    Raises
+    ------
+    AddressError
+        If every port is taken, or the host is not this machine.
+    """
+    for port in PORTS:
+        if is_taken(host, port):
+            continue
+        try:
+            return serve(port)
+        except OSError:
+            if not is_taken(host, port):  # it is another error
+                raise
+    sentence = f"all ports from {PORTS[0]} to {PORTS[-1]} are taken; name a free one as port="
+    raise AddressError(errno.EADDRINUSE, sentence)
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Return whether another program listens on a port."""
+    try:
+        check_address(host, port)
+    except AddressError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return True
+    return False
 
 
 def make_theme() -> gr.themes.Base:

@@ -20,3 +20,31 @@ def test_the_library_is_light_and_heavy_imports_of_the_page_come_late(checkpoint
     command = [sys.executable, "-c", START, str(checkpoint_folder), str(texture_folder), *LATE]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == ["False False", "True"]
+
+
+RACE = """
+import socket, sys
+import httpx
+from fgsd.app import server
+
+with socket.socket() as other:
+    other.bind(("127.0.0.2", 0))  # Gradio looks at 127.0.0.1 only: it fails as late as in a race
+    other.listen()
+    taken = other.getsockname()[1]
+    server.PORTS = range(taken, taken + 20)
+    is_taken, asked = server.is_taken, []
+    server.is_taken = lambda *address: bool(asked) and is_taken(*address) or asked.append(address) is not None
+    page = server.launch(
+        sys.argv[1], sys.argv[2], "127.0.0.2", None, device="cpu", block=False, quiet=True, open_browser=False
+    )
+    assert page.server_port > taken, (page.server_port, taken)
+    with httpx.Client(base_url=page.local_url, trust_env=False) as client:
+        assert client.get("/").status_code == 200
+        assert client.post("/gradio_api/mcp/").status_code == 400  # its MCP server reads, and refuses an empty message
+    page.close()
+"""
+
+
+def test_a_port_that_is_taken_between_check_and_start_costs_another_page(checkpoint_folder, texture_folder):
+    command = [sys.executable, "-c", RACE, str(checkpoint_folder), str(texture_folder)]
+    subprocess.run(command, check=True, timeout=60)
