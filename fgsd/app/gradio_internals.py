@@ -113,10 +113,10 @@ def busy_sessions(queue: Any) -> set[str]:
     return {event.session_hash for event in queue.event_ids_to_events.values()}
 
 
-def unread_sessions(queue: Any) -> set[str]:
-    """Return the sessions that have messages which no client has fetched."""
+def unread_messages(queue: Any) -> dict[str, Any]:
+    """Return, by session, the oldest message that no client has fetched."""
     messages = queue.pending_messages_per_session
-    return {session for session, pending in messages.items() if pending.qsize()}
+    return {session: pending._queue[0] for session, pending in messages.items() if pending.qsize()}
 
 
 def finished_sessions(queue: Any) -> set[str]:

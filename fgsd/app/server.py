@@ -144,8 +144,8 @@ def launch(
 def on_first_free_port(host: str, serve: Callable[[int], gr.Blocks]) -> gr.Blocks:
     """Serve on the first port from 7860 that is free, and return the page.
 
-    A port may be taken between the check and the start of the server. Gradio would then try the next port with
-    the same page, which its MCP server refuses for every further port; `serve` builds another page instead.
+    A port may be taken between the check and the start of the server. Gradio would then try the next port
+    with the same page, which its MCP server refuses for every further port; `serve` builds another page.
 
     Raises
     ------

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import gradio as gr
 import httpx
+import orjson
 import pytest
 from app_server import PROXIES
-from gradio import blocks, queueing, routes
+from gradio import blocks, queueing, routes, server_messages
 from gradio import networking as gradio_networking
 
 from fgsd.app import gradio_internals
@@ -53,15 +54,15 @@ def test_an_app_has_a_queue_that_keeps_events_and_messages_by_the_names_that_are
         button.click(lambda: None, None, None)
     queue = gradio_internals.queue_of(routes.App.create_app(page))
     assert isinstance(queue, queueing.Queue) and queue is page._queue
-    assert gradio_internals.busy_sessions(queue) == gradio_internals.unread_sessions(queue) == set()
+    assert gradio_internals.busy_sessions(queue) == set() and gradio_internals.unread_messages(queue) == {}
 
     pending: asyncio.Queue = asyncio.Queue()
     pending.put_nowait("answer")
     queue.pending_messages_per_session["left"] = pending
     queue.pending_event_ids_session["left"] = {"1"}
-    assert gradio_internals.unread_sessions(queue) == {"left"}
+    assert gradio_internals.unread_messages(queue) == {"left": "answer"}
     gradio_internals.forget_session(queue, "left")
-    assert gradio_internals.unread_sessions(queue) == set() and queue.pending_event_ids_session == {}
+    assert gradio_internals.unread_messages(queue) == {} and queue.pending_event_ids_session == {}
 
     event = queueing.Event("left", next(iter(page.fns.values())), None, None)
     assert event.alive
@@ -69,6 +70,15 @@ def test_an_app_has_a_queue_that_keeps_events_and_messages_by_the_names_that_are
     assert gradio_internals.busy_sessions(queue) == {"left"}
     del page, queue, event, button
     gc.collect()  # now, and not during another test
+
+
+def test_messages_begin_with_their_kind_and_their_event():
+    """As `web/shared/stream.js` reads them."""
+    completed = server_messages.ProcessCompletedMessage(event_id="a", output={}, success=True)
+    close = server_messages.CloseStreamMessage()
+    heads = [orjson.dumps(message.model_dump()).decode() for message in (completed, close)]
+    assert heads[0].startswith('{"msg":"process_completed","event_id":"a",')
+    assert heads[1].startswith('{"msg":"close_stream"')
 
 
 @pytest.mark.parametrize("forged", [None, 7, "text", [1]])

@@ -45,3 +45,22 @@ def test_a_session_that_is_unread_at_two_sweeps_is_dropped_and_no_other():
     for now[0] in (33.0, 44.0):
         cleanup.sweep(queue)
     assert set(queue.pending_messages_per_session) == {"slow", "reads"}
+
+
+def test_an_answer_on_its_way_to_a_visitor_who_paused_is_kept():
+    queue = SimpleNamespace(
+        pending_messages_per_session={"back": queue_of(), "slow": queue_of("a")},
+        pending_event_ids_session={"back": set(), "slow": {"1"}},
+        event_ids_to_events={},
+    )
+    now = [0.0]
+    cleanup = QueueCleanup(10, clock=lambda: now[0])
+    now[0] = 11.0
+    cleanup.sweep(queue)
+    queue.pending_messages_per_session["back"].put_nowait("completed")
+    queue.pending_event_ids_session["back"].add("2")
+    queue.pending_messages_per_session["slow"].get_nowait()
+    queue.pending_messages_per_session["slow"].put_nowait("completed")
+    now[0] = 22.0
+    cleanup.sweep(queue)
+    assert set(queue.pending_messages_per_session) == {"back", "slow"}

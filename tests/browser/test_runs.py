@@ -215,3 +215,25 @@ def test_a_new_seed_gives_other_pixels_and_an_old_one_the_same(visit, pipe):
     page.locator("#seed input").press("Enter")
     finished(page, before)
     assert np.array_equal(pixels(page), first)
+
+
+SLOW_CLOSE = """
+const { fetch } = window;
+window.fetch = async (...values) => {
+    const response = await fetch(...values);
+    if (!response.url.includes("/queue/data")) return response;
+    const slow = new TransformStream({ async transform(chunk, controller) {
+        const text = new TextDecoder().decode(chunk);
+        if (text.includes("close_stream")) await new Promise((resolve) => setTimeout(resolve, 500));
+        controller.enqueue(chunk);
+    } });
+    return new Response(response.body.pipeThrough(slow), response);
+};
+"""
+
+
+def test_an_event_is_answered_that_was_sent_while_the_stream_before_it_closed(visit):
+    page = visit(script=SLOW_CLOSE)
+    for name in ("moss", "slate", "brick", "moss"):
+        dot(page, name).click()
+        shows(page, f"mix={name}:1.0")

@@ -40,7 +40,7 @@ with socket.socket() as other:
     assert page.server_port > taken, (page.server_port, taken)
     with httpx.Client(base_url=page.local_url, trust_env=False) as client:
         assert client.get("/").status_code == 200
-        assert client.post("/gradio_api/mcp/").status_code == 400  # its MCP server reads, and refuses an empty message
+        assert client.post("/gradio_api/mcp/").status_code == 400  # MCP: an empty message
     page.close()
 """
 

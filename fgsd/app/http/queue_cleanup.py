@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fgsd.app.gradio_internals import busy_sessions, finished_sessions, forget_session, unread_sessions
+from fgsd.app.gradio_internals import busy_sessions, finished_sessions, forget_session, unread_messages
 from fgsd.app.limits import TIMEOUT_UNREAD_S
 
 
@@ -20,7 +20,7 @@ class QueueCleanup:
     ----------
     interval : float
         Seconds between two sweeps. A session without an event under way is dropped if at two sweeps in a row
-        it has unread messages, or waits for none.
+        its oldest unread message is the same one, or if at both it waits for no message.
     clock : callable
         Returns seconds of a monotonic clock.
     """
@@ -29,14 +29,18 @@ class QueueCleanup:
         self, interval: float = TIMEOUT_UNREAD_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._interval, self._clock = interval, clock
-        self._last_sweep, self._stale_before = clock(), set[str]()
+        self._last_sweep = clock()
+        self._unread_before, self._finished_before = dict[str, Any](), set[str]()
 
     def sweep(self, queue: Any) -> None:
         """Sweep a `gradio.queueing.Queue` if the interval has passed; call this in the queue's event loop."""
         if self._clock() - self._last_sweep < self._interval:
             return
         self._last_sweep = self._clock()
-        stale = (unread_sessions(queue) | finished_sessions(queue)) - busy_sessions(queue)
-        for session in stale & self._stale_before:
+        busy, unread, finished = busy_sessions(queue), unread_messages(queue), finished_sessions(queue)
+        # a visitor who comes back after a pause may at this very moment have an answer on its way
+        stale = {name for name, message in unread.items() if self._unread_before.get(name) is message}
+        stale |= (finished - unread.keys()) & self._finished_before
+        for session in stale - busy:
             forget_session(queue, session)
-        self._stale_before = stale - self._stale_before
+        self._unread_before, self._finished_before = unread, finished

@@ -2,6 +2,7 @@
 import { closest, find } from "../shared/dom.js";
 import { subscribe } from "../shared/session.js";
 import { pressSample } from "../shared/sample_button.js";
+import { keepStreamOpen } from "../shared/stream.js";
 import { createFavourites } from "./favourites.js";
 import { postponeAborts } from "./leaving.js";
 import { watchServer } from "./reconnect.js";
@@ -39,6 +40,7 @@ export function mount({ element }) {
   watchServer(find(toolbar, ".offline"));
   void checkRootPath(find(toolbar, ".offline"));
   postponeAborts();
+  window.fetch = keepStreamOpen(window.fetch.bind(window));
   enableStop();
   sampleChanges();
 }
