@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or os.environ.get("EAGER_IMPORT"):  # pdoc resolves no name of `__getattr__`
     from fgsd.centroids import Centroid, CentroidTable, coarse_fine
     from fgsd.pipeline import Pipeline
+    from fgsd.texture import Texture
 
-__all__ = ["Centroid", "CentroidTable", "Pipeline", "coarse_fine"]
+__all__ = ["Centroid", "CentroidTable", "Pipeline", "Texture", "coarse_fine"]
 __version__ = "0.1.0"
 
 _MODULES = {
     "Centroid": "fgsd.centroids",
     "CentroidTable": "fgsd.centroids",
     "Pipeline": "fgsd.pipeline",
+    "Texture": "fgsd.texture",
     "coarse_fine": "fgsd.centroids",
 }
 

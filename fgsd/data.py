@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from torch import Tensor
 from fgsd.image_files import find_images
 from fgsd.images import ImageError, load_image
 from fgsd.names import normalize_name, printable
+
+Images = Image.Image | str | Path | Sequence[Image.Image | str | Path]
 
 
 def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:
@@ -91,6 +94,49 @@ class _Region:
     def positions(self, size: int) -> tuple[int, int]:
         """Return the number of rows and of columns at which a crop of `size` can start."""
         return self.pixels.shape[0] - size + 1, self.width if self.wraps else self.width - size + 1
+
+
+def load_images(images: Images, config: DataConfig, scale: float = 1.0) -> list[Tensor]:
+    """Load one or several images of a texture at the scale of the training images.
+
+    Parameters
+    ----------
+    images : image or path, or a sequence of them
+    config : DataConfig
+        Of the training.
+    scale : float
+        The shorter side of an image is scaled to `scale` times that of the training images. Images are not
+        enlarged.
+
+    Returns
+    -------
+    list of Tensors of shape (3, H, W), float32 in [-1, 1]
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be loaded, or is smaller than a crop once it is scaled.
+    ValueError
+        If there are no images, or `scale` is not positive.
+    """
+    if not 0 < scale < math.inf:
+        raise ValueError(f"scale={scale} must be a positive number")
+    sources = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
+    if not sources:
+        raise ValueError("images is empty; give at least one image")
+    tensors, size = [], config.patch_size
+    for source in sources:
+        image = load_image(source)
+        shorter = min(image.size)
+        side = min(config.image_size or shorter, shorter)
+        image = scale_down(image, max(1, round(scale * side)))
+        if min(image.size) < size:
+            name = "the image" if isinstance(source, Image.Image) else str(source)
+            raise ImageError(
+                f"{name}: {image.width} x {image.height} pixels; at least {size} x {size} are needed"
+            )
+        tensors.append(to_tensor(image))
+    return tensors
 
 
 class TextureFolder:

@@ -45,3 +45,18 @@ def interpolate(sigmas: Tensor, values: Tensor, sigma: float | Tensor) -> Tensor
 def noise_levels(sigma_min: float, sigma_max: float, n: int) -> Tensor:
     """Return `n` noise levels (n,) from `sigma_min` to `sigma_max`, evenly spaced in log(sigma)."""
     return torch.exp(torch.linspace(math.log(sigma_min), math.log(sigma_max), n))
+
+
+def log_normal_levels(n: int, log_mean: float, log_std: float, generator: torch.Generator) -> Tensor:
+    """Draw `n` log-normal noise levels (n,), in random order.
+
+    One is drawn from each of n parts of equal probability, so that batches differ less.
+
+    Parameters
+    ----------
+    log_mean, log_std : float
+        Mean and standard deviation of log(sigma).
+    """
+    quantiles = (torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n
+    normal = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
+    return (log_mean + log_std * normal).exp().float()

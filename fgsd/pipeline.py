@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -16,58 +15,23 @@ from torch import Tensor
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
-from fgsd.data import random_crops, scale_down, to_images, to_tensor
+from fgsd.data import Images, load_images, random_crops, to_images
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
-from fgsd.images import ImageError, load_image
+from fgsd.learning import learn_centroid
 from fgsd.levels import interpolate
 from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
-from fgsd.sampling import SAMPLERS, ImageNoise, SamplingStep, karras_schedule
+from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
 from fgsd.shipped import resolve_shipped
+from fgsd.steps import PipelineStep, TextureStep
+from fgsd.texture import Texture, check_texture_name, tensors_digest, thumbnail_of
 
-Target = str | Weights | Centroid | None
+Target = str | Weights | Centroid | Texture | None
 
+CROPS = 16  # whose features make a centroid
 MAX_SIDE = 2048  # pixels; larger images are refused because they exhaust the memory
-
-
-@dataclass(frozen=True)
-class PipelineStep:
-    """One sampling step, as `Pipeline.stream` yields it."""
-
-    step: SamplingStep  # the tensors
-    distance: Tensor | None  # (B,): distance of phi to the target in spreads within a class; None: unguided
-
-    @property
-    def index(self) -> int:
-        """1 for the first step."""
-        return self.step.index
-
-    @property
-    def steps(self) -> int:
-        """Number of steps; see `SamplingStep`."""
-        return self.step.steps
-
-    @property
-    def sigma(self) -> float:
-        """Noise level of the step, in the units of images in [-1, 1]."""
-        return self.step.sigma
-
-    @property
-    def noisy(self) -> list[Image.Image]:
-        """Images before the step, with their noise."""
-        return to_images(self.step.noisy)
-
-    @property
-    def denoised(self) -> list[Image.Image]:
-        """Estimates of the clean images."""
-        return to_images(self.step.denoised)
-
-    @property
-    def images(self) -> list[Image.Image]:
-        """Images after the step; after the last step, the samples."""
-        return to_images(self.step.x)
 
 
 class Pipeline:
@@ -113,6 +77,11 @@ class Pipeline:
     def classes(self) -> list[str]:
         """Names of the classes."""
         return self.table.classes
+
+    @cached_property
+    def network_digest(self) -> str:
+        """Digits by which texture files name this network."""
+        return tensors_digest(self.network)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, device: str | None = None) -> Pipeline:
@@ -173,32 +142,41 @@ class Pipeline:
 
         Parameters
         ----------
-        target : class name, mapping of class names to weights, function of sigma, Centroid or None
+        target : class name, mapping of class names to weights, function of sigma, Centroid, Texture or None
             `CentroidTable.mixture` documents mappings and functions.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            If a class is unknown, the target has another type, or weights do not sum to 1.
+            If a class is unknown, the target has another type, weights do not sum to 1, or a texture was made
+            with another network.
         """
         if target is None or isinstance(target, Centroid):
             return target
+        if isinstance(target, Texture):
+            if target.network != self.network_digest:
+                raise ValueError(
+                    f"texture {target.name!r} was made with another network, and samples with that one only"
+                )
+            return target.centroid
         if isinstance(target, str):
             return self.table.of(target)
         if isinstance(target, Mapping) or callable(target):
             return self.table.mixture(target)
         raise TypeError(
-            f"target={target!r} must be a class name, a mapping of class names to weights, a centroid or None"
+            f"target={target!r} must be a class name, a mapping of class names to weights, a texture, a "
+            "centroid or None"
         )
 
     def centroid_of(
         self,
-        images: Image.Image | str | Path | Sequence[Image.Image | str | Path],
+        images: Images,
         *,
-        crops: int = 16,
+        crops: int = CROPS,
+        scale: float = 1.0,
         seed: int = 0,
     ) -> Centroid:
-        """Measure the centroid of a texture from its images; the texture need not be a training class.
+        """Measure the centroid of a texture, which need not be a class; `learn` finds a better one for those.
 
         Parameters
         ----------
@@ -206,6 +184,8 @@ class Pipeline:
             Images of one texture. Larger images than those of training are scaled to their shorter side.
         crops : int
             Number of random crops that are averaged, at least 1.
+        scale : float
+            See `learn`.
         seed : int
             Seed of the crop positions and of the noise.
 
@@ -214,15 +194,68 @@ class Pipeline:
         ImageError
             If an image cannot be loaded, or is smaller than a training crop.
         ValueError
-            If there are no images, or `crops` is below 1.
+            If there are no images, `crops` is below 1, or `scale` is not positive.
         """
         if crops < 1:
             raise ValueError(f"crops={crops} must be at least 1")
-        sources = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
-        if not sources:
-            raise ValueError("images is empty; give at least one image")
-        tensors = [self._load_scaled(source) for source in sources]
-        x0 = random_crops(tensors, crops, self.info.patch_size, torch.Generator().manual_seed(seed))
+        return self._mean_features(load_images(images, self.info.data, scale), crops, seed)
+
+    def learn(
+        self, images: Images, *, name: str = "texture", steps: int = 60, scale: float = 1.0, seed: int = 0
+    ) -> Iterator[TextureStep]:
+        """Learn a texture from its images, and yield what is learned after each step.
+
+        The centroid starts at the mean features of crops and is optimised for the denoising loss, see
+        `fgsd.learning`; the network does not change. A caller may stop after any step and keep its texture,
+        though the last steps, at a small learning rate, are worth more than the first.
+
+        Parameters
+        ----------
+        images : image or path, or a sequence of them
+            Images of one texture.
+        name : str
+        steps : int
+            At least 1.
+        scale : float
+            The shorter side of an image is scaled to `scale` times that of the training images, so that a
+            larger scale makes the structure coarser. Images are not enlarged.
+        seed : int
+            Of crops and noise.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be loaded, or is smaller than a training crop once it is scaled.
+        ValueError
+            If another argument is out of range, or the network has labels or a target embedding.
+        FloatingPointError
+            If the loss is not finite.
+
+        Examples
+        --------
+        >>> pipe = Pipeline.from_pretrained("checkpoints/textures")
+        >>> photograph = pipe.sample("lava", size=96)[0]  # or the path of a file
+        >>> for step in pipe.learn(photograph, name="my lava", steps=2):
+        ...     texture = step.texture
+        >>> texture.save("my-lava.fgsd.safetensors")
+        >>> images = pipe.sample(texture, n=2, steps=2)
+        """
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"steps={steps!r} must be a whole number, at least 1")
+        if self.network.config.labels or self.network.config.target_embedding:
+            raise ValueError("a network with labels or a target embedding has no target for a new texture")
+        name, tensors = check_texture_name(name), load_images(images, self.info.data, scale)
+        picture = thumbnail_of(to_images(tensors[0][None])[0])
+        start, digest = self._mean_features(tensors, CROPS, seed), self.network_digest
+        options = {"patch_size": self.info.patch_size, "steps": steps, "seed": seed}
+        return (
+            TextureStep(one.index, steps, one.loss, one.seconds, Texture(name, one.centroid, picture, digest))
+            for one in learn_centroid(self.network, tensors, start, self.table.scales, **options)
+        )
+
+    def _mean_features(self, images: list[Tensor], crops: int, seed: int) -> Centroid:
+        """Average the features of random crops."""
+        x0 = random_crops(images, crops, self.info.patch_size, torch.Generator().manual_seed(seed))
         means, _ = features_by_level(self.network, x0[None], self.table.sigmas, seed=seed)
         return Centroid(self.table.sigmas, means[0], x0.mean(dim=(0, 2, 3)))
 
@@ -293,11 +326,11 @@ class Pipeline:
         KeyError, TypeError, ValueError
             If an argument is out of range; the message names the argument, its value and valid values.
         """
-        height, width = _height_width(size)
+        height, width = height_width(size)
         check_size(height, width, self.network.config.multiple)
         if max(height, width) > MAX_SIDE:
             raise ValueError(f"size={size} is above the limit of {MAX_SIDE} pixels per side")
-        seeds = _seeds(seed, n)
+        seeds = check_seeds(seed, n)
         if sampler not in SAMPLERS:
             raise ValueError(f"sampler={sampler!r} must be one of {', '.join(SAMPLERS)}")
         centroid: Centroid | list[Centroid] | None
@@ -349,7 +382,7 @@ class Pipeline:
         -------
         list of n RGB images
         """
-        seeds, (height, width) = _seeds(seed, n), _height_width(options.get("size", 64))
+        seeds, (height, width) = check_seeds(seed, n), height_width(options.get("size", 64))
         if isinstance(target, (list, tuple)) and len(target) != n:
             raise ValueError(f"target has {len(target)} entries for n={n} images")
         if (start := options.pop("start", None)) is not None and len(start) != n:
@@ -364,36 +397,3 @@ class Pipeline:
                 last = step
             images += last.images
         return images
-
-    def _load_scaled(self, source: Image.Image | str | Path) -> Tensor:
-        """Load an image at the scale of the training images: (3, H, W) in [-1, 1]."""
-        image, size = scale_down(load_image(source), self.info.image_size), self.info.patch_size
-        if min(image.size) < size:
-            name = "the image" if isinstance(source, Image.Image) else str(source)
-            raise ImageError(
-                f"{name}: {image.width} x {image.height} pixels; at least {size} x {size} are needed"
-            )
-        return to_tensor(image)
-
-
-def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Return height and width in pixels; check their types."""
-    pair = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, (tuple, list)) else ()
-    if len(pair) != 2 or not all(isinstance(k, int) and not isinstance(k, bool) for k in pair):
-        raise ValueError(f"size={size!r} must be a whole number of pixels or a pair (height, width)")
-    return pair
-
-
-def _seeds(seed: int | Sequence[int], n: int) -> list[int]:
-    """Return the seed of each of `n` images; check both arguments."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"n={n!r} must be a whole number, at least 1")
-    if not isinstance(seed, (int, Sequence)):
-        raise ValueError(f"seed={seed!r} must be a whole number or a list of them")
-    seeds = [seed + k for k in range(n)] if isinstance(seed, int) else list(seed)
-    if len(seeds) != n:
-        raise ValueError(f"seed has {len(seeds)} entries for n={n} images")
-    for one in seeds:
-        if isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < 2**63:
-            raise ValueError(f"seed={one!r} must be a whole number from 0 to 2^63 - 1")
-    return seeds

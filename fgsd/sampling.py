@@ -218,3 +218,26 @@ SAMPLERS: dict[str, Callable[..., Iterator[SamplingStep]]] = {
     "ancestral": ancestral,
     "ascent": stochastic_ascent,
 }
+
+
+def height_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return height and width in pixels; check their types."""
+    pair = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, (tuple, list)) else ()
+    if len(pair) != 2 or not all(isinstance(k, int) and not isinstance(k, bool) for k in pair):
+        raise ValueError(f"size={size!r} must be a whole number of pixels or a pair (height, width)")
+    return pair
+
+
+def check_seeds(seed: int | Sequence[int], n: int) -> list[int]:
+    """Return the seed of each of `n` images; check both arguments."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ValueError(f"n={n!r} must be a whole number, at least 1")
+    if not isinstance(seed, (int, Sequence)):
+        raise ValueError(f"seed={seed!r} must be a whole number or a list of them")
+    seeds = [seed + k for k in range(n)] if isinstance(seed, int) else list(seed)
+    if len(seeds) != n:
+        raise ValueError(f"seed has {len(seeds)} entries for n={n} images")
+    for one in seeds:
+        if isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < 2**63:
+            raise ValueError(f"seed={one!r} must be a whole number from 0 to 2^63 - 1")
+    return seeds

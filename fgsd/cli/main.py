@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fgsd.cli import measure, report, train
+from fgsd.cli import learn, measure, report, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -83,7 +83,8 @@ def sample(
         typer.Option(help=r"Class weights, such as lava=0.5,glacier=0.5; write a comma in a name as \,."),
     ] = None,
     like: Annotated[
-        Path | None, typer.Option(help="Image of a texture, which may be of no known class.")
+        Path | None,
+        typer.Option(help="Image of a texture, which may be of no known class, or file of `fgsd learn`."),
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", help="Number of images.", min=1)] = 16,
     steps: Annotated[int, typer.Option(help="Sampling steps.", min=1)] = 16,
@@ -104,6 +105,7 @@ def sample(
     """
     from fgsd.cli.outputs import check_file
     from fgsd.sheets import ANIMATION_FORMATS, check_size, grid_size, image_grid, save_animation, save_image
+    from fgsd.texture import Texture, is_texture_file
 
     grid = grid_size(number, (size, size))
     check_size(output, grid)
@@ -120,7 +122,7 @@ def sample(
     if mix is not None:
         target = parse_mix(mix)
     if like is not None:
-        target = pipe.centroid_of(like)
+        target = Texture.load(like) if is_texture_file(like) else pipe.centroid_of(like)
     options: dict[str, Any] = dict(
         steps=steps, size=size, strength=strength, sampler=sampler, tileable=tileable
     )
@@ -150,6 +152,7 @@ def classes(checkpoint: Checkpoint = DEFAULT_CHECKPOINT) -> None:
         typer.echo(name)
 
 
+app.command()(learn.learn)
 app.command()(train.train)
 app.command("map")(train.store_map)
 app.command()(train.distinct)

@@ -47,8 +47,8 @@ def evaluate(
 ) -> None:
     """Measure the samples and the speed of a checkpoint.
 
-    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen and few_steps. Without --unseen,
-    all classes of the data that the checkpoint does not know count as unseen.
+    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen, learned and few_steps. Without
+    --unseen, all classes of the data that the checkpoint does not know count as unseen.
     """
     import json
 

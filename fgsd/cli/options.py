@@ -90,11 +90,13 @@ def read_names(option: str, file: Path, data: TextureFolder) -> list[str]:
         raise ValueError(f"{option} {file}: {error.args[0]}") from None
 
 
-def utf8_text(text: str) -> str:
-    """Return an argument that is to be stored as text; refuse bytes that are not UTF-8.
+def utf8_text(text: str | None) -> str | None:
+    """Return an argument that is to be stored as text; refuse bytes that are not UTF-8. None stays None.
 
     Used as a callback of options, so that a command fails before its work and not when it writes the file.
     """
+    if text is None:
+        return None
     try:
         return os.fsencode(text).decode("utf-8")
     except UnicodeError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 
 def report_text(results: dict) -> str:
     """Format every check with its figure and target, followed by details of each part.
@@ -147,4 +149,14 @@ def _details(parts: dict) -> list[str]:
             for name, one in figures["textures"].items():
                 other = f", {one['other']} {one['other_most']}" if one["other"] else ""
                 lines.append(f"  {name} {one['own']} of {figures['each']}{other}")
+    if figures := parts.get("learned"):
+        lines.append(f"learned: {figures.get('note', '')}".rstrip(" :"))
+        for steps, one in figures.get("steps", {}).items():
+            accuracy, diversity = one["accuracy"], one["diversity"]["per_class"]
+            seconds = f", {one['seconds']['mean']:.1f} s a texture" if "seconds" in one else ""
+            lines.append(
+                f"  {steps:>3} steps: accuracy {accuracy['accuracy']:.3f} (held-out crops "
+                f"{accuracy['ceiling']:.3f}), median diversity {median(diversity.values()):.3f}, "
+                f"{100 * one['memorisation']['copies']:.1f} % copies{seconds}"
+            )
     return lines

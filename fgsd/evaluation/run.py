@@ -18,6 +18,7 @@ from fgsd.evaluation.classifier import measure_accuracy
 from fgsd.evaluation.context import TRAINING_CROPS, EvaluationContext, FeatureFunction, draw_samples, silent
 from fgsd.evaluation.diversity import measure_diversity
 from fgsd.evaluation.few_steps import measure_few_steps
+from fgsd.evaluation.learned import measure_learned
 from fgsd.evaluation.memorisation import measure_memorisation
 from fgsd.evaluation.paths import measure_paths
 from fgsd.evaluation.seams import measure_seams
@@ -89,6 +90,7 @@ PARTS: dict[str, Callable[[EvaluationContext], dict]] = {
     "seams": _seams,
     "paths": measure_paths,
     "unseen": measure_unseen,
+    "learned": measure_learned,
     "few_steps": measure_few_steps,
 }
 

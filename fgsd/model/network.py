@@ -324,6 +324,20 @@ def preconditioning(sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor, T
     return sigma_data**2 / total**2, sigma * sigma_data / total, 1 / total
 
 
+def weighted_error(denoised: Tensor, x0: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
+    """Return the mean squared error of denoised images (B, C, H, W), weighted by 1 / c_out^2 (EDM, table 1).
+
+    Parameters
+    ----------
+    x0 : Tensor of shape (B, C, H, W)
+        The clean images.
+    sigma : Tensor of shape (B,)
+        Noise levels.
+    """
+    weight = (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
+    return (weight[:, None, None, None] * (denoised.float() - x0) ** 2).mean()
+
+
 def check_size(height: int, width: int, multiple: int) -> None:
     """Raise `ValueError` unless both are positive multiples; the message names the nearest good size."""
     for name, value in (("height", height), ("width", width)):

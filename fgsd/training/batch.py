@@ -17,8 +17,10 @@ from torch import Tensor
 
 from fgsd.data import TextureFolder, scale_pixels
 from fgsd.gaussians import GaussianSource
+from fgsd.levels import log_normal_levels
 from fgsd.model.conditioning import Condition, Labels
 from fgsd.model.matching import PeerMatching, leave_one_out
+from fgsd.model.network import weighted_error
 from fgsd.training.config import TrainingConfig
 
 
@@ -106,16 +108,13 @@ def _plan(config: TrainingConfig, classes: int, step: int, groups: int) -> tuple
     plan = torch.Generator().manual_seed(seed_of(config.seed, step))
     rounds = math.ceil(groups / classes)
     rows = torch.cat([torch.randperm(classes, generator=plan) for _ in range(rounds)])[:groups]
-    # one noise level from each of `groups` equal parts of the distribution: batches vary less
-    quantiles = (torch.randperm(groups, generator=plan) + torch.rand(groups, generator=plan)) / groups
-    normal = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
-    sigmas = (config.sigma_log_mean + config.sigma_log_std * normal).exp()
-    sigmas = sigmas.clamp(config.sigma_min, config.sigma_max).float()
+    sigmas = log_normal_levels(groups, config.sigma_log_mean, config.sigma_log_std, plan)
+    sigmas = sigmas.clamp(config.sigma_min, config.sigma_max)
     return rows, sigmas, torch.rand(groups, generator=plan) < config.guided_share
 
 
 def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:
-    """Return the mean squared error of the denoised crops, weighted by 1 / c_out^2 (EDM, table 1)."""
+    """Return the `weighted_error` of the denoised crops."""
     return loss_and_features(denoiser, batch, sigma_data, tileable=tileable)[0]
 
 
@@ -124,8 +123,7 @@ def loss_and_features(
 ) -> tuple[Tensor, Tensor]:
     """Return the `denoising_loss` and the feature vectors (B, F) of the crops."""
     denoised, phi = denoiser(batch.x, batch.sigma, batch.condition, tileable=tileable, features=True)
-    weight = (batch.sigma**2 + sigma_data**2) / (batch.sigma * sigma_data) ** 2
-    return (weight[:, None, None, None] * (denoised.float() - batch.x0) ** 2).mean(), phi
+    return weighted_error(denoised, batch.x0, batch.sigma, sigma_data), phi
 
 
 def seed_of(*numbers: int) -> int:

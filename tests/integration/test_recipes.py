@@ -27,6 +27,7 @@ TOY = {
     "train": TOY_TRAINING,
     "map": "--crops 1",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
+    "learn": "--steps 2",
     "sample": "-n 2 --steps 2",
     "evaluate": "--per-class 2 --steps 2",
     "sheet": "--samples 1 --steps 2",
@@ -40,13 +41,13 @@ COMMANDS = {
     "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
     "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
-    "Sample a new texture": ["like.png"],
+    "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
 }
 # a check of the names that its Python code defines
 PYTHON = {
     "Sample from Python": lambda names: len(names["blend"] + names["coarse"]) == 8,
-    "Sample a new texture": lambda names: len(names["pipe"].classes) == 3,
+    "Sample a new texture": lambda names: (names["texture"].name, len(names["images"])) == ("my texture", 4),
 }
 
 

@@ -14,8 +14,9 @@ from fgsd.app.render.frames import file_name
 from fgsd.app.requests.request import SampleRequest
 from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
-from fgsd.pipeline import Pipeline, PipelineStep
+from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
+from fgsd.steps import PipelineStep
 
 SECONDS = 0.12  # duration of a step in an animation
 HOLD = 10  # duration of the last step, in steps

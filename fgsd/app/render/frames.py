@@ -15,7 +15,8 @@ from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import SampleRequest
 from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
-from fgsd.pipeline import Pipeline, PipelineStep
+from fgsd.pipeline import Pipeline
+from fgsd.steps import PipelineStep
 
 
 def frames(

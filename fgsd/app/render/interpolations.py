@@ -31,7 +31,8 @@ from fgsd.interpolation import (
     refining_order,
     valid_point_counts,
 )
-from fgsd.pipeline import Pipeline, PipelineStep
+from fgsd.pipeline import Pipeline
+from fgsd.steps import PipelineStep
 
 GRID_SIDE = 5  # points along a side of a grid
 LOOP_SECONDS = 0.08  # duration of an image of a loop

@@ -8,7 +8,6 @@ bit, and a thumbnail. Everything in a file may be forged.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.centroids import Centroid
 from fgsd.names import normalize_name
 from fgsd.pipeline import Pipeline
+from fgsd.texture import tensors_digest
 
 FORMAT = "fgsd-recipe-1"
 SUFFIX = ".fgsd.json"
@@ -46,13 +46,9 @@ class Recipe:
 
 def fingerprint(pipe: Pipeline) -> str:
     """Return 16 hexadecimal digits that differ between networks and tables of centroids."""
-    digest = hashlib.sha256()
     tensors = dict(sorted(pipe.network.state_dict().items()))
     tensors |= {"sigmas": pipe.table.sigmas, "values": pipe.table.values, "colours": pipe.table.colours}
-    for name, value in tensors.items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return tensors_digest(tensors)
 
 
 def to_recipe(request: SampleRequest, textures: Mapping[str, UserTexture], checkpoint: str) -> str:

@@ -5,18 +5,21 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from cli_help import run
 from PIL import Image
 
 from fgsd.cli.train import validation_text
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
+from fgsd.texture import Texture
 from fgsd.training.validation import Validation
 
 COMMANDS = [
     "app",
     "sample",
     "classes",
+    "learn",
     "train",
     "map",
     "evaluate",
@@ -66,6 +69,55 @@ def test_sample_like_an_image(capsys, tmp_path, checkpoint_folder, texture_folde
     assert code == 0
     with Image.open(path) as image:
         assert image.size == (16, 16)
+
+
+def test_a_texture_is_learned_and_sampled_from_its_file(capsys, tmp_path, checkpoint_folder, texture_folder):
+    file, sheet, path = (tmp_path / name for name in ("a.fgsd.safetensors", "sheet.png", "like.png"))
+    options = ["--seed", 4, "-c", checkpoint_folder]
+    code, out, _ = run(
+        capsys, "learn", texture_folder / "moss.png", "--steps", 3, "-o", file, "--sheet", sheet, *options
+    )
+    assert code == 0 and f"{file}: moss, learned in" in out and "nearest classes: " in out
+    pipe = Pipeline.from_pretrained(checkpoint_folder)
+    texture = Texture.load(file)
+    expected = [*pipe.learn(texture_folder / "moss.png", name="moss", steps=3, seed=4)][-1].texture
+    assert texture.name == "moss" and torch.equal(texture.centroid.values, expected.centroid.values)
+    with Image.open(sheet) as image:
+        assert image.width == 6 * 18 - 2
+    code, _, _ = run(
+        capsys, "sample", "--like", file, "-n", 2, "--steps", 2, "--size", 16, "-o", path, *options
+    )
+    expected = pipe.sample(texture, n=2, steps=2, size=16, seed=4)
+    with Image.open(path) as image:
+        assert code == 0 and image.tobytes() == image_grid(expected).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "a.safetensors"], "must end in .fgsd.safetensors"),
+        (["-o", "missing/../moss.png/a.fgsd.safetensors"], "moss.png"),
+        (["--sheet", "a.txt"], "a.txt"),
+        (["--scale", "0"], "scale=0.0 must be a positive number"),
+        (["--name", ""], "printable characters"),
+        (["absent.png"], "absent.png: no such file"),
+    ],
+)
+def test_bad_input_of_learn_is_one_line_and_leaves_no_file(
+    capsys, tmp_path, monkeypatch, checkpoint_folder, texture_folder, options, words
+):
+    shutil.copy(texture_folder / "moss.png", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "learn", "moss.png", *options, "-c", checkpoint_folder)
+    assert code == 2 and out == "" and err.startswith("Error: ") and words in err
+    assert [path.name for path in tmp_path.iterdir()] == ["moss.png"]
+
+
+def test_a_damaged_texture_file_is_refused_in_one_line(capsys, tmp_path, checkpoint_folder):
+    file = tmp_path / "a.fgsd.safetensors"
+    file.write_bytes(b"text")
+    code, _, err = run(capsys, "sample", "--like", file, "-o", tmp_path / "out.png", "-c", checkpoint_folder)
+    assert code == 2 and "damaged, or no texture file" in err and err.count("\n") == 1
 
 
 BAD_SAMPLES = [

@@ -16,7 +16,7 @@ from fgsd.evaluation import PARTS, combine, evaluate, report_text
 from fgsd.pipeline import Pipeline
 
 TEXTURES = Path(__file__).resolve().parents[3] / "assets" / "textures"
-QUICK = ("classifier", "memorisation", "diversity", "seams", "paths", "unseen")
+QUICK = ("classifier", "memorisation", "diversity", "seams", "paths", "unseen", "learned")
 
 
 def test_held_out_crops_pass_as_samples(untrained, data):
@@ -71,6 +71,7 @@ def test_an_untrained_pipeline_is_measured_and_the_same_seed_gives_the_same_figu
     assert found["machine"]["cores"] >= 1 and found["machine"]["torch"] == torch.__version__
     assert found["machine"]["cpu"] and found["checkpoint"]["dimension"] == untrained.table.dimension
     assert "every class" in found["parts"]["unseen"]["note"]
+    assert "fewer than two classes" in found["parts"]["learned"]["note"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""The command `fgsd learn`: learn a texture from images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgsd.cli.options import DEFAULT_CHECKPOINT, Checkpoint, load_pipeline, one_line_errors, utf8_text
+from fgsd.names import printable
+
+SHEET_COLUMNS = 6  # images in a row of the sheet
+
+
+@one_line_errors
+def learn(
+    images: Annotated[list[Path], typer.Argument(help="One or several images of a texture.")],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the texture [default: that of the first image].", callback=utf8_text),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of learning.", min=1)] = 60,
+    scale: Annotated[
+        float, typer.Option(help="Magnification of the images: above 1, the texture becomes coarser.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of crops and noise.", min=0)] = 0,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Also save an image: crops, samples before learning, samples after it."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Texture file.")] = Path(
+        "texture.fgsd.safetensors"
+    ),
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+) -> None:
+    """Learn a texture from images, in seconds; `fgsd sample --like` samples the file.
+
+    The network stays as it is. The file fits the checkpoint that it was made with, and no other.
+    """
+    import torch
+    from tqdm import tqdm
+
+    from fgsd.cli.outputs import check_file
+    from fgsd.data import load_images, random_crops, to_images
+    from fgsd.sheets import captioned_rows, check_suffix, save_image
+    from fgsd.texture import MAX_NAME_CHARACTERS, check_texture_suffix
+
+    check_texture_suffix(output)
+    check_file("--output", output)
+    if sheet is not None:
+        check_suffix(sheet)
+        check_file("--sheet", sheet)
+    pipe = load_pipeline(checkpoint)
+    name = printable(images[0].stem)[:MAX_NAME_CHARACTERS] if name is None else name
+    records = pipe.learn(images, name=name, steps=steps, scale=scale, seed=seed)
+    with tqdm(records, total=steps, unit="step") as bar:
+        for record in bar:
+            bar.set_postfix(loss=f"{record.loss:.4f}")
+    texture = record.texture
+    texture.save(output)
+    near = ", ".join(f"{other} {distance:.2f}" for other, distance in pipe.nearest(texture, 3))
+    typer.echo(f"{output}: {texture.name}, learned in {record.seconds:.1f} s; nearest classes: {near}")
+    if sheet is not None:
+        mean, side = pipe.centroid_of(images, scale=scale, seed=seed), pipe.info.patch_size
+        generator = torch.Generator().manual_seed(seed)
+        crops = random_crops(load_images(images, pipe.info.data, scale), SHEET_COLUMNS, side, generator)
+        rows = [
+            ("crops", to_images(crops)),
+            ("mean features", pipe.sample(mean, n=SHEET_COLUMNS, size=side, seed=seed)),
+            ("learned", pipe.sample(texture, n=SHEET_COLUMNS, size=side, seed=seed)),
+        ]
+        save_image(captioned_rows(rows), sheet)
+        typer.echo(f"{sheet}: {len(rows)} rows of {SHEET_COLUMNS} images")

@@ -1,0 +1,94 @@
+"""Does a learned centroid give samples of a texture that was not in the training data?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fgsd.data import to_images
+from fgsd.evaluation import diversity, memorisation
+from fgsd.evaluation.checks import check
+from fgsd.evaluation.classifier import Judge, measure_accuracy
+from fgsd.evaluation.context import EvaluationContext, draw_samples, real_crops
+
+ACCURACY_TARGET = 0.85  # accuracy of samples, relative to that of held-out crops
+SECONDS_TARGET = 20.0  # of learning a texture
+STEPS = (0, 20, 60)  # of learning; 0: the mean features of crops. The checks are for the last
+
+
+def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequence[int] = STEPS) -> dict:
+    """Learn each class of the data that the checkpoint was not trained on, and sample it.
+
+    Textures are learned from the training rows of their images. A classifier of these textures alone judges
+    the samples; its accuracy on held-out crops is the ceiling.
+
+    Parameters
+    ----------
+    each : int
+        Samples per texture, at most the number of training crops of the classifier.
+    steps : sequence of int
+        Steps of learning to compare.
+    """
+    pipe, data, progress = context.pipe, context.data, context.progress
+    unseen = [name for name in data.classes if name not in pipe.classes]
+    if len(unseen) < 2:
+        return {
+            "note": "the data has fewer than two classes that the checkpoint was not trained on",
+            "checks": [],
+        }
+    indices = [data.classes.index(name) for name in unseen]
+    judge = Judge(unseen, context.training_features[indices])
+    crops = real_crops(data, unseen, each, split="test", seed=context.seed)
+    crop_features = context.features_of(crops, "features of held-out crops")
+    result: dict[str, dict] = {}
+    for count in steps:
+        centroids, seconds = [], []
+        for name in progress(unseen, desc=f"learning in {count} steps"):
+            images = [to_images(rows[None])[0] for rows in data.regions(name)]
+            if count == 0:
+                centroids.append(pipe.centroid_of(images, seed=context.seed))
+                continue
+            *_, step = pipe.learn(images, steps=count, seed=context.seed)
+            centroids.append(step.texture.centroid)
+            seconds.append(step.seconds)
+        x = draw_samples(
+            pipe,
+            centroids,
+            each,
+            size=context.size,
+            seed=context.seed,
+            steps=context.steps,
+            progress=progress,
+            desc="sampling",
+        )
+        features = context.features_of(x, "features of samples")
+        parts = {
+            "accuracy": measure_accuracy(
+                judge,
+                unseen,
+                features,
+                crop_features,
+                kind=f"textures learned in {count} steps",
+                target=ACCURACY_TARGET,
+                seed=context.seed,
+            ),
+            "diversity": diversity.measure_diversity(
+                unseen,
+                judge.scaled(features),
+                judge.scaled(context.training_features[indices, :each]),
+                judge.scaled(crop_features),
+                seed=context.seed,
+            ),
+            "memorisation": memorisation.measure_memorisation(data, unseen, x, crops, seed=context.seed),
+        }
+        checks = [one for part in parts.values() for one in part.pop("checks")]
+        for one in checks[1:]:
+            one["name"] = f"learned in {count} steps: {one['name']}"
+        if count:
+            parts["seconds"] = {"mean": float(np.mean(seconds)), "longest": float(np.max(seconds))}
+            name = f"seconds to learn a texture in {count} steps"
+            checks.append(check(name, float(np.mean(seconds)), at_most=SECONDS_TARGET, unit="s"))
+        result[str(count)] = parts | {"figures": checks}
+    last = result[str(steps[-1])]
+    return {"each": each, "steps": result, "checks": last["figures"]}

@@ -1,0 +1,140 @@
+"""Centroids that are learned from images, with the network frozen."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+import torch
+from PIL import Image
+
+from fgsd.data import load_images, random_crops, to_tensor
+from fgsd.images import ImageError
+from fgsd.learning import WARMUP, _mixing, _schedule, learn_centroid
+from fgsd.levels import interpolate
+from fgsd.model.matching import CentroidMatching
+from fgsd.model.network import weighted_error
+from fgsd.texture import tensors_digest
+
+
+@pytest.fixture(scope="module")
+def picture(texture_folder) -> Image.Image:
+    """A texture that is no class: one of them, turned, with its channels exchanged."""
+    image = Image.open(texture_folder / "slate.png").convert("RGB")
+    return Image.merge("RGB", image.split()[::-1]).rotate(90)
+
+
+def error(pipe, centroid, image) -> float:
+    """Denoising error of other crops than those that are learned from, at all noise levels."""
+    generator = torch.Generator().manual_seed(99)
+    x0 = random_crops([to_tensor(image)], 48, 16, generator)
+    sigma = centroid.sigmas.repeat(8)
+    x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=generator)
+    matching = CentroidMatching(interpolate(centroid.sigmas, centroid.values, sigma))
+    with torch.no_grad():
+        denoised, _ = pipe.network.denoise(x, sigma, matching)
+    return weighted_error(denoised, x0, sigma, pipe.network.config.sigma_data).item()
+
+
+def test_learning_lowers_the_error_of_other_crops_and_moves_no_weight(pipe, picture):
+    before, digest = pipe.centroid_of(picture), tensors_digest(pipe.network)
+    steps = list(pipe.learn(picture, name="turned", steps=30))
+    assert [step.index for step in steps] == list(range(1, 31)) and {step.steps for step in steps} == {30}
+    assert steps[0].seconds < steps[-1].seconds
+    assert error(pipe, steps[-1].texture.centroid, picture) < 0.97 * error(pipe, before, picture)
+    assert tensors_digest(pipe.network) == digest
+    assert all(p.grad is None for p in pipe.network.parameters())
+
+
+def test_the_same_seed_learns_the_same_centroid_and_another_one_another(pipe, picture):
+    first, again, other = (
+        [*pipe.learn(picture, steps=3, seed=seed)][-1].texture.centroid for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.values, again.values) and not torch.equal(first.values, other.values)
+    assert torch.equal(first.sigmas, pipe.table.sigmas)
+
+
+def test_a_caller_may_stop_and_learn_without_gradients_of_its_own(pipe, picture):
+    with torch.no_grad():
+        [one] = islice(pipe.learn(picture, steps=50), 1)
+        assert not torch.is_grad_enabled()
+    assert not one.texture.centroid.values.requires_grad
+    assert len(pipe.sample(one.texture, n=2, steps=2, size=16)) == 2
+
+
+def test_the_first_step_moves_every_level_by_at_most_the_rate(pipe, picture):
+    start = pipe.centroid_of(picture)
+    step = next(
+        iter(learn_centroid(pipe.network, [to_tensor(picture)], start, pipe.table.scales, patch_size=16))
+    )
+    moved = (step.centroid.values - start.values) / pipe.table.scales
+    # the first step of Adam moves each coordinate by the rate, here 1 / WARMUP
+    largest = _mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
+    assert (moved.abs() <= 1.001 * largest).all() and moved.abs().max() > 0.5 / WARMUP
+
+
+def test_moves_are_shared_between_neighbouring_levels():
+    mixing = _mixing(5)
+    assert torch.allclose(mixing.norm(dim=1), torch.ones(5))
+    assert torch.allclose(mixing, mixing.flip(0, 1))
+    assert (mixing[2].diff()[:2] > 0).all() and (mixing[2].diff()[2:] < 0).all()
+
+
+def test_the_rate_rises_then_falls_to_zero():
+    rates = [_schedule(step, 60) for step in range(61)]
+    assert rates[0] == 1 / WARMUP and max(rates) > 0.98 and rates[-1] == 0
+    assert rates.index(max(rates)) == WARMUP - 1
+
+
+def test_scale_makes_the_structure_coarser_up_to_the_size_of_the_image(pipe):
+    stripes = torch.arange(96)[None, :] % 8 < 4  # of 96 x 96 pixels; the checkpoint's images have 48
+    image = Image.fromarray((255 * stripes.expand(96, 96)).numpy().astype("uint8")).convert("RGB")
+
+    def edges(scale: float) -> int:
+        [tensor] = load_images(image, pipe.info.data, scale)
+        return int((tensor[0, 8, :16].sign().diff() != 0).sum())
+
+    assert edges(2.0) in (3, 4) and edges(1.0) in (7, 8)  # in 16 pixels; the period is 8 or 4
+    assert load_images(image, pipe.info.data, 9.0)[0].shape == (3, 96, 96)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps=0 must be a whole number, at least 1"),
+        ({"steps": True}, "steps=True must be a whole number"),
+        ({"steps": 2.5}, "steps=2.5 must be a whole number"),
+        ({"scale": 0.0}, "scale=0.0 must be a positive number"),
+        ({"scale": float("nan")}, "scale=nan must be a positive number"),
+        ({"name": ""}, "name='' must have 1 to 100 printable characters"),
+        ({"name": "a\nb"}, "printable"),
+    ],
+)
+def test_bad_arguments_are_refused_before_the_first_step(pipe, picture, options, message):
+    with pytest.raises(ValueError, match=message):
+        pipe.learn(picture, **options)
+
+
+def test_images_are_checked_before_the_first_step(pipe, picture):
+    with pytest.raises(ValueError, match="images is empty"):
+        pipe.learn([])
+    with pytest.raises(ImageError, match="at least 16 x 16 are needed"):
+        pipe.learn(picture, scale=0.2)
+
+
+def test_a_network_with_labels_has_nothing_to_learn(pipe, picture, lively, tiny):
+    from dataclasses import replace
+
+    from fgsd.pipeline import Pipeline
+
+    other = Pipeline(lively(replace(tiny, labels=3)), pipe.table, pipe.info, "cpu")
+    with pytest.raises(ValueError, match="labels"):
+        other.learn(picture)
+
+
+def test_a_loss_that_is_not_finite_is_an_error(pipe, picture):
+    start = pipe.centroid_of(picture)
+    broken = type(start)(start.sigmas, torch.full_like(start.values, float("nan")), start.colour)
+    steps = learn_centroid(pipe.network, [to_tensor(picture)], broken, pipe.table.scales, patch_size=16)
+    with pytest.raises(FloatingPointError, match="the loss of step 1 is nan"):
+        next(steps)
