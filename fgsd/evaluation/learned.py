@@ -11,6 +11,7 @@ from fgsd.evaluation import diversity, memorisation
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge, measure_accuracy
 from fgsd.evaluation.context import EvaluationContext, draw_samples, real_crops
+from fgsd.evaluation.frechet import frechet_distance
 
 ACCURACY_TARGET = 0.85  # accuracy of samples, relative to that of held-out crops
 SECONDS_TARGET = 20.0  # of learning a texture
@@ -41,6 +42,8 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
     judge = Judge(unseen, context.training_features[indices])
     crops = real_crops(data, unseen, each, split="test", seed=context.seed)
     crop_features = context.features_of(crops, "features of held-out crops")
+    flat = (-1, crop_features.shape[-1])
+    training = judge.scaled(context.training_features[indices, :each]).reshape(*flat)
     result: dict[str, dict] = {}
     for count in steps:
         centroids, seconds = [], []
@@ -82,13 +85,17 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
             ),
             "memorisation": memorisation.measure_memorisation(data, unseen, x, crops, seed=context.seed),
         }
-        checks = [one for part in parts.values() for one in part.pop("checks")]
+        checks: list[dict] = [one for part in parts.values() for one in part.pop("checks")]
         for one in checks[1:]:
             one["name"] = f"learned in {count} steps: {one['name']}"
         if count:
             parts["seconds"] = {"mean": float(np.mean(seconds)), "longest": float(np.max(seconds))}
             name = f"seconds to learn a texture in {count} steps"
             checks.append(check(name, float(np.mean(seconds)), at_most=SECONDS_TARGET, unit="s"))
+        parts["frechet"] = {
+            "samples": frechet_distance(training, judge.scaled(features).reshape(*flat)),
+            "held_out": frechet_distance(training, judge.scaled(crop_features).reshape(*flat)),
+        }
         result[str(count)] = parts | {"figures": checks}
     last = result[str(steps[-1])]
     return {"each": each, "steps": result, "checks": last["figures"]}

@@ -157,6 +157,7 @@ def _details(parts: dict) -> list[str]:
             lines.append(
                 f"  {steps:>3} steps: accuracy {accuracy['accuracy']:.3f} (held-out crops "
                 f"{accuracy['ceiling']:.3f}), median diversity {median(diversity.values()):.3f}, "
-                f"{100 * one['memorisation']['copies']:.1f} % copies{seconds}"
+                f"{100 * one['memorisation']['copies']:.1f} % copies, Fréchet distance "
+                f"{one['frechet']['samples']:.0f} (held-out crops {one['frechet']['held_out']:.0f}){seconds}"
             )
     return lines

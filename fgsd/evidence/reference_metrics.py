@@ -13,11 +13,11 @@ from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import Judge, class_accuracies
 from fgsd.evaluation.context import FeatureFunction, real_crops
 from fgsd.evaluation.diversity import pairwise_distance
+from fgsd.evaluation.frechet import frechet_distance
 from fgsd.evaluation.memorisation import nearest_distances
 from fgsd.evidence.quality import (
     TextureStatistics,
     copy_ratios,
-    frechet_distance,
     kernel_distance,
     neighbourhoods,
     statistics_distance,

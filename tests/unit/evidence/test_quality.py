@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from evidence_help import colours_and_grain
 
 from fgsd.evaluation import diversity, memorisation
+from fgsd.evaluation.frechet import frechet_distance
 from fgsd.evaluation.memorisation import nearest_distances
 from fgsd.evidence.quality import (
     TextureStatistics,
     copy_ratios,
-    frechet_distance,
     kernel_distance,
     neighbourhoods,
     statistics_distance,
