@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 LATE = "umap", "numba", "sklearn", "scipy.stats", "torch._dynamo", "accelerate", "av", "matplotlib"
 START = """
 import sys
@@ -20,6 +22,18 @@ def test_the_library_is_light_and_heavy_imports_of_the_page_come_late(checkpoint
     command = [sys.executable, "-c", START, str(checkpoint_folder), str(texture_folder), *LATE]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == ["False False", "True"]
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "1000"), ("7", "7")])
+def test_threads_that_wait_leave_the_cores_to_others(monkeypatch, given, found):
+    """Each command imports `fgsd.app` before torch, which reads the variable when it is imported."""
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if given is not None:
+        monkeypatch.setenv("GOMP_SPINCOUNT", given)
+    script = "import fgsd.cli.main, fgsd.app, os, sys; print(os.environ['GOMP_SPINCOUNT'], *sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    value, *modules = ran.stdout.split()
+    assert value == found and "fgsd.app" in modules and "torch" not in modules
 
 
 RACE = """
