@@ -26,7 +26,7 @@ from fgsd.names import normalize_name
 FORMAT = "fgsd-texture-1"
 SUFFIX = ".fgsd.safetensors"
 THUMBNAIL = 64  # side in pixels
-MAX_BYTES = 200_000  # of a file; one of the shipped network has 45,000
+MAX_BYTES = 200_000  # of a file; one of the shipped network has about 43,000
 MAX_NAME_CHARACTERS = 100
 MAX_LEVELS, MAX_FEATURES = 100, 10_000
 MAX_VALUE = 1e6  # features of a network are a few units

@@ -31,7 +31,7 @@ COMMANDS = {
     "evaluate.json": "fgsd evaluate -o assets/evidence/evaluate.json",
     "paths.json": "fgsd evaluate --part paths -o assets/evidence/paths.json",
     "unseen.json": "fgsd evaluate --checkpoint checkpoints/world --data assets/world "
-    "--unseen assets/world/unseen.txt --part unseen -o assets/evidence/unseen.json",
+    "--unseen assets/world/unseen.txt --part unseen --part learned -o assets/evidence/unseen.json",
     "learned.json": "fgsd evaluate --data assets/world --unseen assets/world/unseen.txt --part learned "
     "-o assets/evidence/learned.json",
     "report.json": "fgsd study && fgsd report",

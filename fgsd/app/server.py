@@ -37,8 +37,8 @@ from fgsd.pipeline import Pipeline
 
 # fonts of the visitor's system, so that the page loads nothing from other servers
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
-PORTS = range(7860, 7960)  # that are tried where the caller names none
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+PORTS = range(7860, 7960)  # that are tried where the caller names none
 
 
 def launch(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,18 +113,20 @@ class EvaluationContext:
         """Classes of both the data and the pipeline."""
         return [name for name in self.data.classes if name in self.pipe.classes]
 
+    def sample(self, targets: Sequence[Target], each: int, desc: str = "sampling", **options) -> Tensor:
+        """`draw_samples` with the settings of the evaluation: (targets, each, 3, H, W) in [-1, 1]."""
+        settings: dict[str, Any] = {
+            "size": self.size,
+            "seed": self.seed,
+            "steps": self.steps,
+            "progress": self.progress,
+        }
+        return draw_samples(self.pipe, targets, each, desc=desc, **settings, **options)
+
     @cached_property
     def samples(self) -> Tensor:
         """Guided samples (C, n, 3, H, W) of `classes`."""
-        return draw_samples(
-            self.pipe,
-            self.classes,
-            self.per_class,
-            size=self.size,
-            seed=self.seed,
-            steps=self.steps,
-            progress=self.progress,
-        )
+        return self.sample(self.classes, self.per_class)
 
     @cached_property
     def held_out(self) -> Tensor:

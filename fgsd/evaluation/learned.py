@@ -10,7 +10,7 @@ from fgsd.data import to_images
 from fgsd.evaluation import diversity, memorisation
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge, measure_accuracy
-from fgsd.evaluation.context import EvaluationContext, draw_samples, real_crops
+from fgsd.evaluation.context import EvaluationContext, real_crops
 from fgsd.evaluation.frechet import frechet_distance
 
 ACCURACY_TARGET = 0.85  # accuracy of samples, relative to that of held-out crops
@@ -55,16 +55,7 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
             *_, step = pipe.learn(images, steps=count, seed=context.seed)
             centroids.append(step.texture.centroid)
             seconds.append(step.seconds)
-        x = draw_samples(
-            pipe,
-            centroids,
-            each,
-            size=context.size,
-            seed=context.seed,
-            steps=context.steps,
-            progress=progress,
-            desc="sampling",
-        )
+        x = context.sample(centroids, each)
         features = context.features_of(x, "features of samples")
         parts = {
             "accuracy": measure_accuracy(

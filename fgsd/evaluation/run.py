@@ -15,7 +15,7 @@ import torch
 from fgsd.checkpoint import Checkpoint
 from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import measure_accuracy
-from fgsd.evaluation.context import TRAINING_CROPS, EvaluationContext, FeatureFunction, draw_samples, silent
+from fgsd.evaluation.context import TRAINING_CROPS, EvaluationContext, FeatureFunction, silent
 from fgsd.evaluation.diversity import measure_diversity
 from fgsd.evaluation.few_steps import measure_few_steps
 from fgsd.evaluation.learned import measure_learned
@@ -63,17 +63,7 @@ def _diversity(context: EvaluationContext) -> dict:
 
 
 def _seams(context: EvaluationContext) -> dict:
-    tiles = draw_samples(
-        context.pipe,
-        context.classes,
-        TILES,
-        size=context.size,
-        seed=context.seed,
-        steps=context.steps,
-        tileable=True,
-        progress=context.progress,
-        desc="sampling tiles",
-    )
+    tiles = context.sample(context.classes, TILES, "sampling tiles", tileable=True)
     return measure_seams(tiles.flatten(0, 1), seed=context.seed)
 
 

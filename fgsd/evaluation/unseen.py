@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d
 
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge, measure_accuracy
-from fgsd.evaluation.context import EvaluationContext, draw_samples, real_crops
+from fgsd.evaluation.context import EvaluationContext, real_crops
 
 TARGET = 1.0  # share of the unseen textures
 ACCURACY_TARGET = 0.6  # accuracy of samples, relative to that of held-out crops
@@ -108,16 +108,7 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
         pipe.centroid_of(data.image(name), seed=context.seed)
         for name in progress(unseen, desc="centroids of unseen textures")
     ]
-    x = draw_samples(
-        pipe,
-        centroids,
-        each,
-        size=context.size,
-        seed=context.seed,
-        steps=context.steps,
-        progress=progress,
-        desc="sampling unseen textures",
-    )
+    x = context.sample(centroids, each, "sampling unseen textures")
     features = context.features_of(x, "features of unseen textures")
     by_distance = tally(unseen, nearest_images(context.judge, context.training_features, features))
     by_classifier = tally(unseen, context.judge.names(features))

@@ -332,7 +332,9 @@ def weighted_error(denoised: Tensor, x0: Tensor, sigma: Tensor, sigma_data: floa
     x0 : Tensor of shape (B, C, H, W)
         The clean images.
     sigma : Tensor of shape (B,)
-        Noise levels.
+        Noise levels, in the units of the images.
+    sigma_data : float
+        Standard deviation of the images; see `NetworkConfig`.
     """
     weight = (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
     return (weight[:, None, None, None] * (denoised.float() - x0) ** 2).mean()
