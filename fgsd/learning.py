@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ WARMUP = 5  # steps over which the rate rises; it then falls to zero as half a c
 SMOOTHING = 1.0
 # noise levels are log-normal; guidance matters most at high noise, so their mean is above that of training
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.9, 1.3
+
+Gradient = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # see `centroid_gradient`
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def learn_centroid(
     patch_size: int,
     steps: int = 60,
     seed: int = 0,
+    gradient: Gradient | None = None,
 ) -> Iterator[LearningStep]:
     """Optimise a centroid for the denoising loss on random crops of images; the network does not change.
 
@@ -71,12 +75,15 @@ def learn_centroid(
         At least 1. The learning rate falls to zero at the last step.
     seed : int
         Of crops, noise levels and noise.
+    gradient : callable, optional
+        Of (x0, x, sigma, centroid), as `centroid_gradient` of the network, which is the default.
 
     Raises
     ------
     FloatingPointError
         If the loss is not finite.
     """
+    gradient = gradient or partial(centroid_gradient, network)
     device = next(network.parameters()).device
     sigma_min, sigma_max = start.sigmas[0].item(), start.sigmas[-1].item()
     first, units = start.values.to(device), scales.to(device)
@@ -91,20 +98,44 @@ def learn_centroid(
         x0 = random_crops(images, BATCH, patch_size, generator)
         sigma = log_normal_levels(BATCH, SIGMA_LOG_MEAN, SIGMA_LOG_STD, generator).clamp(sigma_min, sigma_max)
         x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=generator)
-        levels = sigma.to(device)
         with torch.enable_grad():
-            values = first + units * (mixing @ moves)
-            matching = CentroidMatching(interpolate(start.sigmas, values, sigma))
-            denoised, _ = network.denoise(x.to(device), levels, matching)
-            loss = weighted_error(denoised, x0.to(device), levels, network.config.sigma_data)
+            centroids = interpolate(start.sigmas, first + units * (mixing @ moves), sigma)
+            loss, slopes = gradient(x0.to(device), x.to(device), sigma.to(device), centroids.detach())
+            if not math.isfinite(loss.item()):
+                raise FloatingPointError(f"the loss of step {index} is {loss.item()}")
             optimizer.zero_grad()
-            loss.backward()
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(f"the loss of step {index} is {loss.item()}")
+            centroids.backward(slopes)
         optimizer.step()
         learned = (first + units * (mixing @ moves.detach())).cpu()
         centroid = Centroid(start.sigmas, learned, start.colour)
         yield LearningStep(index, steps, loss.item(), time.monotonic() - began, centroid)
+
+
+def centroid_gradient(
+    network: Denoiser, x0: Tensor, x: Tensor, sigma: Tensor, centroid: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the denoising loss of noisy crops, and its gradient with respect to the centroids.
+
+    Parameters
+    ----------
+    x0, x : Tensor of shape (B, 3, H, W), in [-1, 1]
+        Crops, and the same with noise.
+    sigma : Tensor of shape (B,)
+        Noise levels.
+    centroid : Tensor of shape (B, F)
+        The target of each crop.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+    gradient : Tensor of shape (B, F)
+    """
+    with torch.enable_grad():
+        target = centroid.detach().requires_grad_()
+        denoised, _ = network.denoise(x, sigma, CentroidMatching(target))
+        loss = weighted_error(denoised, x0, sigma, network.config.sigma_data)
+        (gradient,) = torch.autograd.grad(loss, target)
+    return loss.detach(), gradient
 
 
 def _schedule(step: int, steps: int) -> float:

@@ -20,7 +20,7 @@ from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
-from fgsd.learning import learn_centroid
+from fgsd.learning import Gradient, learn_centroid
 from fgsd.levels import interpolate
 from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
 from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
@@ -72,6 +72,7 @@ class Pipeline:
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)
         self._evaluate: Evaluate | None = None
+        self._gradient: Gradient | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -100,8 +101,7 @@ class Pipeline:
         CheckpointError
             If there is no such checkpoint, or its files are damaged or of another format.
         """
-        folder = Path(resolve_shipped(source))
-        if not folder.is_dir():
+        if not (folder := Path(resolve_shipped(source))).is_dir():
             folder = download_checkpoint(str(source))
         checkpoint = load_checkpoint(folder)
         return cls(checkpoint.network, checkpoint.table, checkpoint.info, device, map=checkpoint.map)
@@ -128,13 +128,13 @@ class Pipeline:
             self.save_pretrained(folder)
             return upload_checkpoint(folder, repo_id, private=private, token=token, api=api)
 
-    def with_evaluate(self, evaluate: Evaluate) -> Pipeline:
-        """Return a copy of the pipeline whose samplers call `evaluate` in place of the network.
+    def with_calls(self, evaluate: Evaluate, gradient: Gradient) -> Pipeline:
+        """Return a copy that calls `evaluate` and `gradient` in place of the network.
 
-        `fgsd.app.serving.scheduler` batches the calls of several samplers in this way.
+        `fgsd.app.serving.scheduler` takes turns with the calls of several visitors in this way.
         """
         other = copy.copy(self)
-        other._evaluate = evaluate
+        other._evaluate, other._gradient = evaluate, gradient
         return other
 
     def centroid(self, target: Target) -> Centroid | None:
@@ -154,11 +154,7 @@ class Pipeline:
         if target is None or isinstance(target, Centroid):
             return target
         if isinstance(target, Texture):
-            if target.network != self.network_digest:
-                raise ValueError(
-                    f"texture {target.name!r} was made with another network, and samples with that one only"
-                )
-            return target.centroid
+            return target.centroid_for(self.network_digest, self.table)
         if isinstance(target, str):
             return self.table.of(target)
         if isinstance(target, Mapping) or callable(target):
@@ -169,12 +165,7 @@ class Pipeline:
         )
 
     def centroid_of(
-        self,
-        images: Images,
-        *,
-        crops: int = CROPS,
-        scale: float = 1.0,
-        seed: int = 0,
+        self, images: Images, *, crops: int = CROPS, scale: float = 1.0, seed: int = 0
     ) -> Centroid:
         """Measure the centroid of a texture, which need not be a class; `learn` finds a better one for those.
 
@@ -201,13 +192,19 @@ class Pipeline:
         return self._mean_features(load_images(images, self.info.data, scale), crops, seed)
 
     def learn(
-        self, images: Images, *, name: str = "texture", steps: int = 60, scale: float = 1.0, seed: int = 0
+        self,
+        images: Images,
+        *,
+        name: str = "texture",
+        steps: int = 60,
+        scale: float = 1.0,
+        start: Centroid | None = None,
+        seed: int = 0,
     ) -> Iterator[TextureStep]:
         """Learn a texture from its images, and yield what is learned after each step.
 
-        The centroid starts at the mean features of crops and is optimised for the denoising loss, see
-        `fgsd.learning`; the network does not change. A caller may stop after any step and keep its texture,
-        though the last steps, at a small learning rate, are worth more than the first.
+        The centroid is optimised for the denoising loss, see `fgsd.learning`; the network does not change. A
+        caller may stop after any step and keep its texture, though the last steps are worth the most.
 
         Parameters
         ----------
@@ -219,6 +216,8 @@ class Pipeline:
         scale : float
             The shorter side of an image is scaled to `scale` times that of the training images, so that a
             larger scale makes the structure coarser. Images are not enlarged.
+        start : Centroid, optional
+            Where to begin; by default at the mean features of crops.
         seed : int
             Of crops and noise.
 
@@ -246,11 +245,12 @@ class Pipeline:
             raise ValueError("a network with labels or a target embedding has no target for a new texture")
         name, tensors = check_texture_name(name), load_images(images, self.info.data, scale)
         picture = thumbnail_of(to_images(tensors[0][None])[0])
-        start, digest = self._mean_features(tensors, CROPS, seed), self.network_digest
-        options = {"patch_size": self.info.patch_size, "steps": steps, "seed": seed}
+        start, digest = start or self._mean_features(tensors, CROPS, seed), self.network_digest
+        patch, scales = self.info.patch_size, self.table.scales
+        learning = partial(learn_centroid, self.network, patch_size=patch, gradient=self._gradient)
         return (
             TextureStep(one.index, steps, one.loss, one.seconds, Texture(name, one.centroid, picture, digest))
-            for one in learn_centroid(self.network, tensors, start, self.table.scales, **options)
+            for one in learning(tensors, start, scales, steps=steps, seed=seed)
         )
 
     def _mean_features(self, images: list[Tensor], crops: int, seed: int) -> Centroid:
@@ -309,7 +309,7 @@ class Pipeline:
         seed : int or sequence of int
             Image k is drawn from seed + k (or from the k-th seed), independently of the rest of the batch.
         strength : float
-            Guidance strength: 0 is unguided, 1 moves features to the centroid, up to 2 moves them beyond it.
+            Of the guidance: 0 is unguided, 1 moves features to the centroid, up to 2 moves them beyond it.
         sampler : {"dpm2m", "heun", "ancestral", "ascent"}
         tileable : bool
             Whether images wrap round at their edges.

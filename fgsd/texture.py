@@ -7,20 +7,21 @@ network whose features the centroid holds, and is refused by other networks.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from fgsd.atomic import write_atomically
-from fgsd.centroids import Centroid
+from fgsd.centroids import Centroid, CentroidTable
 from fgsd.names import normalize_name
 
 FORMAT = "fgsd-texture-1"
@@ -65,6 +66,16 @@ class Texture:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", check_texture_name(self.name))
 
+    def centroid_for(self, network: str, table: CentroidTable) -> Centroid:
+        """Return the centroid; raise `ValueError` unless it is of the network with this digest and table."""
+        centroid = self.centroid
+        fits = centroid.values.shape == table.values.shape[1:] and torch.equal(centroid.sigmas, table.sigmas)
+        if self.network != network or not fits:
+            raise ValueError(
+                f"texture {self.name!r} was made with another network, and samples with that one only"
+            )
+        return centroid
+
     def save(self, path: str | Path) -> None:
         """Write the texture to a file, which replaces an older one as a whole.
 
@@ -76,15 +87,8 @@ class Texture:
             If the file cannot be written.
         """
         check_texture_suffix(path)
-        tensors = {
-            "sigmas": self.centroid.sigmas,
-            "values": self.centroid.values,
-            "colour": self.centroid.colour,
-            "thumbnail": torch.from_numpy(np.array(self.thumbnail.convert("RGB"))),
-        }
-        stored = {name: tensors[name].to("cpu", dtype).contiguous() for name, dtype in TENSORS.items()}
-        metadata = {"format": FORMAT, "name": self.name, "network": self.network}
-        write_atomically(Path(path), partial(save_file, stored, metadata=metadata))
+        content = self.to_bytes()
+        write_atomically(Path(path), lambda file: Path(file).write_bytes(content))
 
     @classmethod
     def load(cls, path: str | Path) -> Texture:
@@ -95,8 +99,43 @@ class Texture:
         TextureError
             If there is no such file, or it is damaged or no texture.
         """
-        path = Path(path)
-        metadata, tensors = _load(path)
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(MAX_BYTES + 1)  # no more than it takes to refuse a large file
+        except FileNotFoundError:
+            raise TextureError(f"{path}: there is no such file") from None
+        except OSError as error:
+            raise TextureError(f"{path}: damaged, or no texture file ({error})") from None
+        return cls.from_bytes(content, str(path))
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `save` writes."""
+        tensors = {
+            "sigmas": self.centroid.sigmas,
+            "values": self.centroid.values,
+            "colour": self.centroid.colour,
+            "thumbnail": torch.from_numpy(np.array(self.thumbnail.convert("RGB"))),
+        }
+        stored = {name: tensors[name].to("cpu", dtype).contiguous() for name, dtype in TENSORS.items()}
+        return to_safetensors(stored, {"format": FORMAT, "name": self.name, "network": self.network})
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: str = "this file") -> Texture:
+        """Return the texture that a file holds.
+
+        Parameters
+        ----------
+        content : bytes
+            Of the file.
+        path : str
+            What error messages call it.
+
+        Raises
+        ------
+        TextureError
+            If the content is damaged or no texture.
+        """
+        metadata, tensors = _parse(content, path)
         if metadata.get("format") != FORMAT:
             raise TextureError(f"{path}: is no texture file of this version of fgsd ({FORMAT})")
         if tensors.keys() != TENSORS.keys():
@@ -169,15 +208,14 @@ def tensors_digest(tensors: Mapping[str, Tensor] | nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _load(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Load metadata and tensors of a safetensors file."""
+def _parse(content: bytes, path: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return metadata and tensors of a safetensors file."""
+    if len(content) > MAX_BYTES:
+        raise TextureError(f"{path}: is too large; a texture file has at most {MAX_BYTES:,} bytes")
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise TextureError(f"{path}: {size:,} bytes; a texture file has at most {MAX_BYTES:,}")
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise TextureError(f"{path}: there is no such file") from None
-    except (SafetensorError, OSError) as error:
+        tensors = from_safetensors(content)
+    except (SafetensorError, ValueError, KeyError) as error:
         raise TextureError(f"{path}: damaged, or no texture file ({error})") from None
+    # the library, which has checked the header, returns no metadata of a file in memory
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]).get("__metadata__", {}), tensors

@@ -103,7 +103,10 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
 
     Pipeline.stream = journaled
     shutdown = Shutdown()
-    page = launch(checkpoint, data, port=None, evidence=evidence, device="cpu", block=False, quiet=True)
+    # most tests of textures want the picture of the mean features, without another run behind it
+    learns = "AUTO_LEARN" in os.environ
+    options = {"evidence": evidence, "device": "cpu", "block": False, "quiet": True, "auto_learn": learns}
+    page = launch(checkpoint, data, port=None, **options)
     print(page.local_url, flush=True)
     shutdown.serve(page)
 

@@ -33,7 +33,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 # as where the visitor or the browser blocks storage, for instance in an iframe of another site
-BLOCKED_STORAGE = """for (const name of ['localStorage', 'sessionStorage']) {
+BLOCKED_STORAGE = """for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
     Object.defineProperty(window, name, {
         get() { throw new DOMException('Access is denied for this document.', 'SecurityError'); },
     });

@@ -208,7 +208,11 @@ def visit(browser, server, rested) -> Iterator[Callable]:
         page.unroute_all(behavior="ignoreErrors")
         page.mouse.move(0, 0)
         page.mouse.up()
-        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        page.evaluate(
+            """() => { localStorage.clear(); sessionStorage.clear();
+                       const deletion = indexedDB.deleteDatabase('fgsd');
+                       return new Promise(done => { deletion.onsuccess = deletion.onerror = done; }); }"""
+        )
         page.goto("about:blank")
         rested.append(page)
     for page in special:

@@ -44,6 +44,8 @@ MAX_CACHED_LEVELS = 4  # noise levels for which the nearest classes of all crops
 
 MAX_USER_TEXTURES = 8  # of one visitor; the oldest is dropped
 MAX_TEXTURE_VISITORS = 500  # visitors with textures; 30 kB each for the shipped checkpoint
+MAX_STORED_IMAGES = 32  # of all visitors, 0.4 MB each, that wait to be learned; the oldest is dropped
+MAX_TEXTURE_FILE_CHARACTERS = 270_000  # of a texture file in base64; one of the shipped checkpoint has 58,000
 MAX_UPLOAD_CHARACTERS = 3_000_000  # of an image as a data URI; the page sends at most about 1024 x 512 pixels
 MAX_UPLOAD_BYTES = 25_000_000  # of an image file; photographs of 50 megapixels take 8 to 20 MB
 MAX_UPLOAD_PIXELS = 64_000_000  # of an image; cameras of "50 megapixels" have up to 51
@@ -59,6 +61,15 @@ MAX_FILE_NAME_CHARACTERS = 1000  # of a file name that is read
 MAX_RECIPE_CHARACTERS = MAX_USER_TEXTURES * 200_000  # of a recipe file; see the next two lines
 MAX_THUMBNAIL_CHARACTERS = 20_000  # of a thumbnail in a recipe, a WebP of 64 pixels
 MAX_FEATURE_VALUE = 1e6  # of a centroid in a recipe; features of a network are a few units
+
+# ---- learning: `fgsd.app.serving.learning` ----
+
+LEARNING_STEPS = 60  # of a texture on the page; 20 steps give most of the gain
+MAX_LEARNING_STEPS = 400  # that a program may ask for
+MAX_LEARNERS = 16  # textures that are learned or wait in line; each holds a place in Gradio's queue
+MAX_AUTO_LEARNING_S = 30.0  # seconds for all steps, above which the page asks before it learns
+LEARNING_INTERVAL_S = 0.8  # seconds between two messages to the page
+LEARNING_POLL_S = 0.5  # seconds after which a texture that waits in line looks whether its visitor is there
 
 # ---- sampling: `fgsd.app.serving` ----
 

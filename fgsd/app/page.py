@@ -16,6 +16,7 @@ from fgsd.app.panels.controls import create_controls_panel, create_view
 from fgsd.app.panels.evidence import create_evidence
 from fgsd.app.panels.header import create_title, create_toolbar
 from fgsd.app.panels.interpolation import create_interpolation_panel, create_modes, wire_interpolation
+from fgsd.app.panels.learning import wire_learning
 from fgsd.app.panels.map import create_map_panel
 from fgsd.app.panels.picture import create_picture_panel
 from fgsd.app.panels.runs import wire_runs
@@ -28,6 +29,7 @@ from fgsd.app.render.thumbnails import thumbnails, training_images
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.learning import LearningQueue
 from fgsd.app.serving.preview import preview_function
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.app.web_files import ANNOUNCE_SETTINGS, PRESS_SAMPLE
@@ -43,6 +45,7 @@ def build_page(
     checkpoint: str = "checkpoints/textures",
     evidence: bool = False,
     share: bool = True,
+    auto_learn: bool = True,
 ) -> gr.Blocks:
     """Assemble the page for a checkpoint.
 
@@ -57,20 +60,23 @@ def build_page(
         Whether there is a report to open; see `fgsd.app.server.launch`.
     share : bool
         Whether requests of several visitors share a batch; see `fgsd.app.serving.scheduler`.
+    auto_learn : bool
+        Whether the page learns an image of a visitor at once; see `fgsd.app.server.launch`.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If the folder does not exist or holds no usable image.
     """
-    state = ServerState(Admission(Scheduler(pipe, share=share)))
-    admission, store, multiple = state.admission, state.store, state.multiple
+    admission = Admission(Scheduler(pipe, share=share))
+    state = ServerState(admission, LearningQueue(admission), auto_learn)
+    store, multiple = state.store, state.multiple
     target: list[dict[str, Any]] = [{"name": first_class(pipe.classes), "weight": 50}]
 
     with Blocks(title="fgsd", analytics_enabled=False, fill_width=True, delete_cache=FILE_SWEEP_S) as page:
         with gr.Row(elem_id="top") as top:
             create_title()
-            user_textures_panel = create_user_textures_panel(pipe.info)
+            user_textures_panel = create_user_textures_panel(pipe, store)
         with gr.Row(elem_id="panels", equal_height=False):
             with gr.Column(elem_id="left", min_width=320):
                 images = training_images(data_folder, pipe.info)
@@ -116,8 +122,9 @@ def build_page(
         wire_address(state, components, page)
         wire_interpolation(state, components)
         wire_user_textures(user_textures_panel, state, components)
+        wire_learning(user_textures_panel, state)
         wire_save(save_panel, state)
-        create_api(admission, sampling_queue=sampling_queue, image_queue=IMAGE_QUEUE)
+        create_api(admission, state.learning, sampling_queue=sampling_queue, image_queue=IMAGE_QUEUE)
 
         new_seed = "() => Math.floor(1e6 * Math.random())"
         controls.another.click(None, None, controls.seed, js=new_seed, **PRIVATE).then(

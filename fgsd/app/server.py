@@ -53,6 +53,7 @@ def launch(
     block: bool = True,
     quiet: bool = False,
     share: bool = True,
+    auto_learn: bool = True,
 ) -> gr.Blocks:
     """Load a checkpoint and serve its page.
 
@@ -80,6 +81,9 @@ def launch(
     share : bool
         Whether requests of several visitors share a batch where that is faster; see
         `fgsd.app.serving.scheduler`.
+    auto_learn : bool
+        Whether the page learns an image of a visitor at once, if that takes at most half a minute; otherwise
+        it offers a button.
 
     Raises
     ------
@@ -101,7 +105,8 @@ def launch(
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
 
     def serve(port: int) -> gr.Blocks:
-        page = build_page(pipe, data, checkpoint=name, evidence=report is not None, share=share)
+        options = {"evidence": report is not None, "share": share, "auto_learn": auto_learn}
+        page = build_page(pipe, data, checkpoint=name, **options)
         page.queue(max_size=MAX_QUEUED_EVENTS)
         page.launch(
             server_name=host,

@@ -156,6 +156,7 @@ def _module(path: str) -> str:
 
 NUMBER_REQUEST = call_script("shared/session.js", "numberRequest")
 ANNOUNCE_SETTINGS = call_script("shared/session.js", "announceSettings")
+TEXTURES_RESTORED = call_script("shared/session.js", "texturesRestored")
 PRESS_SAMPLE = call_script("shared/sample_button.js", "pressSample")
 SAMPLE_ADDRESS = call_script("shared/sample_button.js", "sampleAddress")
 SAMPLE_IF_ASKED = call_script("shared/sample_button.js", "sampleIfAsked")

@@ -47,6 +47,7 @@ def open_app(
     share: Annotated[
         bool, typer.Option(help="Batch the requests of several visitors where that is faster.")
     ] = True,
+    auto_learn: Annotated[bool, typer.Option(help="Learn an image of a visitor without being asked.")] = True,
 ) -> None:
     """Serve the web page for a checkpoint."""
     from fgsd.app.http.address import AddressError, check_address
@@ -71,6 +72,7 @@ def open_app(
         evidence=resolve_shipped(DEFAULT_REPORT),
         open_browser=browser,
         share=share,
+        auto_learn=auto_learn,
     )
 
 

@@ -18,6 +18,7 @@ import zlib
 import httpx
 import numpy as np
 import pytest
+import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -26,6 +27,7 @@ from fgsd.app.api.arguments import sample_call, strip_call
 from fgsd.app.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, MAX_UPLOAD_CHARACTERS, MAX_UPLOAD_PIXELS
 from fgsd.app.render.user_textures import CROPS, FORMAT_WORDS
 from fgsd.centroids import mean_centroid
+from fgsd.texture import Texture
 
 API = "gradio_api"
 SMALL = {"size": 16, "steps": 2}
@@ -88,12 +90,12 @@ def fetched(web: httpx.Client, file: dict) -> np.ndarray:
     return pixels(Image.open(io.BytesIO(web.get(file["url"]).content)))
 
 
-def test_there_are_four_endpoints_and_no_others(web):
+def test_there_are_five_endpoints_and_no_others(web):
     info = web.get(f"{API}/info").json()
-    assert list(info["named_endpoints"]) == ["/sample", "/interpolate", "/embed", "/classes"]
+    assert list(info["named_endpoints"]) == ["/sample", "/interpolate", "/embed", "/learn", "/classes"]
     assert info["unnamed_endpoints"] == {}
     names = [p["parameter_name"] for p in info["named_endpoints"]["/sample"]["parameters"]]
-    assert names == ["target", "n", "steps", "size", "seed", "strength", "sampler", "tileable"]
+    assert names == ["target", "n", "steps", "size", "seed", "strength", "sampler", "tileable", "texture"]
 
 
 class TestSample:
@@ -163,6 +165,38 @@ class TestEmbed:
         assert called(web, "embed", [uri(moving)]) == called(web, "embed", [uri(encoded(frames[0]))])
 
 
+class TestLearn:
+    def test_a_texture_is_learned_with_its_progress_and_sampled_from_its_file(self, client, pipe, tmp_path):
+        picture(60, 50).save(tmp_path / "wall.png")
+        image = handle_file(tmp_path / "wall.png")
+        job = client.submit(image, "my wall", steps=5, n=2, seed=3, api_name="/learn")
+        progress, path, files = job.result(timeout=60)
+        assert progress["step"] == progress["steps"] == 5 and progress["loss"] > 0
+        assert job.outputs()[0] == (
+            {**progress, **job.outputs()[0][0]},
+            None,
+            [],
+        )  # at least one before the end
+        texture = Texture.load(path)
+        assert texture.name == "my wall" and path.endswith(".fgsd.safetensors")
+        *_, last = pipe.learn(tmp_path / "wall.png", name="my wall", steps=5, seed=3)
+        # gradients come in parts, which changes their rounding
+        assert torch.allclose(texture.centroid.values, last.texture.centroid.values, rtol=0.02, atol=0.02)
+        learned = [pixels(image) for image in pipe.sample(texture, n=2, seed=3)]
+        assert [np.array_equal(pixels(Image.open(f)), one) for f, one in zip(files, learned, strict=True)]
+        mixture = {"my wall": 0.5, "moss": 0.5}
+        [one], _ = client.predict(mixture, texture=handle_file(path), **SMALL, api_name="/sample")
+        centroid = mean_centroid([(texture.centroid, 0.5), (pipe.table.of("moss"), 0.5)])
+        assert np.array_equal(pixels(Image.open(one)), pixels(pipe.sample(centroid, **SMALL)[0]))
+
+    def test_a_texture_file_may_come_as_a_data_uri(self, web, pipe):
+        texture = Texture("wall", pipe.centroid_of(picture()), picture(64, 64), pipe.network_digest)
+        data = f"data:application/octet-stream;base64,{base64.b64encode(texture.to_bytes()).decode()}"
+        event, (files, _) = called(web, "sample", {"target": "wall", "texture": data, **SMALL})
+        assert event == "complete"
+        assert np.array_equal(fetched(web, files[0]), pixels(pipe.sample(texture, **SMALL)[0]))
+
+
 def test_classes(client, web, pipe):
     assert client.predict(api_name="/classes") == pipe.classes
     assert called(web, "classes", []) == ("complete", [pipe.classes])
@@ -207,7 +241,18 @@ BAD = [
     ("sample", ["moss", 1, 4, 16, 0, math.inf], "strength must be a number from 0 to 2; inf came"),
     ("sample", ["moss", 1, 4, 16, 0, 1, "ascent"], "sampler must be dpm2m or ancestral or heun"),
     ("sample", ["moss", 1, 4, 16, 0, 1, "dpm2m", "yes"], "tileable must be False or True; 'yes' came"),
-    ("sample", ["moss", 1, 4, 16, 0, 1, "dpm2m", False, 0], "/sample takes at most 8 values; 9 came"),
+    ("sample", ["moss", 1, 4, 16, 0, 1, "dpm2m", False, None, 0], "/sample takes at most 9 values; 10 came"),
+    ("sample", {"target": "moss", "texture": "x"}, "texture must be an uploaded texture file"),
+    ("sample", {"target": "moss", "texture": {"path": "/etc/passwd"}}, "texture must be a file that was"),
+    ("sample", {"target": "moss", "texture": "data:a/b;base64,!"}, "This is no texture file"),
+    ("sample", {"target": "moss", "texture": "data:a/b;base64,AAAA"}, "This file: damaged"),
+    ("learn", [], "image must be a data URI"),
+    ("learn", [uri(b"x")], "This image cannot be read"),
+    ("learn", [uri(encoded(picture(8, 60)))], "8 x 60 pixels; at least 16 x 16 are"),
+    ("learn", [uri(encoded(picture())), ""], "name must have 1 to 100 printable characters; '' came"),
+    ("learn", [uri(encoded(picture())), "a", 0], "steps must be a whole number from 1 to 400; 0 came"),
+    ("learn", [uri(encoded(picture())), "a", 2, 99], "n must be a whole number from 1 to 16; 99 came"),
+    ("learn", [uri(encoded(picture())), "a", 2, 1, -1], "seed must be a whole number"),
     ("sample", [FOREIGN], "a file must be uploaded"),
     ("sample", {"taget": "moss"}, "`taget` is not a valid key-word argument"),
     ("interpolate", ["moss"], "b: there is no class named nothing"),
@@ -329,11 +374,12 @@ def test_agents_find_the_tools_and_see_the_pictures(server, pipe):
                 ("interpolate", {"a": "moss", "b": "brick", **SMALL}),
                 ("embed", {"image": uri(encoded(picture()))}),
                 ("sample", {"target": "gold"}),
+                ("learn", {"image": uri(encoded(picture())), "steps": 2, "n": 1}),
             )
             return tools, [await session.call_tool(name, values) for name, values in calls]
 
-    tools, (names, sampled, strip, embedded, refused) = asyncio.run(visit())
-    assert [tool.name for tool in tools] == ["sample", "interpolate", "embed", "classes"]
+    tools, (names, sampled, strip, embedded, refused, learned) = asyncio.run(visit())
+    assert [tool.name for tool in tools] == ["sample", "interpolate", "embed", "learn", "classes"]
     schema = tools[0].inputSchema
     assert schema["required"] == ["target"]
     assert all(part["description"] for tool in tools for part in tool.inputSchema["properties"].values())
@@ -344,4 +390,7 @@ def test_agents_find_the_tools_and_see_the_pictures(server, pipe):
         assert np.array_equal(pixels(image), pixels(expected))
     assert strip.content[0].type == "image"
     assert json.loads(embedded.content[0].text)["nearest"][0]["class"] in pipe.classes
+    assert [part.type for part in learned.content] == ["text", "text", "image", "text"]
+    assert json.loads(learned.content[0].text)["step"] == 2
+    assert ".fgsd.safetensors" in learned.content[1].text
     assert refused.isError and "no class named 'gold'" in refused.content[0].text

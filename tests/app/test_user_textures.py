@@ -17,6 +17,8 @@ from PIL import Image
 
 from fgsd.app.limits import (
     MAX_DEEP_PIXELS,
+    MAX_STORED_IMAGES,
+    MAX_TEXTURE_FILE_CHARACTERS,
     MAX_UPLOAD_CHARACTERS,
     MAX_UPLOAD_PIXELS,
     MAX_USER_TEXTURES,
@@ -30,11 +32,12 @@ from fgsd.app.render.user_textures import (
     centroids,
     clean_name,
     make_texture,
+    open_texture,
     read_image,
-    with_textures,
 )
 from fgsd.app.requests.request import RequestError, parse_request
 from fgsd.app.requests.target import target_centroid
+from fgsd.pipeline import Pipeline
 
 
 def picture(width: int = 48, height: int = 48, seed: int = 0) -> Image.Image:
@@ -74,7 +77,7 @@ class TestMakeTexture:
     def test_its_values_for_the_page(self, pipe):
         texture = make_texture(pipe, uri(picture()), "one", pipe.classes)
         values = texture.page_values()
-        assert set(values) == {"name", "src", "near", "pca", "umap"}
+        assert set(values) == {"name", "src", "near", "pca", "umap", "learnable"}
         assert len(values["pca"]) == len(pipe.table.sigmas)
 
     def test_it_is_mixed_like_any_class(self, pipe):
@@ -84,6 +87,45 @@ class TestMakeTexture:
         mixed = target_centroid(pipe, request, centroids({"one": texture}))
         expected = 0.25 * texture.centroid.values + 0.75 * pipe.table.of("moss").values
         assert torch.allclose(mixed.values, expected, atol=1e-6)
+
+
+class TestTextureFiles:
+    def test_a_texture_comes_back_from_its_file(self, pipe):
+        texture = make_texture(pipe, uri(picture()), "my wall.png", pipe.classes)
+        content = texture.to_file(pipe)
+        assert len(content) < MAX_TEXTURE_FILE_CHARACTERS // 4 * 3
+        for file in (content, base64.b64encode(content).decode()):
+            opened = open_texture(pipe, file, ["my wall"])
+            assert opened.name == "my wall 2" and opened.near == texture.near and opened.pca == texture.pca
+            assert torch.equal(opened.centroid.values, texture.centroid.values)
+            assert opened.image is None and not opened.page_values()["learnable"]
+
+    @pytest.mark.parametrize("content", [None, 7, [], "", "?", b"", b"x" * 300_000, "A" * 400_000])
+    def test_what_is_no_file_gets_a_sentence(self, pipe, content):
+        with pytest.raises(RequestError, match=r"no texture file|too large|cannot be read"):
+            open_texture(pipe, content, [])
+
+    def test_a_file_that_is_cut_or_has_a_nan_gets_a_sentence(self, pipe):
+        texture = make_texture(pipe, uri(picture()), "wall.png", [])
+        with pytest.raises(RequestError, match="This file: damaged, or no texture file"):
+            open_texture(pipe, texture.to_file(pipe)[:-9], [])
+        values = texture.centroid.values.clone()
+        values[2, 1] = float("nan")
+        broken = replace(texture, centroid=replace(texture.centroid, values=values))
+        with pytest.raises(RequestError, match="This file: values must hold finite numbers"):
+            open_texture(pipe, broken.to_file(pipe), [])
+
+    def test_a_file_of_another_network_gets_a_sentence(self, pipe, lively):
+        other = Pipeline(lively(pipe.network.config, seed=5), pipe.table, pipe.info, "cpu")
+        content = make_texture(pipe, uri(picture()), "wall.png", []).to_file(pipe)
+        with pytest.raises(RequestError, match="made with another network"):
+            open_texture(other, content, [])
+
+    def test_a_forged_file_that_names_this_network_has_its_shape_checked(self, pipe):
+        texture = make_texture(pipe, uri(picture()), "wall.png", [])
+        short = replace(texture.centroid, values=texture.centroid.values[:, :-1])
+        with pytest.raises(RequestError, match="made with another network"):
+            open_texture(pipe, replace(texture, centroid=short).to_file(pipe), [])
 
 
 class TestReadImage:
@@ -242,22 +284,39 @@ class TestNames:
         assert clean_name("", ["my texture"]) == "my texture 2"
 
 
-def test_of_too_many_textures_the_oldest_is_dropped(pipe):
-    texture = make_texture(pipe, uri(picture()), "one", [])
-    textures = {}
-    for k in range(MAX_USER_TEXTURES + 2):
-        textures = with_textures(textures, replace(texture, name=f"t{k}"))
-    assert list(textures) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
-
-
 class TestStore:
     @pytest.fixture
     def texture(self, pipe) -> UserTexture:
         return make_texture(pipe, uri(picture()), "wall.png", [])
 
+    def test_of_too_many_textures_the_oldest_is_dropped(self, texture):
+        store = UserTextureStore()
+        for k in range(MAX_USER_TEXTURES + 2):
+            store.add("a", replace(texture, name=f"t{k}"))
+        assert list(store.of("a")) == [f"t{k}" for k in range(2, MAX_USER_TEXTURES + 2)]
+
+    def test_a_texture_is_swapped_only_for_the_one_that_is_meant(self, texture):
+        store = UserTextureStore()
+        newer = replace(texture, src="newer")
+        assert not store.swap("a", texture, newer)
+        store.add("a", replace(texture, name="first"), texture, replace(texture, name="last"))
+        assert store.swap("a", texture, newer) and not store.swap("a", texture, newer)
+        assert [t.src for t in store.of("a").values()] == [texture.src, "newer", texture.src]
+        assert list(store.of("a")) == ["first", "wall", "last"]
+        assert store.remove("a", "wall") is newer and store.remove("a", "wall") is None
+        assert not store.swap("a", newer, texture) and "wall" not in store.of("a")
+
+    def test_of_too_many_images_the_oldest_are_dropped_and_their_textures_stay(self, texture):
+        store = UserTextureStore()
+        assert texture.image is not None
+        for k in range(MAX_STORED_IMAGES + 3):
+            store.add(f"v{k}", texture)
+        images = [store.of(f"v{k}")["wall"].image for k in range(MAX_STORED_IMAGES + 3)]
+        assert [image is None for image in images] == [True] * 3 + [False] * MAX_STORED_IMAGES
+
     def test_each_visitor_has_other_textures(self, texture):
         store = UserTextureStore()
-        store.put("a", {"wall": texture})
+        store.add("a", texture)
         assert store.of("a") == {"wall": texture} and store.of("b") == {}
         store.of("a").clear()  # a copy
         assert store.of("a") == {"wall": texture}
@@ -268,7 +327,7 @@ class TestStore:
     def test_of_too_many_visitors_the_oldest_is_dropped(self, texture):
         store = UserTextureStore(max_visitors=2)
         for visitor in ("a", "b", "a", "c"):
-            store.put(visitor, {"wall": texture})
+            store.add(visitor, texture)
         assert [bool(store.of(visitor)) for visitor in "abc"] == [True, False, True]
 
     @pytest.mark.parametrize("visitor", [None, 3, ["a"], {"a": 1}, ""])

@@ -58,7 +58,7 @@ def test_the_picture_and_the_link_are_taken_home(visit, pipe, tmp_path):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     dot(page, "moss").click()
     finished(page, "0")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="PNG the picture").click()
     assert download.value.suggested_filename == "moss-seed-0.png"
@@ -66,7 +66,7 @@ def test_the_picture_and_the_link_are_taken_home(visit, pipe, tmp_path):
     with Image.open(tmp_path / "saved.png") as saved:
         assert saved.format == "PNG" and saved.size == (128, 128)
         assert np.array_equal(np.asarray(saved.convert("RGB"))[:64, :64], pixels(page))
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("menuitem", name="Link").click()
     expect(page.locator(".save .status")).to_have_text("Link copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
@@ -171,7 +171,7 @@ def test_eight_long_names_survive_address_undo_favourites_and_files(visit, world
     page.locator(".favourite .open").click()
     shows(page, "seed=5", "images=1", address.partition("?")[2].partition("&")[0])
     assert np.array_equal(pixels(page), first)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="PNG the picture").click()
     words, _, end = download.value.suggested_filename.partition("-seed-")
@@ -185,7 +185,7 @@ def test_a_name_with_an_accent_is_found_in_every_form(visit, world_server, form)
     assert chosen(page) == [CAFE] and page.locator(".message").is_hidden()
     page.locator(".search").fill(normalize(form, "café"))
     expect(page.locator(".dot:not(.faint)")).to_have_count(1)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="PNG the picture").click()
     assert download.value.suggested_filename == "Café-seed-3.png"

@@ -60,7 +60,7 @@ def watch(page: Page, name: str) -> None:
 
 def saved(page: Page, name: str) -> tuple[str, bytes]:
     """Choose from the menu; name and content of the file that comes."""
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name=name).click()
     path = download.value.path()
@@ -259,7 +259,7 @@ class TestTakingHome:
         page.locator("#seed input").fill("5")
         dot(page, "moss").click(modifiers=["Shift"])
         finished(page, "0")
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
         page.get_by_role("menuitem", name="Python").click()
         lines = page.locator(".save dialog pre")
         expect(lines).to_contain_text("pipe.stream(")
@@ -286,7 +286,7 @@ class TestTakingHome:
         expect(page.locator("#stop")).to_be_disabled()
         until_ended(server, 0)
         begun = len(server.lines())
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
         page.get_by_role("menuitem", name="GIF").click()
         expect(page.locator(".save .open")).to_have_text(re.compile("%"))
         assert page.locator(".save .open").get_attribute("aria-busy") == "true"
@@ -308,7 +308,7 @@ class TestTakingHome:
             route.continue_(post_data=json.dumps(body))
 
         page.route(re.compile("queue/join"), forge)
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
         page.get_by_role("menuitem", name="GIF").click()
         expect(page.locator(".message")).to_have_text("There is no such kind of file.")
         expect(page.locator(".save .open")).to_have_text("Save")
@@ -319,7 +319,7 @@ class TestTakingHome:
     def test_the_menu_by_keyboard(self, visit):
         page = visit()
         menu = page.get_by_role("menu", name="Save")
-        page.get_by_role("button", name="Save").focus()
+        page.get_by_role("button", name="Save", exact=True).focus()
         page.keyboard.press("Enter")
         expect(menu).to_be_visible()
         page.keyboard.press("ArrowUp")

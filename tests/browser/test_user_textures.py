@@ -274,10 +274,10 @@ def test_a_recipe_file_opens_the_same_pixels_elsewhere(visit, pipe, tmp_path):
     add(page, photograph())
     dot(page, "moss").click(modifiers=["Shift"])
     shows(page, "mix=my%2520photo:0.5,moss:0.5")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.locator('[data-save="link"]').click()
     expect(page.locator(".user-textures .note")).to_contain_text("my photo does not fit into it")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     with page.expect_download() as download:
         page.locator('[data-save="recipe"]').click()
     assert download.value.suggested_filename == "my-photo-moss-seed-0.fgsd.json"
@@ -314,6 +314,6 @@ def test_on_a_phone(visit):
     expect(page.get_by_role("button", name="Photograph")).to_be_visible()
     assert page.locator(".user-textures .camera").get_attribute("capture") == "environment"
     add(page, photograph())
-    page.get_by_role("button", name="Save").tap()
+    page.get_by_role("button", name="Save", exact=True).tap()
     page.locator('[data-save="link"]').tap()
     assert overflow(page)[0] == 0

@@ -84,7 +84,7 @@ test("after a restart the page opens with what was set, without the visitor's te
       { name: "my photo", weight: 50 },
       { name: "moss", weight: 25, move: [0.1, 0] },
     ],
-    userTextures: ["my photo"],
+    lost: ["my photo"],
     names: ["n", "size", "tileable"],
     settings: [4, 64, true],
     mode: { mode: "strip", switch: 0.5, places: 9 },
@@ -101,5 +101,5 @@ test("after a restart the page opens with what was set, without the visitor's te
     formatLink(linkOf(page)),
     "?mix=moss:0.25:0.1:0.0&images=4&size=64&tile=1&mode=strip&places=9",
   );
-  assert.equal(linkOf({ ...page, userTextures: ["my photo", "moss"] }), null);
+  assert.equal(linkOf({ ...page, lost: ["my photo", "moss"] }), null);
 });

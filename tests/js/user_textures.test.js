@@ -2,7 +2,16 @@ import "./stub_page.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextItem } from "../../fgsd/app/web/save/index.js";
-import { isRecipe, sizeError } from "../../fgsd/app/web/user_textures/index.js";
+import {
+  corners,
+  fitted,
+  largestSide,
+  sideAt,
+  sliderOf,
+  wholeBox,
+} from "../../fgsd/app/web/user_textures/crop_box.js";
+import { kindOf, learningText, sizeError } from "../../fgsd/app/web/user_textures/index.js";
+import { fromBase64, toBase64 } from "../../fgsd/app/web/user_textures/kept.js";
 import {
   MAX_CANVAS_PIXELS,
   canvasSize,
@@ -57,10 +66,63 @@ test("no canvas is larger than phones can draw", () => {
   }
 });
 
-test("recipes are told from images by their name or their type", () => {
-  assert.ok(isRecipe({ name: "moss.fgsd.JSON", type: "" }));
-  assert.ok(isRecipe({ name: "moss", type: "application/json" }));
-  assert.ok(!isRecipe({ name: "json.png", type: "image/png" }));
+test("recipes and texture files are told from images by their name or their type", () => {
+  assert.equal(kindOf({ name: "moss.fgsd.JSON", type: "" }), "recipe");
+  assert.equal(kindOf({ name: "moss", type: "application/json" }), "recipe");
+  assert.equal(kindOf({ name: "moss.fgsd.safetensors", type: "" }), "texture");
+  assert.equal(kindOf({ name: "json.png", type: "image/png" }), "image");
+});
+
+test("what is said while a texture is learned", () => {
+  assert.equal(learningText({ name: "wall" }), "Learning wall …");
+  assert.equal(learningText({ name: "wall", place: 2 }), "wall waits to be learned: place 2 in line");
+  assert.equal(learningText({ name: "wall", step: 6, steps: 60, seconds: 3.2 }), "Learning wall, 4 s left");
+});
+
+test("the square of a crop stays inside of the image, whatever its angle", () => {
+  const image = { width: 300, height: 200 };
+  assert.deepEqual(wholeBox(image), { x: 150, y: 100, side: 200, angle: 0 });
+  for (const angle of [0, 17, 45, 90, -90, 133, 180, 540]) {
+    for (const [x, y, side] of [
+      [0, 0, 1000],
+      [1000, -50, 90],
+      [150, 100, 1],
+    ]) {
+      const box = fitted({ x, y, side, angle }, image, 64);
+      assert.ok(box.side >= 63.999 && box.side <= largestSide(image, angle) + 1e-9);
+      assert.ok(box.angle >= -180 && box.angle < 180);
+      for (const [left, top] of corners(box)) {
+        assert.ok(left > -1e-6 && left < 300 + 1e-6 && top > -1e-6 && top < 200 + 1e-6);
+      }
+    }
+  }
+  // an image that is smaller than a crop can only be turned
+  assert.equal(
+    fitted({ x: 9, y: 9, side: 9, angle: 90 }, { width: 20, height: 30 }, 64).side.toFixed(6),
+    "20.000000",
+  );
+});
+
+test("the corners of a square turn clockwise with it", () => {
+  const [first] = corners({ x: 10, y: 10, side: 4, angle: 0 });
+  assert.deepEqual(first, [8, 8]);
+  const [turned] = corners({ x: 10, y: 10, side: 4, angle: 90 });
+  assert.deepEqual(
+    turned.map((value) => Math.round(value)),
+    [12, 8],
+  );
+});
+
+test("equal steps of the size slider are equal ratios", () => {
+  assert.ok(Math.abs(sideAt(50, 64, 256) - 128) < 1e-9);
+  assert.ok(Math.abs(sliderOf(128, 64, 256) - 50) < 1e-9);
+  assert.equal(sliderOf(20, 64, 20), 100);
+});
+
+test("bytes survive base64", () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, k) => k);
+  assert.deepEqual(fromBase64(toBase64(bytes)), bytes);
+  assert.equal(toBase64(bytes), Buffer.from(bytes).toString("base64"));
 });
 
 test("files that are too large are named", () => {

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from fgsd.app.api.files import stored_content
-from fgsd.app.limits import MAX_WORK
+from fgsd.app.limits import MAX_LEARNING_STEPS, MAX_SEED, MAX_WORK
+from fgsd.app.render.learned import LearnRequest
 from fgsd.app.render.user_textures import FORMAT_WORDS
 from fgsd.app.requests.request import (
     LABELS,
@@ -16,8 +19,11 @@ from fgsd.app.requests.request import (
     number,
     parse_request,
     repr_short,
+    whole,
 )
 from fgsd.names import normalize_name
+from fgsd.texture import MAX_NAME_CHARACTERS as MAX_TEXTURE_NAME
+from fgsd.texture import check_texture_name
 
 NAMES = {name: name for name in LABELS}
 
@@ -84,11 +90,48 @@ def image_call(image: Any, uploads: Path) -> str | bytes:
     if isinstance(image, str) and image.startswith("data:"):
         return image
     if isinstance(image, dict) and isinstance(image.get("path"), str):
-        return stored_content(image["path"], uploads)
+        return stored_content(image["path"], uploads, "image")
     raise RequestError(
         f"image must be a data URI (data:image/png;base64,...) of a {FORMAT_WORDS}, or an uploaded file; "
         f"{repr_short(image)} came."
     )
+
+
+def texture_call(texture: Any, uploads: Path) -> str | bytes:
+    """Return the texture file of a call of `sample` as base64 or the content of a file, for `open_texture`.
+
+    Raises
+    ------
+    RequestError
+        If it is neither.
+    """
+    head, _, body = texture.partition(",") if isinstance(texture, str) else ("", "", "")
+    if head.startswith("data:") and head.endswith(";base64"):
+        return body
+    if isinstance(texture, dict) and isinstance(texture.get("path"), str):
+        return stored_content(texture["path"], uploads, "texture")
+    raise RequestError(
+        "texture must be an uploaded texture file, or its content as a data URI "
+        f"(data:application/octet-stream;base64,...); {repr_short(texture)} came."
+    )
+
+
+def learn_call(image: Image.Image, name: Any, steps: Any, seed: Any) -> LearnRequest:
+    """Validate the other arguments of a call of `learn`.
+
+    Raises
+    ------
+    RequestError
+        One sentence with the argument, the value that came, and what would be right.
+    """
+    try:
+        text = check_texture_name(name)
+    except ValueError:
+        raise RequestError(
+            f"name must have 1 to {MAX_TEXTURE_NAME} printable characters; {repr_short(name)} came."
+        ) from None
+    steps, seed = whole(steps, "steps", 1, MAX_LEARNING_STEPS), whole(seed, "seed", 0, MAX_SEED)
+    return LearnRequest(text, image, None, steps, seed)
 
 
 def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:

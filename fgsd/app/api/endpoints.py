@@ -1,9 +1,10 @@
-"""The page's API for programs: four functions, by name, over HTTP, `gradio_client` and MCP.
+"""The page's API for programs: five functions, by name, over HTTP, `gradio_client` and MCP.
 
 Nothing is kept between calls. Gradio makes the schemas from the signatures and docstrings below, which
 therefore have its form, and reads the annotations as objects: no `annotations` from `__future__` here.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn
 
@@ -11,26 +12,35 @@ import gradio as gr
 from gradio import FileData
 from PIL import Image
 
-from fgsd.app.api.arguments import image_call, sample_call, strip_call
-from fgsd.app.api.files import png_file
+from fgsd.app.api.arguments import image_call, learn_call, sample_call, strip_call, texture_call
+from fgsd.app.api.files import png_file, stored_file
 from fgsd.app.gradio_internals import upload_folder
+from fgsd.app.limits import LEARNING_INTERVAL_S, MAX_IMAGES
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.interpolations import mixtures
-from fgsd.app.render.user_textures import make_texture
+from fgsd.app.render.user_textures import make_texture, open_texture, read_image
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import to_link
-from fgsd.app.requests.request import RequestError, SampleRequest
+from fgsd.app.requests.request import RequestError, SampleRequest, parse_request, whole
 from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, program_visitor
+from fgsd.app.serving.learning import LearningQueue, Waiting
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
+from fgsd.steps import TextureStep
+from fgsd.texture import SUFFIX
 
+TEXTURE_TYPE = "application/octet-stream"
 Sampler = Literal["dpm2m", "ancestral", "heun"]
 
 
 def create_api(
-    admission: Admission, *, sampling_queue: Mapping[str, Any], image_queue: Mapping[str, Any]
+    admission: Admission,
+    learning: LearningQueue,
+    *,
+    sampling_queue: Mapping[str, Any],
+    image_queue: Mapping[str, Any],
 ) -> None:
     """Register the endpoints with the blocks that are being built.
 
@@ -54,6 +64,7 @@ def create_api(
         strength: float = 1.0,
         sampler: Sampler = "dpm2m",
         tileable: bool = False,
+        texture: str | dict | None = None,
     ) -> tuple[list[FileData], str]:
         """Sample images of a texture, or of a mixture of textures. The same call gives the same pixels.
 
@@ -66,12 +77,17 @@ def create_api(
             strength: Guidance strength: 0 none, 1 all the way to the texture, up to 2 beyond.
             sampler: dpm2m (fast), ancestral (fresh noise in each step) or heun (two passes a step).
             tileable: Whether the image continues from right to left and from bottom to top; false by default.
+            texture: A texture file, as learn returns it: uploaded, or a data URI. Its name is then a class.
         Returns:
             the images as PNG files, and the query that shows them when it is added to the page's address.
         """
+        own: dict[str, Centroid] = {}
+        if texture is not None:
+            opened = open_texture(pipe, texture_call(texture, folder), pipe.classes)
+            own = {opened.name: opened.centroid}
         request = sample_call(
             target,
-            **rules,
+            **rules | {"classes": [*pipe.classes, *own]},
             n=n,
             steps=steps,
             size=size,
@@ -81,7 +97,7 @@ def create_api(
             tileable=tileable,
         )
         name = file_name(request)
-        images = _completed(run_samples(program_visitor(), request))
+        images = _completed(run_samples(program_visitor(), request, user_centroids=own))
         files = [png_file(image, f"{name}-{k}", folder) for k, image in enumerate(images)]
         return files, to_link(request)
 
@@ -127,6 +143,45 @@ def create_api(
         row = image_grid(images, columns=len(images), gap=0)
         return png_file(row, f"{file_name(request)}-strip", folder), to_link(request)
 
+    def learn(  # type: ignore[misc]  # Gradio makes the schema from the type of what is yielded
+        image: str | dict, name: str = "my texture", steps: int = 60, n: int = 4, seed: int = 0
+    ) -> tuple[dict, FileData | None, list[FileData]]:
+        """Learn the texture of an image: the features from which the network samples it best.
+
+        The network does not change. One texture is learned at a time; the progress of one that waits is
+        its {"place"} in line. The image must be as for embed.
+
+        Parameters:
+            image: An uploaded file, or a data URI (data:image/png;base64,...).
+            name: Name of the texture, 1 to 100 characters.
+            steps: Steps of learning, 1 to 400; 20 give most of the gain, 60 nearly all.
+            n: Number of samples of the learned texture, 1 to 16.
+            seed: Seed of learning, and of the noise of the samples.
+        Returns:
+            the progress {"step", "steps", "loss", "seconds"}, and at the end the texture file, which sample
+            takes, and samples of 64 x 64 pixels as PNG files.
+        """
+        request = learn_call(read_image(image_call(image, folder)), name, steps, seed)
+        number, visitor = whole(n, "n", 1, MAX_IMAGES), program_visitor()
+        told, step = -math.inf, None
+        for step in learning.learn(visitor, request, is_cancelled=lambda: False):
+            if isinstance(step, Waiting):
+                yield {"place": step.place}, None, []
+            elif step.seconds >= told + LEARNING_INTERVAL_S:
+                told = step.seconds
+                yield _progress(step), None, []
+        if not isinstance(step, TextureStep):
+            raise RequestError("The call was cancelled.")  # nobody will read this
+        texture = step.texture
+        names = [*pipe.classes, texture.name]
+        sampled = parse_request(
+            [{"name": texture.name, "weight": 1}], **rules | {"classes": names}, n=number, seed=seed
+        )
+        images = _completed(run_samples(visitor, sampled, user_centroids={texture.name: texture.centroid}))
+        file = stored_file(texture.to_bytes(), f"{file_name(sampled)}{SUFFIX}", TEXTURE_TYPE, folder)
+        pngs = [png_file(image, f"{file_name(sampled)}-{k}", folder) for k, image in enumerate(images)]
+        yield _progress(step), file, pngs
+
     def embed(image: str | dict) -> dict:
         """Find the three classes whose textures are nearest to that of an image, and its position on the map.
 
@@ -163,6 +218,7 @@ def create_api(
         (sample, sampling_queue),
         (interpolate, sampling_queue),
         (embed, image_queue),
+        (learn, {"concurrency_limit": None, "concurrency_id": "learning"}),
     )
     for function, queue in endpoints:
         gr.api(guard(function), api_name=function.__name__, **queue)
@@ -185,6 +241,11 @@ def strip(
     ]
     n = len(targets)
     return pipe.sample(targets, **request.options() | {"n": n, "seed": [request.seed] * n})
+
+
+def _progress(step: TextureStep) -> dict[str, Any]:
+    values = {"step": step.index, "steps": step.steps}
+    return {**values, "loss": round(step.loss, 5), "seconds": round(step.seconds, 2)}
 
 
 def _completed(images: list[Image.Image] | None) -> list[Image.Image]:

@@ -1,4 +1,4 @@
-"""Files of the API: what programs upload, and the images that they download."""
+"""Files of the API: what programs upload, and what they download."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fgsd.app.render.encode import PNG, png_bytes
 from fgsd.app.requests.request import RequestError
 
 
-def stored_content(path: str, uploads: Path) -> bytes:
+def stored_content(path: str, uploads: Path, argument: str) -> bytes:
     """Return the content of an uploaded file.
 
     Raises
@@ -27,7 +27,7 @@ def stored_content(path: str, uploads: Path) -> bytes:
     except (OSError, ValueError):  # no such file, or no valid path
         content = None
     if content is None:
-        raise RequestError("image must be a file that was uploaded; this one was not.")
+        raise RequestError(f"{argument} must be a file that was uploaded; this one was not.")
     return content
 
 
@@ -37,7 +37,11 @@ def png_file(image: Image.Image, name: str, folder: Path) -> dict[str, Any]:
     The same pixels give the same path. The result is a plain dictionary, since Gradio adds the URL to these
     only.
     """
-    content = png_bytes(image)
-    path = save_to_upload_folder(content, f"{name}.png", folder)
-    file = FileData(path=path, orig_name=f"{name}.png", mime_type=PNG, size=len(content))
+    return stored_file(png_bytes(image), f"{name}.png", PNG, folder)
+
+
+def stored_file(content: bytes, name: str, mime_type: str, folder: Path) -> dict[str, Any]:
+    """Save a file in a folder from which Gradio serves, and describe it as a `FileData`."""
+    path = save_to_upload_folder(content, name, folder)
+    file = FileData(path=path, orig_name=name, mime_type=mime_type, size=len(content))
     return dict(file.model_dump())

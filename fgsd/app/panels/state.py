@@ -12,6 +12,7 @@ from fgsd.app.panels.controls import Controls
 from fgsd.app.render.user_textures import UserTexture, UserTextureStore, centroids
 from fgsd.app.requests.request import SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
+from fgsd.app.serving.learning import LearningQueue
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
@@ -27,6 +28,8 @@ class ServerState:
     """What the server keeps for its visitors."""
 
     admission: Admission
+    learning: LearningQueue
+    auto_learn: bool = True  # whether an image is learned without being asked for
     store: UserTextureStore = field(default_factory=UserTextureStore)
     sequence: RequestSequence = field(default_factory=RequestSequence)
 

@@ -7,7 +7,7 @@ import io
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -19,6 +19,8 @@ from fgsd.app.limits import (
     MAX_JPEG_SCANNED_PIXELS,
     MAX_JPEG_SCANS,
     MAX_NAME_CHARACTERS,
+    MAX_STORED_IMAGES,
+    MAX_TEXTURE_FILE_CHARACTERS,
     MAX_TEXTURE_VISITORS,
     MAX_UPLOAD_BYTES,
     MAX_UPLOAD_CHARACTERS,
@@ -33,6 +35,7 @@ from fgsd.centroids import Centroid
 from fgsd.images import ImageError, decode, load_image, open_image
 from fgsd.names import normalize_name
 from fgsd.pipeline import Pipeline
+from fgsd.texture import Texture, TextureError
 
 CROPS = 12  # averaged into a centroid: 1.5 s on one core; 24 would change the distances by 2 %
 NEAREST = 3  # classes that are named
@@ -57,11 +60,18 @@ class UserTexture:
     near: list[tuple[str, float]]  # classes, nearest first, with distances in spreads within a class
     pca: list[list[float]]  # (S, 2): position at each noise level
     umap: list[list[float]] | None  # the same; None if the map has no UMAP
+    image: Image.Image | None = None  # to learn from; None once it is learned, and in what came as a file
 
     def page_values(self) -> dict[str, Any]:
         """Return what the page receives."""
+        values = {name: getattr(self, name) for name in ("name", "src", "pca", "umap")}
         near = [[name, round(distance, 2)] for name, distance in self.near]
-        return {"name": self.name, "src": self.src, "near": near, "pca": self.pca, "umap": self.umap}
+        return {**values, "near": near, "learnable": self.image is not None}
+
+    def to_file(self, pipe: Pipeline) -> bytes:
+        """Return the content of a texture file."""
+        thumbnail = read_image(self.src).resize((THUMBNAIL, THUMBNAIL))
+        return Texture(self.name, self.centroid, thumbnail, pipe.network_digest).to_bytes()
 
 
 class UserTextureStore:
@@ -84,18 +94,47 @@ class UserTextureStore:
         with self._lock:
             return dict(self._textures.get(visitor, {})) if isinstance(visitor, str) else {}
 
-    def put(self, visitor: str, textures: Mapping[str, UserTexture]) -> None:
-        """Replace the textures of a visitor."""
+    def add(self, visitor: str, *new: UserTexture) -> None:
+        """Add textures of a visitor; one of the same name is replaced, and the oldest give way."""
         with self._lock:
-            self._textures[visitor] = dict(textures)
+            textures = self._textures.setdefault(visitor, {})
+            textures.update((texture.name, texture) for texture in new)
+            for name in list(textures)[:-MAX_USER_TEXTURES]:
+                del textures[name]
             self._textures.move_to_end(visitor)
             while len(self._textures) > self._max_visitors:
                 self._textures.popitem(last=False)
+            self._drop_images()
+
+    def swap(self, visitor: str, old: UserTexture, new: UserTexture) -> bool:
+        """Replace a texture by one of the same name; return False if it is not there any more."""
+        with self._lock:
+            textures = self._textures.get(visitor, {})
+            if textures.get(old.name) is not old:
+                return False
+            textures[new.name] = new
+            return True
+
+    def remove(self, visitor: str, name: object) -> UserTexture | None:
+        """Remove a texture of a visitor, and return it."""
+        with self._lock:
+            return self._textures.get(visitor, {}).pop(name, None)  # type: ignore[call-overload]
 
     def forget(self, visitor: str) -> None:
         """Drop the textures of a visitor who has left."""
         with self._lock:
             self._textures.pop(visitor, None)
+
+    def _drop_images(self) -> None:
+        """Of too many images, drop those of the visitors who have added nothing for longest."""
+        found = [
+            (textures, texture)
+            for textures in self._textures.values()
+            for texture in textures.values()
+            if texture.image is not None
+        ]
+        for textures, texture in found[:-MAX_STORED_IMAGES]:
+            textures[texture.name] = replace(texture, image=None)
 
 
 def make_texture(pipe: Pipeline, source: object, file_name: object, taken: Iterable[str]) -> UserTexture:
@@ -125,7 +164,41 @@ def make_texture(pipe: Pipeline, source: object, file_name: object, taken: Itera
         centroid = pipe.centroid_of(image, crops=CROPS)
     except ImageError as error:
         raise RequestError(f"This image cannot be used: {error}.") from None
-    return locate_texture(pipe, clean_name(file_name, taken), centroid, thumbnail(image))
+    texture = locate_texture(pipe, clean_name(file_name, taken), centroid, thumbnail(image))
+    config = pipe.network.config
+    return texture if config.labels or config.target_embedding else replace(texture, image=image)
+
+
+def open_texture(pipe: Pipeline, content: object, taken: Iterable[str]) -> UserTexture:
+    """Return the texture of an uploaded texture file.
+
+    Parameters
+    ----------
+    content : str or bytes
+        The file; a string is base64.
+    taken : iterable of str
+        Names of the classes and of the visitor's other textures.
+
+    Raises
+    ------
+    RequestError
+        If the file is damaged, no texture, or of another network; one sentence that says why.
+    """
+    try:
+        if not isinstance(content, bytes):
+            content = base64.b64decode(str(content)[:MAX_TEXTURE_FILE_CHARACTERS], validate=True)
+        texture = Texture.from_bytes(content, "This file")
+    except TextureError as error:
+        raise RequestError(f"{error}.") from None
+    except ValueError:
+        raise RequestError("This is no texture file.") from None
+    try:
+        centroid = texture.centroid_for(pipe.network_digest, pipe.table)
+    except ValueError:
+        raise RequestError(
+            "This texture was made with another network; open it on a page that serves that network."
+        ) from None
+    return locate_texture(pipe, clean_name(texture.name, taken), centroid, thumbnail(texture.thumbnail))
 
 
 def locate_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> UserTexture:
@@ -252,12 +325,6 @@ def clean_name(file_name: object, taken: Iterable[str]) -> str:
         k += 1
         name = f"{text} {k}"
     return name
-
-
-def with_textures(old: Mapping[str, UserTexture], *new: UserTexture) -> dict[str, UserTexture]:
-    """Return old and new textures by name; of more than `MAX_USER_TEXTURES` the oldest are dropped."""
-    newest = [*old.values(), *new][-MAX_USER_TEXTURES:]
-    return {texture.name: texture for texture in newest}
 
 
 def centroids(textures: Mapping[str, UserTexture]) -> dict[str, Centroid]:

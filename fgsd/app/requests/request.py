@@ -138,7 +138,7 @@ def parse_request(
     RequestError
         If a value is missing, of another type, or out of range; the message says what would be right.
     """
-    size = _whole(size, labels["size"], multiple, MAX_SIDE)
+    size = whole(size, labels["size"], multiple, MAX_SIDE)
     if size % multiple:
         raise RequestError(
             f"{labels['size']} must be a multiple of {multiple} pixels; the nearest to {size} is "
@@ -151,10 +151,10 @@ def parse_request(
         moves=_moves(target),
         ends=ends,
         **_interpolation(interpolation, labels),
-        n=_whole(n, labels["n"], 1, MAX_IMAGES),
+        n=whole(n, labels["n"], 1, MAX_IMAGES),
         size=size,
-        seed=_whole(seed, labels["seed"], 0, MAX_SEED),
-        steps=_whole(steps, labels["steps"], 1, MAX_STEPS),
+        seed=whole(seed, labels["seed"], 0, MAX_SEED),
+        steps=whole(steps, labels["steps"], 1, MAX_STEPS),
         strength=number(strength, labels["strength"], 0.0, MAX_STRENGTH),
         sampler=_one_of(sampler, labels["sampler"], PAGE_SAMPLERS.values()),
         tileable=_one_of(tileable, labels["tileable"], (False, True)),
@@ -194,7 +194,7 @@ def _interpolation(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
     if values.get("switch") is not None:
         fields["switch"] = number(values["switch"], "The switch", MIN_SWITCH, MAX_SWITCH)
     if values.get("places") is not None:
-        fields["points"] = _whole(values["places"], labels["points"], MIN_POINTS, MAX_POINTS)
+        fields["points"] = whole(values["places"], labels["points"], MIN_POINTS, MAX_POINTS)
     return fields
 
 
@@ -225,7 +225,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _whole(value: Any, name: str, low: int, high: int) -> int:
+def whole(value: Any, name: str, low: int, high: int) -> int:
     if not (_is_number(value) and low <= value <= high and value == int(value)):
         raise RequestError(f"{name} must be a whole number from {low} to {high}; {repr_short(value)} came.")
     return int(value)

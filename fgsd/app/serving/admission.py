@@ -12,7 +12,8 @@ import gradio as gr
 
 from fgsd.app.gradio_internals import current_request, event_is_alive
 from fgsd.app.limits import MAX_ADDRESS_CHARACTERS, MAX_GPU_RUNS, MAX_REQUESTS, MAX_REQUESTS_EACH
-from fgsd.app.requests.request import RequestError, SampleRequest
+from fgsd.app.render.learned import RunRequest
+from fgsd.app.requests.request import RequestError
 from fgsd.app.serving.batch import guarded
 from fgsd.app.serving.scheduler import Cancelled, Scheduler
 from fgsd.app.serving.zero_gpu import lends_gpu, on_gpu
@@ -116,7 +117,7 @@ class Admission:
         run_on_gpu = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
 
         def admitted(
-            visitor: str, request: SampleRequest, *, user_centroids: Any = None, is_cancelled: Any = None
+            visitor: str, request: RunRequest, *, user_centroids: Any = None, is_cancelled: Any = None
         ) -> Iterator[Any]:
             options = {"user_centroids": user_centroids, "is_cancelled": is_cancelled}
             with self.admit(visitor, is_cancelled=is_cancelled) as pipe:
@@ -142,7 +143,7 @@ class Admission:
         """
         run_on_gpu = on_gpu(run, self.scheduler.pipe) if lends_gpu() else None
 
-        def admitted(visitor: str, request: SampleRequest, *, user_centroids: Any = None) -> Any:
+        def admitted(visitor: str, request: RunRequest, *, user_centroids: Any = None) -> Any:
             with self.admit(visitor) as pipe:
                 if run_on_gpu is None:
                     return run(pipe, request, user_centroids=user_centroids)

@@ -12,6 +12,7 @@ goes through exactly the computation of `Pipeline.sample`.
 - A batch grows up to a measured number of pixels, see `MAX_BATCH_PIXELS`. A larger call is alone, and comes
   in passes (see `fgsd.guidance.GuidedDenoiser`), between which other calls are served.
 - A cancelled request is not evaluated again.
+- Gradients, by which a texture is learned, are calls like the others. They share no batch, and come in parts.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from contextlib import contextmanager
 from functools import partial
 from threading import Condition, Lock, Thread
 
+import torch
 from torch import Tensor
 
 from fgsd.app.limits import MAX_BATCH_PIXELS, MAX_BATCHING_DELAY, TIMEOUT_PREVIEW_S
-from fgsd.app.serving.batch import Call, Output, Request, evaluate_batch
+from fgsd.app.serving.batch import Call, GradientCall, Output, Request, evaluate_batch
 from fgsd.app.serving.fair_share import RecentUse
 from fgsd.model.matching import Matching
 from fgsd.model.network import PASS_PIXELS
@@ -37,6 +39,7 @@ from fgsd.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_EVERY = 4  # batches; one of them begins with the call that has waited longest
+GRADIENT_CROPS = 6  # of learning, in one call on a CPU: 56 ms on two cores, by which a preview may be late
 FAIR_SHARE_PIXELS = 16 * 64 * 64  # unit in which visitors are compared: an image of 64 pixels in 16 steps
 
 
@@ -102,7 +105,7 @@ class Scheduler:
             request = Request(visitor, preview=preview, is_cancelled=is_cancelled, number=number)
             self._requests.append(request)
         try:
-            yield self.pipe.with_evaluate(partial(self._evaluate, request))
+            yield self.pipe.with_calls(partial(self._evaluate, request), partial(self._gradient, request))
         finally:
             with self._changed:
                 self._requests.remove(request)
@@ -129,7 +132,22 @@ class Scheduler:
         tileable: bool = False,
     ) -> Output:
         """Evaluate as `Denoiser.denoise` does: wait, in the thread of the sampler, for the worker."""
-        call = Call(request, x, sigma, matching, tileable)
+        return self._wait_for(Call(request, x, sigma, matching, tileable))
+
+    def _gradient(
+        self, request: Request, x0: Tensor, x: Tensor, sigma: Tensor, centroid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Compute as `fgsd.learning.centroid_gradient`: in parts, between which other calls are served."""
+        size = GRADIENT_CROPS if x.device.type == "cpu" else len(x)
+        parts = zip(*(value.split(size) for value in (x0, x, sigma, centroid)), strict=True)
+        outputs = [self._wait_for(GradientCall(request, *part)) for part in parts]
+        shares = [len(gradient) / len(x) for _, gradient in outputs]
+        loss = sum((share * loss for share, (loss, _) in zip(shares, outputs, strict=True)), torch.zeros(()))
+        return loss, torch.cat([share * slope for share, (_, slope) in zip(shares, outputs, strict=True)])
+
+    def _wait_for(self, call: Call) -> Output:
+        """Hand a call to the worker, and wait for its output."""
+        request = call.request
         with self._changed:
             if self._closed:
                 raise Cancelled("the scheduler is closed")
@@ -225,7 +243,8 @@ class Scheduler:
         if any(request.preview for request in self._expected):
             return TIMEOUT_PREVIEW_S
         left = self.max_batch_pixels - sum(call.pixels for call in batch)
-        if self.share and any(r.batch_key == first.batch_key and r.pixels <= left for r in self._expected):
+        shares = self.share and first.batch_key is not None
+        if shares and any(r.batch_key == first.batch_key and r.pixels <= left for r in self._expected):
             return MAX_BATCHING_DELAY * self._last_seconds
         return 0.0
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from fgsd.app.limits import MAX_GPU_S
 from fgsd.app.render.interpolations import mixtures
-from fgsd.app.requests.request import SampleRequest
+from fgsd.app.render.learned import LearnRequest, RunRequest
 from fgsd.centroids import Centroid
 from fgsd.device import best_device
 from fgsd.pipeline import Pipeline
@@ -27,6 +27,7 @@ from fgsd.pipeline import Pipeline
 START_S = 10.0  # seconds until the process has its GPU and the network is on it
 EVALUATION_S = 0.03  # seconds of one pass of the network, however small
 IMAGE_S = 0.001  # seconds more for each image of 64 x 64 pixels in a pass
+LEARNING_STEP_S = 0.2  # seconds of a step of learning
 
 
 def on_zero_gpu() -> bool:
@@ -43,8 +44,10 @@ def lends_gpu() -> bool:
     return True
 
 
-def gpu_seconds(request: SampleRequest) -> int:
+def gpu_seconds(request: RunRequest) -> int:
     """Return the seconds for which a run borrows a GPU."""
+    if isinstance(request, LearnRequest):
+        return math.ceil(min(MAX_GPU_S, START_S + LEARNING_STEP_S * request.steps))
     images = request.n if request.mode in ("sample", "coarse-fine") else len(mixtures(request))
     evaluations = request.steps * (2 if request.sampler == "heun" else 1)
     seconds = EVALUATION_S + IMAGE_S * images * (request.size / 64) ** 2
@@ -70,23 +73,23 @@ def on_gpu(run: Callable[..., Any], pipe: Pipeline) -> Callable[..., Any]:
         return functools.partial(run, pipe)
     import spaces
 
-    def duration(request: SampleRequest, user_centroids: Mapping[str, Centroid] | None) -> int:
+    def duration(request: RunRequest, user_centroids: Mapping[str, Centroid] | None) -> int:
         return gpu_seconds(request)
 
     if not inspect.isgeneratorfunction(run):
 
         @spaces.GPU(duration=duration)
-        def call(request: SampleRequest, user_centroids: Mapping[str, Centroid] | None) -> Any:
+        def call(request: RunRequest, user_centroids: Mapping[str, Centroid] | None) -> Any:
             return run(_on_best_device(pipe), request, user_centroids=user_centroids)
 
         return lambda request, *, user_centroids=None: call(request, user_centroids)
 
     @spaces.GPU(duration=duration)
-    def loop(request: SampleRequest, user_centroids: Mapping[str, Centroid] | None) -> Iterator[Any]:
+    def loop(request: RunRequest, user_centroids: Mapping[str, Centroid] | None) -> Iterator[Any]:
         yield from run(_on_best_device(pipe), request, user_centroids=user_centroids)
 
     def stream(
-        request: SampleRequest,
+        request: RunRequest,
         *,
         user_centroids: Mapping[str, Centroid] | None = None,
         is_cancelled: Callable[[], bool] | None = None,

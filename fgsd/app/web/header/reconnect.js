@@ -16,24 +16,24 @@ const OFFLINE = "The server is away. This page comes back by itself once it is t
 const TEXTURES_LOST = "The server was started again: your own textures are gone, please add them once more.";
 
 /**
- * What the visitor has set, as a link. Changes that no run has answered yet are in it as well; textures of
- * the visitor are not, since they went with the server.
+ * What the visitor has set, as a link. Changes that no run has answered yet are in it as well; textures that
+ * went with the server are not.
  *
  * @param {Object} page
  * @param {TargetEntry[]} page.target weights in percent
- * @param {string[]} page.userTextures names
+ * @param {string[]} page.lost names of the visitor's textures that this browser has not kept
  * @param {string[]} page.names of the settings
  * @param {unknown[]} page.settings values of the controls, in the order of the names
  * @param {import("../shared/events.js").Mode} page.mode
- * @returns {Link | null} null if no class is left in the target
+ * @returns {Link | null} null if nothing is left in the target
  */
-export function linkOf({ target, userTextures, names, settings, mode }) {
-  const classes = target.filter(({ name }) => !userTextures.includes(name));
-  if (!classes.length) return null;
+export function linkOf({ target, lost, names, settings, mode }) {
+  const left = target.filter(({ name }) => !lost.includes(name));
+  if (!left.length) return null;
   const values = Object.fromEntries(names.map((name, k) => [name, settings[k]]));
   const { tileable, ...rest } = values;
   return {
-    target: classes.map((entry) => ({ ...entry, weight: entry.weight / 100 })),
+    target: left.map((entry) => ({ ...entry, weight: entry.weight / 100 })),
     settings: /** @type {Link["settings"]} */ (rest),
     tileable: Boolean(tileable),
     ...mode,
@@ -47,13 +47,15 @@ export function linkOf({ target, userTextures, names, settings, mode }) {
 function saveInAddress() {
   /** @type {TargetEntry[]} */
   const target = JSON.parse(find(document, ".map-panel").dataset.target ?? "[]");
+  const kept = current("kept") ?? [];
   const userTextures = (current("user-textures") ?? []).map(({ name }) => name);
-  if (target.some(({ name }) => userTextures.includes(name))) setTexturesLost(true);
+  const lost = userTextures.filter((name) => !kept.includes(name));
+  if (target.some(({ name }) => lost.includes(name))) setTexturesLost(true);
   const settings = current("settings");
   if (!settings || !target.length) return;
   const names = (find(document, ".picture").dataset.settings ?? "").split(",");
   const mode = current("mode") ?? { mode: "sample", switch: 0.5, places: 7 };
-  replaceQuery(withLink(location.search, linkOf({ target, userTextures, names, settings, mode })));
+  replaceQuery(withLink(location.search, linkOf({ target, lost, names, settings, mode })));
 }
 
 /** Whether the page, once it is loaded again, is to say that textures were lost. @param {boolean} lost */

@@ -2,7 +2,8 @@
 import { hasMixture, replaceQuery, withWatch } from "../shared/address.js";
 import { find, reducedMotion } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
-import { announce, current, subscribe } from "../shared/session.js";
+import { isFollowing } from "../shared/preview.js";
+import { announce, subscribe } from "../shared/session.js";
 import { createHistory } from "./history.js";
 import { createPreview } from "./preview.js";
 import { Run } from "./run.js";
@@ -37,7 +38,7 @@ export function mount({ element, trigger, props, server, watch }) {
     first: "", // link of the first screen, whose address holds none
   };
   const screen = createScreen(panel, {
-    mayPaint: (frame) => !frame.preview || Boolean(current("drag")),
+    mayPaint: (frame) => !frame.preview || isFollowing(),
     onPainted,
   });
   const timeline = createTimeline(panel, {
@@ -81,7 +82,7 @@ export function mount({ element, trigger, props, server, watch }) {
   function receive(value) {
     if (!value || typeof value !== "object") return;
     if (value.run < Number(panel.dataset.run ?? 0)) return;
-    if (value.preview && !current("drag")) return; // a late reply: the visitor has let go
+    if (value.preview && !isFollowing()) return; // a late reply: the visitor has let go
     // what arrived of a stopped run can still be looked at, nothing else will arrive
     if (value.stopped) panel.dataset.run = String(value.run);
     else if (String(value.run) !== panel.dataset.run) begin(value.run);

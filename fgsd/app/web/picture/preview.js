@@ -1,7 +1,9 @@
-// The preview: the picture follows the ring on the map, while the visitor drags it.
+// The preview: the picture follows the ring on the map, while the visitor drags it, and a texture that is
+// being learned.
+import { find } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
-import { previewRun, requestPreview } from "../shared/preview.js";
+import { isFollowing, previewRun, requestPreview } from "../shared/preview.js";
 import { current } from "../shared/session.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
@@ -13,7 +15,7 @@ import { current } from "../shared/session.js";
  */
 export function createPreview(panel, server, receive) {
   const showPreview = latest(async (/** @type {TargetEntry[]} */ target) => {
-    if (!current("drag")) return;
+    if (!isFollowing()) return;
     const { frame, error, nearest } = await requestPreview(server, { target });
     if (frame || error) {
       receive({ run: previewRun(panel.dataset.run), preview: true, frames: frame ? [frame] : [], error });
@@ -21,4 +23,14 @@ export function createPreview(panel, server, receive) {
     if (nearest) emit("nearest", nearest);
   });
   on("move", (target) => void showPreview(target));
+  /** Show what is learned so far, if it is part of the target. */
+  function followLearning() {
+    const learning = current("learning") ?? [];
+    /** @type {TargetEntry[]} */
+    const target = JSON.parse(find(document, ".map-panel").dataset.target ?? "[]");
+    const concerned =
+      current("mode")?.mode === "sample" && target.some(({ name }) => learning.includes(name));
+    if (concerned && !current("drag")) void showPreview(target);
+  }
+  for (const name of /** @type {const} */ (["user-textures", "running"])) on(name, followLearning);
 }

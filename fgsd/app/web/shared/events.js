@@ -5,8 +5,9 @@
  *  target: its weight (at least 0, on any scale) and its move over the map, in widths and heights of the map
  * */
 /** @typedef {[number, number]} Point x and y, as shares of the map's width and height */
-/** @typedef {{ name: string, src: string, near: [string, number][], pca: Point[], umap: Point[] | null }}
- *  UserTexture `pca` and `umap` hold one point for each noise level */
+/** @typedef {{ name: string, src: string, near: [string, number][], pca: Point[], umap: Point[] | null,
+ *  learnable: boolean }} UserTexture `pca` and `umap` hold one point for each noise level; `learnable` while
+ *  the server has the image to learn from */
 /** @typedef {{ mode: string, switch: number, places: number }} Mode the tab over the picture and the
  *  values of its controls: `switch` is a noise level, `places` the number of pictures in a strip */
 /** @typedef {Record<string, any> & { index: number, steps: number, last: boolean, preview?: boolean }} Frame
@@ -20,6 +21,9 @@
  * @property {Mode} mode
  * @property {string} visitor the server's session hash, by which it finds the visitor's textures
  * @property {UserTexture[]} user-textures all textures of the visitor
+ * @property {string[]} learning names of the visitor's textures that are being learned, or wait for it
+ * @property {boolean} restored the server has the textures that the browser had kept
+ * @property {string[]} kept names of the visitor's textures that the browser keeps
  * @property {{ run: number, running: boolean }} running whether a run has more steps to come
  * @property {boolean} drag whether the visitor holds the ring or a texture
  * @property {string} view which picture of each step is shown: noise, estimate or both

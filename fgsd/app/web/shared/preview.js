@@ -14,6 +14,17 @@ import { current } from "./session.js";
 export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
 
 /**
+ * Whether the picture follows something now: the ring while the visitor drags it, or a texture that is being
+ * learned while no run is under way.
+ *
+ * @returns {boolean}
+ */
+export function isFollowing() {
+  if (current("drag")) return true;
+  return Boolean(current("learning")?.length) && !current("running")?.running;
+}
+
+/**
  * Ask the server for a preview with the current settings.
  *
  * @param {Record<string, (argument: any) => Promise<any>>} server functions of Python
@@ -22,13 +33,15 @@ export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
  */
 export async function requestPreview(server, request) {
   try {
-    return await server.preview({
+    const answer = await server.preview({
       settings: current("settings") ?? null,
       visitor: current("visitor") ?? null,
       ...request,
     });
+    if (answer) return answer; // nothing, if the server was ended meanwhile
   } catch {
-    emit("no-answer");
-    return {};
+    // the server is away
   }
+  emit("no-answer");
+  return {};
 }

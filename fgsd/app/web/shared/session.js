@@ -5,7 +5,21 @@ import { emit, on } from "./events.js";
 /** @typedef {import("./events.js").States} States */
 
 /** @type {(keyof States)[]} */
-const NAMES = ["settings", "mode", "visitor", "user-textures", "running", "drag", "view", "tile", "history"];
+const NAMES = [
+  "settings",
+  "mode",
+  "visitor",
+  "user-textures",
+  "learning",
+  "restored",
+  "kept",
+  "running",
+  "drag",
+  "view",
+  "tile",
+  "history",
+];
+const RESTORE_MS = 5000; // that the page waits for textures that the browser has kept
 /** @type {Partial<States>} */
 const states = {};
 let clientSeq = 0;
@@ -66,4 +80,17 @@ export function announceSettings(...values) {
 export function numberRequest(...inputs) {
   clientSeq += 1;
   return [...inputs.slice(0, -1), clientSeq];
+}
+
+/**
+ * Wait until the server has the textures that the browser has kept. Gradio calls this before the server opens
+ * the address, which may name one of them.
+ *
+ * @returns {Promise<[]>} no inputs
+ */
+export function texturesRestored() {
+  return new Promise((resolve) => {
+    subscribe("restored", () => resolve([]));
+    setTimeout(() => resolve([]), RESTORE_MS);
+  });
 }

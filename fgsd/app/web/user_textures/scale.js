@@ -126,7 +126,15 @@ function draw(image, { width, height }, source) {
  */
 export function scaleDown(image, side) {
   const middle = crop(image);
-  let canvas = draw(image, canvasSize(middle), middle);
+  return shrink(draw(image, canvasSize(middle), middle), side);
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} side pixels that its shorter side is scaled down to; a smaller canvas stays
+ * @returns {HTMLCanvasElement}
+ */
+export function shrink(canvas, side) {
   for (const size of scaleSteps(canvas, side)) {
     canvas = draw(canvas, size, { x: 0, y: 0, width: canvas.width, height: canvas.height });
   }
