@@ -68,7 +68,7 @@ LEARNING_STEPS = 60  # of a texture on the page; 20 steps give most of the gain
 MAX_LEARNING_STEPS = 400  # that a program may ask for
 MAX_LEARNERS = 16  # textures that are learned or wait in line; each holds a place in Gradio's queue
 MAX_AUTO_LEARNING_S = 30.0  # seconds for all steps, above which the page asks before it learns
-LEARNING_INTERVAL_S = 0.8  # seconds between two messages to the page
+LEARNING_INTERVAL_S = 1.0  # seconds between two messages to the page
 LEARNING_POLL_S = 0.5  # seconds after which a texture that waits in line looks whether its visitor is there
 
 # ---- sampling: `fgsd.app.serving` ----
@@ -83,6 +83,7 @@ MAX_REQUESTS_EACH = 8  # of one visitor: a page has at most four, and programs o
 MAX_BATCH_PIXELS = {"cpu": 8 * 64 * 64}
 MAX_VISITORS = 10_000  # whose network time and newest request are remembered
 TIMEOUT_PREVIEW_S = 0.01  # batching delay: how long a full render waits for the next step of a preview
+MAX_LEARNING_DELAY = 0.4  # seconds that learning waits for previews between two parts of a gradient
 MAX_BATCHING_DELAY = 0.5  # batching delay for full renders, as a share of the time of the last batch
 MAX_GPU_RUNS = 2  # runs that wait for a lent GPU at once (ZeroGPU)
 MAX_GPU_S = 120.0  # seconds for which one run may borrow a GPU

@@ -92,6 +92,17 @@ share => {
 """
 CLICK_STOP = "document.querySelector('#stop').click()"
 
+LEARNING = '() => document.querySelector(".user-textures .learning").textContent.includes(" s left")'
+LEARNED_PICTURE = """
+() => document.querySelector(".picture").dataset.preview === "true"
+  && document.querySelector(".user-textures .learning").textContent.includes(" s left")
+"""
+LEARNED = """
+() => document.querySelector(".user-textures .thumbs button")
+  && !document.querySelector(".user-textures [data-learning]")
+  && document.querySelector(".picture").dataset.done === "true"
+"""
+
 INTERPOLATION_RUN = "document.querySelector('.interpolation').dataset.run ?? ''"
 INTERPOLATION_ENDED = """
 run => {

@@ -6,17 +6,23 @@ browser, from the pointer event to the end of the first frame that shows new pix
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from fgsd.app.limits import LEARNING_STEPS
 from fgsd.benchmarks import dom
 from fgsd.benchmarks.browser import DESKTOP, FLAGS, chromium_path
 from fgsd.benchmarks.server import serve_app
 from fgsd.evaluation.checks import check
+from fgsd.image_files import find_images
+from fgsd.images import load_image
 
 TIMEOUT_MS = 30_000  # for one picture
 DRAG_S = 5.0  # length of the steady drag
@@ -86,6 +92,8 @@ def bench_app(
             parts["drag"] = _drag(one, _frame_rate(pages[0], random))
             two = _latencies(pages, wrap(range(moves // 2), desc="two visitors"), random)
             parts["visitors"] = _visitors(one, two)
+            moves_beside = wrap(range(moves // 4), desc="learning")
+            parts["learning"] = _learning(pages, unknown_texture(data), moves_beside, random)
             parts["release"] = _release(pages[0], random)
     return parts
 
@@ -138,6 +146,45 @@ def _release(page, random: np.random.Generator, runs: int = 5) -> dict:
         "seconds_each": [round(s, 3) for s in seconds[1:]],  # the first run is a warm-up
         "checks": [
             check("4 samples, 128 px, 16 steps", float(np.median(seconds[1:])), at_most=4, unit="s"),
+        ],
+    }
+
+
+def unknown_texture(data: str) -> bytes:
+    """Return a PNG of a texture that the checkpoint does not know: the first image, turned and recoloured."""
+    path, _ = find_images(Path(data)).files[0]
+    image = load_image(path)
+    buffer = io.BytesIO()
+    Image.merge("RGB", image.split()[::-1]).rotate(90).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _learning(pages: Sequence, image: bytes, moves, random: np.random.Generator) -> dict:
+    """One visitor drops an image, and another drags meanwhile; a second image is learned alone."""
+    learner, other = pages[:2]
+    first, last = [], []
+    quiet = _latencies([other], range(len(moves)), random)
+    for name in ("first", "second"):
+        start = time.monotonic()
+        learner.locator(dom.UPLOAD_INPUT).set_input_files(
+            {"name": f"{name}.png", "mimeType": "image/png", "buffer": image}
+        )
+        if name == "second":
+            learner.wait_for_function(dom.LEARNED_PICTURE, timeout=TIMEOUT_MS)
+            first.append(time.monotonic() - start)
+        else:
+            learner.wait_for_function(dom.LEARNING, timeout=TIMEOUT_MS)
+            busy = _latencies([other], moves, random)
+        learner.wait_for_function(dom.LEARNED, timeout=TIMEOUT_MS)
+        last.append(time.monotonic() - start)
+    ratio = float(np.median(busy) / np.median(quiet))
+    return {
+        "milliseconds": [round(float(v), 1) for v in busy],
+        "seconds_while_another_drags": round(last[0], 2),
+        "checks": [
+            check("image dropped to first picture of what is learned", first[0], at_most=5, unit="s"),
+            check(f"image dropped to samples of {LEARNING_STEPS} steps", last[1], at_most=20, unit="s"),
+            check("median latency of a drag while another visitor learns / alone", ratio, at_most=1.5),
         ],
     }
 

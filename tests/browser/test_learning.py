@@ -265,9 +265,7 @@ def test_on_a_phone_the_dialog_fits(visit):
 
 
 def test_where_storage_is_blocked_a_texture_lives_as_long_as_the_page(visit):
-    page = visit(
-        script="Object.defineProperty(window, 'indexedDB', { get() { throw new Error('blocked'); } })"
-    )
+    page = visit(script=BLOCKED_STORAGE)
     add(page)
     dot(page, "moss").click()
     shows(page, "mix=moss:1.0")

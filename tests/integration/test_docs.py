@@ -101,6 +101,7 @@ def test_the_python_examples_of_the_api_run(checkpoint_folder, tmp_path, monkeyp
 
 
 def test_the_limits_of_the_api_are_those_of_the_page():
+    from fgsd import texture
     from fgsd.app import limits
 
     table = read("docs/api.md").partition("## Limits and formats")[2]
@@ -114,7 +115,10 @@ def test_the_limits_of_the_api_are_those_of_the_page():
         "classes of a mixture": (limits.MAX_CLASSES, 1),
         "points of a strip": (limits.MIN_POINTS, limits.MAX_POINTS),
         "requests at once": (limits.MAX_REQUESTS, limits.MAX_REQUESTS_EACH),
-        "image for `/embed`": (
+        "textures that are learned or wait": (limits.MAX_LEARNERS,),
+        "steps of learning": (1, limits.MAX_LEARNING_STEPS),
+        "texture file": (texture.MAX_BYTES, 43_000),
+        "image for `/embed` and `/learn`": (
             limits.MAX_UPLOAD_BYTES,
             limits.MAX_UPLOAD_CHARACTERS,
             64,
@@ -139,6 +143,7 @@ def test_programs_can_do_what_the_api_says(server, tmp_path, monkeypatch):
     assert [load_image(path).size for path in names["images"]] == [(64, 64)] * 4
     assert load_image(names["strip"]).size == (7 * 64, 64)
     assert [near["class"] for near in names["nearest"]] and names["names"] == ["brick", "moss", "slate"]
+    assert names["progress"]["step"] == 60 and len(names["samples"]) == 4 and len(names["mixed"]) == 1
     event, data = names["answer"].strip().split("\n")[-2:]
     assert event == "event: complete"
     assert len(json.loads(data.removeprefix("data: "))[0]) == 4

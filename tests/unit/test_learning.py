@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import islice
 
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 
 from fgsd.data import load_images, random_crops, to_tensor
 from fgsd.images import ImageError
-from fgsd.learning import WARMUP, _mixing, _schedule, learn_centroid
+from fgsd.learning import WARMUP, Adam, _mixing, _schedule, learn_centroid
 from fgsd.levels import interpolate
 from fgsd.model.matching import CentroidMatching
 from fgsd.model.network import weighted_error
@@ -71,6 +73,27 @@ def test_the_first_step_moves_every_level_by_at_most_the_rate(pipe, picture):
     # the first step of Adam moves each coordinate by the rate, here 1 / WARMUP
     largest = _mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
     assert (moved.abs() <= 1.001 * largest).all() and moved.abs().max() > 0.5 / WARMUP
+
+
+def test_adam_is_that_of_torch():
+    generator = torch.Generator().manual_seed(0)
+    values, same = torch.zeros(4, 5), torch.zeros(4, 5, requires_grad=True)
+    ours, other = Adam(values), torch.optim.Adam([same], lr=1.0)
+    for rate in (0.2, 1.0, 0.5, 0.0, 0.7):
+        same.grad = torch.randn(4, 5, generator=generator)
+        other.param_groups[0]["lr"] = rate
+        other.step()
+        ours.step(same.grad, rate)
+    assert torch.allclose(values, same.detach(), atol=1e-6) and values.abs().max() > 1
+
+
+def test_learning_does_not_import_the_compiler():
+    script = (
+        "import sys, torch; from fgsd.learning import Adam;"
+        "Adam(torch.zeros(2, requires_grad=True)).step(torch.ones(2), 1.0);"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_moves_are_shared_between_neighbouring_levels():

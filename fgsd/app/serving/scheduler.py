@@ -13,6 +13,7 @@ goes through exactly the computation of `Pipeline.sample`.
   in passes (see `fgsd.guidance.GuidedDenoiser`), between which other calls are served.
 - A cancelled request is not evaluated again.
 - Gradients, by which a texture is learned, are calls like the others. They share no batch, and come in parts.
+  While a preview is under way, also between its steps, there is a part every `MAX_LEARNING_DELAY` at most.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from threading import Condition, Lock, Thread
 import torch
 from torch import Tensor
 
-from fgsd.app.limits import MAX_BATCH_PIXELS, MAX_BATCHING_DELAY, TIMEOUT_PREVIEW_S
+from fgsd.app.limits import (
+    MAX_BATCH_PIXELS,
+    MAX_BATCHING_DELAY,
+    MAX_LEARNING_DELAY,
+    TIMEOUT_PREVIEW_S,
+)
 from fgsd.app.serving.batch import Call, GradientCall, Output, Request, evaluate_batch
 from fgsd.app.serving.fair_share import RecentUse
 from fgsd.model.matching import Matching
@@ -79,6 +85,7 @@ class Scheduler:
         self._waiting: list[Call] = []
         self._expected: set[Request] = set()  # served by the last batch, and not yet back with another call
         self._last_end, self._last_seconds = 0.0, 0.0  # end and duration of the last batch
+        self._last_gradient = 0.0  # end of the last gradient
         self._recent_use = RecentUse()
         self._numbers, self._next_batch = itertools.count(), 1
         self._worker: Thread | None = None
@@ -188,10 +195,11 @@ class Scheduler:
                 self._drop_cancelled()
                 if self._closed:
                     return None
-                if not self._waiting:
-                    self._changed.wait()
+                ready = self._ready()
+                if not ready:
+                    self._changed.wait(MAX_LEARNING_DELAY if self._waiting else None)
                     continue
-                batch = self._choose_batch()
+                batch = self._choose_batch(ready)
                 delay = self._last_end + self._batching_delay(batch) - time.monotonic()
                 if delay <= 0:
                     self._waiting = [call for call in self._waiting if call not in batch]
@@ -206,18 +214,23 @@ class Scheduler:
                 call.fail(Cancelled("the request is cancelled"))
         self._waiting = [call for call in self._waiting if not call.done.is_set()]
 
-    def _choose_batch(self) -> list[Call]:
+    def _ready(self) -> list[Call]:
+        """Return the calls that may be evaluated now: gradients wait for previews."""
+        previews = any(request.preview for request in self._requests)
+        if not previews or time.monotonic() >= self._last_gradient + MAX_LEARNING_DELAY:
+            return self._waiting
+        return [call for call in self._waiting if not isinstance(call, GradientCall)]
+
+    def _choose_batch(self, ready: Sequence[Call]) -> list[Call]:
         """Return the call of highest priority and those that may share its batch, by priority."""
         now = time.monotonic()
-        used = {
-            call.request.visitor: self._recent_use.of(call.request.visitor, now) for call in self._waiting
-        }
+        used = {call.request.visitor: self._recent_use.of(call.request.visitor, now) for call in ready}
 
         def priority(call: Call) -> tuple[bool, float, int]:
             request = call.request
             return not request.preview, used[request.visitor] // FAIR_SHARE_PIXELS, request.number
 
-        queue = sorted(self._waiting, key=priority)
+        queue = sorted(ready, key=priority)
         if self._next_batch % LONGEST_WAIT_EVERY == 0:
             longest = min(queue, key=lambda call: call.number)
             queue.sort(key=lambda call: call is not longest)
@@ -268,6 +281,8 @@ class Scheduler:
             self.evaluations += 1
             self.images += sum(len(call.x) for call in batch)
             self._last_end, self._last_seconds = now, now - begun
+            if isinstance(batch[0], GradientCall):
+                self._last_gradient = now
             # a request that has ended meanwhile does not call again
             self._expected = {call.request for call in batch if call.request in self._requests}
             for call in batch:
