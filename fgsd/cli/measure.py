@@ -40,6 +40,13 @@ def evaluate(
     steps: Annotated[int, typer.Option(help="Steps of the default sampler.", min=1)] = 16,
     seed: Annotated[int, typer.Option(help="Seed of samples and crops.", min=0)] = 0,
     unseen: Unseen = None,
+    learning_steps: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Steps of learning that the part learned compares; may be repeated [default: 0, 20, 60].",
+            min=0,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also write JSON; other parts of an earlier file stay."),
@@ -63,7 +70,9 @@ def evaluate(
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     if unseen is not None:
         folder = _with_unseen(folder, pipe.classes, unseen)
-    results = measure(pipe, folder, per_class=per_class, steps=steps, seed=seed, parts=part, progress=tqdm)
+    options: dict[str, Any] = {"learning_steps": learning_steps} if learning_steps else {}
+    options |= {"per_class": per_class, "steps": steps, "seed": seed, "parts": part, "progress": tqdm}
+    results = measure(pipe, folder, **options)
     if output is not None:
         results = json.loads(json.dumps(results))
         if earlier is not None:

@@ -92,6 +92,8 @@ class EvaluationContext:
     reference : (classes, each)
         Number of classes, spaced evenly over the alphabet, and of samples per class for the slow reference
         sampler.
+    learning_steps : sequence of int
+        Steps of learning to compare; 0 takes the mean features of crops.
     """
 
     pipe: Pipeline
@@ -102,6 +104,7 @@ class EvaluationContext:
     seed: int = 0
     progress: Callable = silent
     reference: tuple[int, int] = (4, 4)
+    learning_steps: Sequence[int] = (0, 20, 60)
 
     @property
     def size(self) -> int:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from fgsd.centroids import Centroid, mean_centroid
 from fgsd.data import to_images
 from fgsd.evaluation import diversity, memorisation
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge, measure_accuracy
 from fgsd.evaluation.context import EvaluationContext, real_crops
 from fgsd.evaluation.frechet import frechet_distance
+from fgsd.evaluation.paths import Line, measure_lines
+from fgsd.pipeline import Pipeline
 
 ACCURACY_TARGET = 0.85  # accuracy of samples, relative to that of held-out crops
 SECONDS_TARGET = 20.0  # of learning a texture
-STEPS = (0, 20, 60)  # of learning; 0: the mean features of crops. The checks are for the last
+LINES = 20  # from learned textures to classes
+CHECKED_STEPS = 60  # of learning, which the checks are for, unless only others are measured
 
 
-def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequence[int] = STEPS) -> dict:
+def measure_learned(context: EvaluationContext, *, each: int = 16) -> dict:
     """Learn each class of the data that the checkpoint was not trained on, and sample it.
 
     Textures are learned from the training rows of their images. A classifier of these textures alone judges
@@ -28,10 +32,10 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
     ----------
     each : int
         Samples per texture, at most the number of training crops of the classifier.
-    steps : sequence of int
-        Steps of learning to compare.
     """
     pipe, data, progress = context.pipe, context.data, context.progress
+    steps = context.learning_steps
+    checked = CHECKED_STEPS if CHECKED_STEPS in steps else steps[-1]
     unseen = [name for name in data.classes if name not in pipe.classes]
     if len(unseen) < 2:
         return {
@@ -45,6 +49,7 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
     flat = (-1, crop_features.shape[-1])
     training = judge.scaled(context.training_features[indices, :each]).reshape(*flat)
     result: dict[str, dict] = {}
+    learned: dict[str, Centroid] = {}  # in `checked` steps
     for count in steps:
         centroids, seconds = [], []
         for name in progress(unseen, desc=f"learning in {count} steps"):
@@ -55,6 +60,8 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
             *_, step = pipe.learn(images, steps=count, seed=context.seed)
             centroids.append(step.texture.centroid)
             seconds.append(step.seconds)
+        if count == checked:
+            learned = dict(zip(unseen, centroids, strict=True))
         x = context.sample(centroids, each)
         features = context.features_of(x, "features of samples")
         parts = {
@@ -88,5 +95,22 @@ def measure_learned(context: EvaluationContext, *, each: int = 16, steps: Sequen
             "held_out": frechet_distance(training, judge.scaled(crop_features).reshape(*flat)),
         }
         result[str(count)] = parts | {"figures": checks}
-    last = result[str(steps[-1])]
-    return {"each": each, "steps": result, "checks": last["figures"]}
+    checks = result[str(checked)]["figures"]
+    lines = _lines_to_classes(pipe, learned, seed=context.seed)
+    paths = measure_lines(context, lines, kind=f"lines from textures learned in {checked} steps to classes")
+    return {"each": each, "steps": result, "paths": paths, "checks": [*checks, *paths["checks"]]}
+
+
+def _lines_to_classes(pipe: Pipeline, learned: dict[str, Centroid], *, seed: int) -> dict[str, Line]:
+    """Return lines from random textures to random classes, at most `LINES`."""
+    random = np.random.default_rng(seed)
+    lines = {}
+    for name in random.permutation(sorted(learned))[:LINES].tolist():
+        known = pipe.classes[random.integers(len(pipe.classes))]
+        first, second = learned[name], pipe.table.of(known)
+        lines[f"{name} to {known}"] = Line(first, second, partial(_between, first, second))
+    return lines
+
+
+def _between(first: Centroid, second: Centroid, weight: float) -> Centroid:
+    return mean_centroid([(first, 1 - weight), (second, weight)])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fgsd.centroids import Centroid
 from fgsd.data import to_tensor
 from fgsd.evaluation.checks import bootstrap_interval, check
 from fgsd.evaluation.context import EvaluationContext
 from fgsd.model.network import PASS_PIXELS, Denoiser
+from fgsd.pipeline import Target
 
 TARGET = 0.9  # correlation of the position on the line with the weight
 MAX_NOISE = 2.0  # in [-1, 1] units: at higher noise levels, features of a crop hardly depend on its class
@@ -91,18 +96,52 @@ def measure_paths(context: EvaluationContext, *, pairs: int = 20, points: int = 
     each : int
         Samples per weight.
     """
-    pipe, table = context.pipe, context.pipe.table
+    table = context.pipe.table
     chosen = random_pairs(context.classes, pairs, seed=context.seed)
     if not chosen:
         return {"note": "there is only one class, so no path between two", "checks": []}
+    lines = {f"{a} to {b}": Line(table.of(a), table.of(b), partial(_mixture, a, b)) for a, b in chosen}
+    return measure_lines(context, lines, points=points, each=each)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line between two centroids, and the target at a weight of the second one, from 0 to 1."""
+
+    first: Centroid
+    second: Centroid
+    target: Callable[[float], Target]
+
+
+def _mixture(a: str, b: str, weight: float) -> dict[str, float]:
+    return {a: 1 - weight, b: weight}
+
+
+def measure_lines(
+    context: EvaluationContext,
+    lines: Mapping[str, Line],
+    *,
+    points: int = 9,
+    each: int = 2,
+    kind: str = "pairs",
+) -> dict:
+    """Sample along lines; `measure_paths` documents the other parameters.
+
+    Parameters
+    ----------
+    lines : mapping of name to Line
+    kind : str
+        What the check calls the lines.
+    """
+    pipe, table = context.pipe, context.pipe.table
     low = (table.sigmas <= MAX_NOISE).nonzero()[:, 0]
     levels = low[::2] if len(low) else torch.zeros(1, dtype=torch.long)
     weights = np.linspace(0, 1, points)
     repeated = np.repeat(weights, each)
     found: dict[str, dict] = {}
-    for k, (a, b) in enumerate(context.progress(chosen, desc="sampling paths")):
+    for k, (name, line) in enumerate(context.progress(lines.items(), desc="sampling paths")):
         images = pipe.sample(
-            [{a: 1 - w, b: w} for w in repeated],
+            [line.target(w) for w in repeated],
             n=len(repeated),
             size=context.size,
             seed=[context.seed + k * each + j for _ in weights for j in range(each)],
@@ -111,9 +150,9 @@ def measure_paths(context: EvaluationContext, *, pairs: int = 20, points: int = 
         x0 = torch.stack([to_tensor(image) for image in images])
         batches = x0.split(max(1, PASS_PIXELS // context.size**2))
         phi = [unguided_features(pipe.network, x, table.sigmas[levels], seed=context.seed) for x in batches]
-        ends = (table.of(a).values[levels], table.of(b).values[levels])
+        ends = (line.first.values[levels], line.second.values[levels])
         positions, offsets = positions_on_line(ends, table.scales[levels], torch.cat(phi))
-        found[f"{a} to {b}"] = {
+        found[name] = {
             # samples with equal positions do not follow the weight
             "correlation": float(np.corrcoef(positions, repeated)[0, 1]) if positions.std() > 1e-12 else 0.0,
             "places": (means := positions.reshape(points, each).mean(axis=1)).tolist(),
@@ -133,7 +172,7 @@ def measure_paths(context: EvaluationContext, *, pairs: int = 20, points: int = 
         "worst": {"pair": worst, "correlation": found[worst]["correlation"]},
         "checks": [
             check(
-                f"correlation of place on the line with weight, {len(found)} pairs",
+                f"correlation of place on the line with weight, {len(found)} {kind}",
                 float(correlation.mean()),
                 at_least=TARGET,
                 interval=bootstrap_interval(

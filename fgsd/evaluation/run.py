@@ -96,6 +96,7 @@ def evaluate(
     progress: Callable | None = None,
     features: FeatureFunction | None = None,
     reference: tuple[int, int] = (4, 4),
+    learning_steps: Sequence[int] = (0, 20, 60),
 ) -> dict:
     """Measure a checkpoint against its targets.
 
@@ -119,6 +120,8 @@ def evaluate(
         Maps images (N, 3, H, W) in [-1, 1] to features (N, F); by default `EfficientNetFeatures`.
     reference : (classes, each)
         Number of classes (at least 1) and of samples per class (at least 2) of the part "few_steps".
+    learning_steps : sequence of int
+        Numbers of steps that the part "learned" compares; the checks are for 60, or else for the last.
 
     Returns
     -------
@@ -146,6 +149,8 @@ def evaluate(
         raise ValueError(f"seed={seed} must not be negative")
     if reference[0] < 1 or reference[1] < 2:
         raise ValueError(f"reference={reference} must be at least 1 class and at least 2 samples of each")
+    if not learning_steps or min(learning_steps) < 0:
+        raise ValueError(f"learning_steps={learning_steps} must be numbers of steps, at least 0")
     _check_data(pipe, data)
     if features is None:
         if set(chosen) - {"speed", "memorisation", "seams", "paths"}:
@@ -163,6 +168,7 @@ def evaluate(
         seed=seed,
         progress=progress or silent,
         reference=reference,
+        learning_steps=sorted(set(learning_steps)),
     )
     results: dict[str, Any] = {
         "seed": seed,
