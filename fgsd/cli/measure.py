@@ -21,6 +21,7 @@ from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
     from fgsd.data import TextureFolder
+    from fgsd.pipeline import Target
 
 Unseen = Annotated[
     Path | None,
@@ -100,6 +101,9 @@ def sheet(
     seed: Annotated[int, typer.Option(help="Seed of the first sample of each class.", min=0)] = 0,
     sampler: Annotated[str, typer.Option(help="Sampler: dpm2m, heun, ancestral or ascent.")] = "dpm2m",
     unseen: Unseen = None,
+    learn: Annotated[
+        int, typer.Option(help="Also samples of textures that are learned in this many steps.", min=0)
+    ] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the sheet.")] = Path("sheet.webp"),
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
@@ -107,7 +111,9 @@ def sheet(
     """Draw a real crop and samples of each class.
 
     The real crops are held-out ones, unless the checkpoint was trained with test_share=0. With --unseen, the
-    classes are those of the file, and the centroid of each is measured from its image.
+    classes are those of the file, and with --learn alone those that the checkpoint does not know. The
+    centroid of each is then measured from the rest of its image; with --learn it is also learned from there,
+    and its samples come last.
     """
     import torch
     from tqdm import tqdm
@@ -125,15 +131,27 @@ def sheet(
     names, rows = [name for name in pipe.classes if name in folder.classes], []
     if unseen is not None:
         names = read_names("--unseen", unseen, folder)
-    check_size(output, class_sheet_size(len(names), samples, (size, size)))
+    elif learn:
+        names = [name for name in folder.classes if name not in pipe.classes]
+        if not names:
+            raise ValueError(f"--learn {learn}: the checkpoint knows all classes of {data}")
+    check_size(output, class_sheet_size(len(names), samples * (2 if learn else 1), (size, size)))
     for name in tqdm(names, unit="class"):
         crop = folder.crops(name, 1, torch.Generator().manual_seed(seed), split=split)
-        target = name if unseen is None else pipe.centroid_of(folder.image(name), seed=seed)
-        images = pipe.sample(target, n=samples, steps=steps, size=size, seed=seed, sampler=sampler)
+        regions = [to_images(region[None])[0] for region in folder.regions(name)]
+        targets: list[Target] = [name]
+        if unseen is not None or learn:
+            targets = [pipe.centroid_of(regions, seed=seed)]
+        if learn:
+            *_, step = pipe.learn(regions, steps=learn, seed=seed)
+            targets.append(step.texture)
+        options: dict[str, Any] = {"steps": steps, "size": size, "seed": seed, "sampler": sampler}
+        images = [image for target in targets for image in pipe.sample(target, n=samples, **options)]
         rows.append((name, to_images(crop)[0], images))
     save_image(class_sheet(rows), output)
     classes = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
-    typer.echo(f"{output}: {classes}, a {kind} crop and {samples} samples each")
+    learned = f" and {samples} of it learned" if learn else ""
+    typer.echo(f"{output}: {classes}, a {kind} crop and {samples} samples{learned} each")
 
 
 @one_line_errors

@@ -10,8 +10,9 @@ from cli_help import run
 from PIL import Image
 
 from fgsd.cli.train import validation_text
+from fgsd.data import TextureFolder, to_images
 from fgsd.pipeline import Pipeline
-from fgsd.sheets import image_grid
+from fgsd.sheets import class_sheet, image_grid
 from fgsd.texture import Texture
 from fgsd.training.validation import Validation
 
@@ -20,6 +21,7 @@ COMMANDS = [
     "sample",
     "classes",
     "learn",
+    "extend",
     "train",
     "map",
     "evaluate",
@@ -90,6 +92,28 @@ def test_a_texture_is_learned_and_sampled_from_its_file(capsys, tmp_path, checkp
     expected = pipe.sample(texture, n=2, steps=2, size=16, seed=4)
     with Image.open(path) as image:
         assert code == 0 and image.tobytes() == image_grid(expected).tobytes()
+
+
+def test_a_sheet_shows_a_new_texture_before_and_after_it_is_learned(
+    capsys, tmp_path, checkpoint_folder, texture_folder, pipe
+):
+    folder, sheet = tmp_path / "new", tmp_path / "sheet.png"
+    folder.mkdir()
+    Image.open(texture_folder / "moss.png").rotate(90).save(folder / "wall.png")
+    options = ["--data", folder, "--samples", 2, "--steps", 2, "-o", sheet, "-c", checkpoint_folder]
+    code, out, err = run(capsys, "sheet", "--learn", 3, *options)
+    assert code == 0, err
+    assert out == f"{sheet}: 1 class, a held-out crop and 2 samples and 2 of it learned each\n"
+    data = TextureFolder(folder, pipe.info.data)
+    [region] = [to_images(region[None])[0] for region in data.regions("wall")]
+    *_, step = pipe.learn(region, steps=3)
+    real = to_images(data.crops("wall", 1, torch.Generator().manual_seed(0), split="test"))[0]
+    targets = (pipe.centroid_of(region), step.texture)
+    images = [image for t in targets for image in pipe.sample(t, n=2, steps=2, size=16)]
+    with Image.open(sheet) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(class_sheet([("wall", real, images)])))
+    code, _, err = run(capsys, "sheet", "--learn", 3, *options[2:], "--data", texture_folder)
+    assert code == 2 and "the checkpoint knows all classes" in err
 
 
 @pytest.mark.parametrize(
