@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from scheduler_help import RecordedNetwork, call_network, finish, queue_calls, run_together, sampled, wait_for
 
-from fgsd.app.limits import LEARNING_STEPS, MAX_AUTO_LEARNING_S, MAX_LEARNERS
+from fgsd.app.limits import MAX_LEARNERS
 from fgsd.app.panels import learning as panel
 from fgsd.app.panels.learning import learn_texture
 from fgsd.app.panels.state import ServerState
@@ -23,7 +23,6 @@ from fgsd.app.requests.request import RequestError
 from fgsd.app.serving.admission import Admission, BusyError
 from fgsd.app.serving.learning import LearningQueue, Waiting
 from fgsd.app.serving.scheduler import GRADIENT_CROPS, Cancelled, Scheduler
-from fgsd.app.serving.zero_gpu import gpu_seconds
 from fgsd.learning import BATCH, centroid_gradient
 from fgsd.levels import interpolate
 
@@ -256,8 +255,3 @@ def test_a_network_with_labels_cannot_learn(pipe, lively, tiny):
     other = Pipeline(lively(replace(tiny, labels=3)), pipe.table, pipe.info, "cpu")
     with pytest.raises(RequestError, match=r"cannot be learned: a network with labels"):
         list(learning_steps(other, LearnRequest("wall", picture(), None, 2)))
-
-
-def test_a_gpu_is_borrowed_for_all_steps(request_of):
-    assert gpu_seconds(request_of(LEARNING_STEPS)) > gpu_seconds(request_of(1)) > 0
-    assert MAX_AUTO_LEARNING_S > 20

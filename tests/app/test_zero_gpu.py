@@ -6,15 +6,19 @@ import inspect
 import pickle
 import sys
 import types
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from fgsd.app.api.endpoints import samples, strip
 from fgsd.app.limits import MAX_GPU_RUNS, MAX_GPU_S
 from fgsd.app.render.frames import frames
 from fgsd.app.render.interpolations import interpolation_frames
+from fgsd.app.render.learned import LearnRequest, learning_steps
 from fgsd.app.requests.request import SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission, BusyError
 from fgsd.app.serving.scheduler import Scheduler
@@ -96,6 +100,17 @@ def test_interpolations_and_calls_of_programs_run_on_the_gpu_too(pipe, spaces):
     assert last["last"] and len(on_gpu(strip, pipe)(way)) == 5 and len(on_gpu(samples, pipe)(request())) == 2
     assert spaces.steps and all(spaces.steps)
     assert spaces.durations == [gpu_seconds(way), gpu_seconds(way), gpu_seconds(request())]
+
+
+def test_a_texture_is_learned_while_the_gpu_is_lent_once_for_all_steps(pipe, spaces, texture_folder):
+    learning = LearnRequest("wall", Image.open(texture_folder / "moss.png").convert("RGB"), None, 3)
+    steps = list(on_gpu(learning_steps, pipe)(learning))
+    assert [step.index for step in steps] == [1, 2, 3] and not spaces.lent
+    assert spaces.durations == [gpu_seconds(learning)]
+    assert gpu_seconds(learning) < gpu_seconds(replace(learning, steps=60)) < MAX_GPU_S
+    *_, same = pipe.learn(learning.image, name="wall", steps=3)
+    assert torch.equal(steps[-1].texture.centroid.values, same.texture.centroid.values)
+    assert steps[-1].texture.network == pipe.network_digest
 
 
 def test_a_cancelled_run_ends_after_the_step(pipe, spaces):
