@@ -105,6 +105,10 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
     shutdown = Shutdown()
     # most tests of textures want the picture of the mean features, without another run behind it
     learns = "AUTO_LEARN" in os.environ
+    if os.environ.get("AUTO_LEARN") == "slow":  # as on a machine where learning takes long
+        from fgsd.app.panels import learning
+
+        learning.MAX_AUTO_LEARNING_S = 0.0
     options = {"evidence": evidence, "device": "cpu", "block": False, "quiet": True, "auto_learn": learns}
     page = launch(checkpoint, data, port=None, **options)
     print(page.local_url, flush=True)

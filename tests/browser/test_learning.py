@@ -171,6 +171,19 @@ def test_a_dropped_image_is_learned_at_once_and_can_be_dragged_mixed_and_stopped
         server.close()
 
 
+def test_where_it_takes_long_a_button_offers_it(visit, checkpoint_folder, texture_folder, tmp_path):
+    server = AppServer(checkpoint_folder, texture_folder, tmp_path / "steps.txt", AUTO_LEARN="slow")
+    try:
+        page = visit(at=server, bypass_csp=True)
+        add(page)
+        expect(page.locator(".user-textures .learning")).to_contain_text("To learn wall takes about")
+        learn(page)  # by the button, which is not asked about again
+        expect(page.locator(".user-textures .nearest")).to_contain_text("wall is nearest to")
+        page.close()
+    finally:
+        server.close()
+
+
 def test_a_texture_file_opens_in_another_browser(visit, pipe, tmp_path):
     page = visit()
     add(page, "my wall.png")

@@ -85,6 +85,8 @@ export function mount({ element, trigger, props, server, watch }) {
     described: null,
     /** @type {Map<string, Learning>} textures that are being learned, or wait, by name */
     learning: new Map(),
+    /** @type {Map<string, number>} seconds that learning takes, of textures that the visitor decides on */
+    offers: new Map(),
     /** @type {Map<number, File>} images on their way to the server, by the number of the upload */
     uploads: new Map(),
     /** @type {Map<string, File>} images that textures were made of, by the name of the texture */
@@ -112,14 +114,16 @@ export function mount({ element, trigger, props, server, watch }) {
   function describe() {
     const texture = state.textures.find(({ name }) => name === state.described);
     const learning = texture && state.learning.get(texture.name);
+    const offer = texture && !learning && state.offers.get(texture.name);
     const shown = Boolean(texture) && note.hidden && error.hidden;
-    description.hidden = !shown || Boolean(learning);
-    progress.hidden = !shown || !learning;
+    description.hidden = !shown || Boolean(learning || offer);
+    progress.hidden = !shown || !(learning || offer);
     actions.hidden = !shown;
     if (!texture) return;
     const nearest = texture.near.map(([name, distance]) => `${name} ${distance.toFixed(1)}`).join(", ");
     description.replaceChildren(make("b", { textContent: texture.name }), ` is nearest to ${nearest}`);
-    progress.textContent = learning ? learningText(learning) : "";
+    if (learning) progress.textContent = learningText(learning);
+    else if (offer) progress.textContent = `To learn ${texture.name} takes about ${offer} s here`;
     learn.hidden = !texture.learnable || Boolean(learning);
     stop.hidden = !learning;
     crop.hidden = !state.images.has(texture.name);
@@ -227,6 +231,7 @@ export function mount({ element, trigger, props, server, watch }) {
   /** @param {string} name @param {boolean} asked whether the visitor has asked for it */
   function startLearning(name, asked) {
     state.learning.set(name, { name });
+    state.offers.delete(name);
     announceLearning();
     trigger("play", { name, asked });
   }
@@ -258,10 +263,13 @@ export function mount({ element, trigger, props, server, watch }) {
     }
   }
 
+  /** @param {Pick<UserTexture, "pca" | "src">} texture @returns {string} changes as the texture does */
+  const signature = ({ pca, src }) => JSON.stringify([pca, src]);
+
   /** Keep what has changed in the browser. What is being learned waits until the end. */
   async function keepAll() {
     for (const { name, pca, src } of state.textures) {
-      const now = JSON.stringify([pca, src]);
+      const now = signature({ pca, src });
       if (state.learning.get(name)?.step || state.kept.get(name) === now) continue;
       state.kept.set(name, now);
       const file = await fileOf(name);
@@ -299,12 +307,16 @@ export function mount({ element, trigger, props, server, watch }) {
     }
     announce("user-textures", state.textures);
     receiveImage(value);
+    if (value.ended && value.offer) state.offers.set(value.ended, value.offer);
     if (value.ended) endLearning(value.ended);
     if (value.learn) startLearning(value.learn, false);
     receiveMessage(value);
     drawThumbs();
     updateSaveMenu();
-    if (value.restored) announce("restored", true);
+    if (value.restored) {
+      state.kept = new Map(state.textures.map((texture) => [texture.name, signature(texture)]));
+      announce("restored", true);
+    }
     if (value.file) downloadBlob(value.file.name, new Blob([value.file.text], { type: "application/json" }));
     void keepAll();
   }
@@ -321,9 +333,8 @@ export function mount({ element, trigger, props, server, watch }) {
   }
 
   /** @param {Value} value */
-  function receiveMessage({ error: sentence, offer, learning }) {
+  function receiveMessage({ error: sentence, learning }) {
     if (sentence) return setMessage({ error: sentence });
-    if (offer) return setMessage({ note: `Press Learn to learn it: that takes about ${offer} s here.` });
     return learning ? describe() : setMessage({}); // progress must not remove an error
   }
 
