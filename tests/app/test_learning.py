@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
+import time
 from dataclasses import replace
 from itertools import islice
 
@@ -109,6 +111,26 @@ class TestGradients:
 
         run_together([learn, preview, release])
         assert network.batches == [GRADIENT_CROPS, 1, BATCH - GRADIENT_CROPS]
+
+    def test_while_a_preview_is_under_way_a_part_comes_at_most_every_so_often(
+        self, scheduler, monkeypatch, crops
+    ):
+        monkeypatch.setattr("fgsd.app.serving.scheduler.MAX_LEARNING_DELAY", 0.5)
+        _learned(scheduler, crops)
+        one = [value[:GRADIENT_CROPS] for value in crops]
+        with scheduler.lend("b", preview=True) as lent:
+            start = scheduler._last_gradient
+            _learned(scheduler, one)
+            assert scheduler._last_gradient - start >= 0.5
+            start = time.monotonic()
+            call_network(lent, 0.5)  # which the gradient that waits does not delay
+            thread = threading.Thread(target=_learned, args=(scheduler, one))
+            thread.start()
+            wait_for(lambda: scheduler._waiting)
+            call_network(lent, 0.6)
+            assert time.monotonic() - start < 0.4
+        thread.join(0.4)  # with the end of the preview, it goes on at once
+        assert not thread.is_alive()
 
     def test_they_share_no_batch_and_wait_for_no_partner(self, pipe, scheduler, monkeypatch, crops):
         network = RecordedNetwork(monkeypatch, pipe)

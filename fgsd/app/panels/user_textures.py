@@ -233,8 +233,10 @@ def wire_user_textures(panel: gr.HTML, state: ServerState, components: Component
                 if not kept:  # a damaged file among those that the browser kept must not cost the others
                     raise
         state.store.add(visitor.session_hash, *new)
-        if kept or not new:
+        if kept:
             return value_of(visitor, restored=True), gr.skip()
+        if not new:
+            raise RequestError("What came is no texture file.")
         return value_of(visitor, chosen=new[-1].name, sample=True), _target_of(new[-1].name)
 
     panel_and_map = [panel, map_panel]

@@ -302,8 +302,9 @@ export function mount({ element, trigger, props, server, watch }) {
     const stays = state.textures.some(({ name }) => name === state.described);
     state.described = value.chosen ?? (stays ? state.described : (state.textures.at(-1)?.name ?? null));
     if (value.visitor) announce("visitor", value.visitor);
-    if (value.learning && state.learning.has(value.learning.name)) {
+    if (value.learning) {
       state.learning.set(value.learning.name, value.learning);
+      announceLearning(); // also if the end of an earlier run of this texture has come in between
     }
     announce("user-textures", state.textures);
     receiveImage(value);
