@@ -28,7 +28,6 @@ TOY = {
     "map": "--crops 1",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
     "learn": "--steps 2",
-    "extend": "--images 16 --map-crops 1 --cpu",
     "sample": "-n 2 --steps 2",
     "evaluate": "--per-class 2 --steps 2",
     "sheet": "--samples 1 --steps 2",
@@ -40,7 +39,6 @@ TOY = {
 COMMANDS = {
     "Train on your folder": ["checkpoints/mine/map.safetensors", "mine.png"],
     "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
-    "Add classes to a checkpoint": ["checkpoints/more/map.safetensors", "more.png"],
     "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
     "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],
@@ -66,10 +64,8 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
     """A folder with images, a photo and a checkpoint; the working folder of the test."""
     shutil.copytree(texture_folder, tmp_path / "my-images")
     shutil.copytree(checkpoint_folder, tmp_path / "checkpoints" / "mine")
-    (tmp_path / "my-photos").mkdir()
     with Image.open(texture_folder / "moss.png") as image:
         image.save(tmp_path / "photo.jpg")
-        image.rotate(90).save(tmp_path / "my-photos" / "wall.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
