@@ -175,7 +175,11 @@ class TextureFolder:
     """
 
     def __init__(
-        self, folder: str | Path, config: DataConfig | None = None, *, max_crop: int | None = None
+        self,
+        folder: str | Path,
+        config: DataConfig | None = None,
+        *,
+        max_crop: int | None = None,
     ) -> None:
         self.folder, self.config = Path(folder), config or DataConfig()
         self.max_crop = max(self.config.patch_size, max_crop or 0)
@@ -253,27 +257,6 @@ class TextureFolder:
         left_out = {self._check_class(name) for name in names}
         return self.only([name for name in self.classes if name not in left_out])
 
-    def joined(self, other: TextureFolder) -> TextureFolder:
-        """Return a folder that has the classes of both.
-
-        Raises
-        ------
-        ValueError
-            If both have a class, or their settings differ.
-        """
-        if shared := [name for name in self.classes if name in other.classes]:
-            folders = f"{printable(self.folder)!r} and {printable(other.folder)!r}"
-            raise ValueError(f"{folders} both have a class named {', '.join(shared)}; rename one")
-        if self.config != other.config:
-            raise ValueError(f"folders with {self.config} and {other.config} cannot be joined")
-        both = copy(self)
-        both.classes = sorted([*self.classes, *other.classes])
-        both._images = self._images | other._images
-        both._regions = {split: regions | other._regions[split] for split, regions in self._regions.items()}
-        both.max_crop = min(self.max_crop, other.max_crop)
-        both.skipped = [*self.skipped, *other.skipped]
-        return both
-
     def image(self, name: str) -> Image.Image:
         """Return the first image of a class, scaled and uncropped."""
         return self._images[self._check_class(name)][0]
@@ -291,7 +274,13 @@ class TextureFolder:
         return min(self.max_crop, *(region.largest_crop for region in regions))
 
     def crops(
-        self, name: str, n: int, generator: torch.Generator, *, split: str = "train", size: int | None = None
+        self,
+        name: str,
+        n: int,
+        generator: torch.Generator,
+        *,
+        split: str = "train",
+        size: int | None = None,
     ) -> Tensor:
         """Cut random square crops of a class; `pixels` documents the parameters.
 
@@ -302,7 +291,13 @@ class TextureFolder:
         return scale_pixels(self.pixels(name, n, generator, split=split, size=size))
 
     def pixels(
-        self, name: str, n: int, generator: torch.Generator, *, split: str = "train", size: int | None = None
+        self,
+        name: str,
+        n: int,
+        generator: torch.Generator,
+        *,
+        split: str = "train",
+        size: int | None = None,
     ) -> Tensor:
         """Cut random square crops of a class as 8-bit pixels.
 

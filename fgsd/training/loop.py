@@ -91,7 +91,7 @@ def train(
         if isinstance(folder, str | Path)
         else folder
     )
-    config.check_classes(data.classes)
+    config.check_classes(len(data.classes))
     if unseen is not None and (config.network.labels or config.network.target_embedding):
         raise ValueError("unseen: a network with labels or target embedding has no target for new classes")
     run_folder = RunFolder(run, config, data.classes)
