@@ -68,7 +68,7 @@ LEARNING_STEPS = 60  # of a texture on the page; 20 steps give most of the gain
 MAX_LEARNING_STEPS = 400  # that a program may ask for
 MAX_LEARNERS = 16  # textures that are learned or wait in line; each holds a place in Gradio's queue
 MAX_AUTO_LEARNING_S = 30.0  # seconds for all steps, above which the page asks before it learns
-LEARNING_INTERVAL_S = 1.0  # seconds between two messages to the page
+LEARNING_INTERVAL_S = 1.5  # seconds between two messages to the page
 LEARNING_POLL_S = 0.5  # seconds after which a texture that waits in line looks whether its visitor is there
 
 # ---- sampling: `fgsd.app.serving` ----

@@ -21,7 +21,6 @@ COMMANDS = [
     "sample",
     "classes",
     "learn",
-    "extend",
     "train",
     "map",
     "evaluate",
