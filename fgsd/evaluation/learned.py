@@ -108,9 +108,9 @@ def _lines_to_classes(pipe: Pipeline, learned: dict[str, Centroid], *, seed: int
     for name in random.permutation(sorted(learned))[:LINES].tolist():
         known = pipe.classes[random.integers(len(pipe.classes))]
         first, second = learned[name], pipe.table.of(known)
-        lines[f"{name} to {known}"] = Line(first, second, partial(_between, first, second))
+        lines[f"{name} to {known}"] = Line(first, second, partial(_mixed, first, second))
     return lines
 
 
-def _between(first: Centroid, second: Centroid, weight: float) -> Centroid:
+def _mixed(first: Centroid, second: Centroid, weight: float) -> Centroid:
     return mean_centroid([(first, 1 - weight), (second, weight)])

@@ -266,7 +266,7 @@ class TestPanel:
         first = state.learning.learn("other", request_of(), is_cancelled=never)
         next(first)
         values = learn_texture(state, "me", texture, asked=False)
-        assert next(values) == {"learning": {"name": "wall", "place": 1}}
+        assert next(values) == {"learning": {"name": "wall", "position": 1}}
         first.close()
         assert next(values)["learning"]["step"] == 1
 

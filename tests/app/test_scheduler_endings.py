@@ -101,7 +101,7 @@ class TestErrors:
             threads[-1].start()
         wait_for(lambda: len(scheduler._waiting) == 2)
         with monkeypatch.context() as patch:
-            patch.setattr(scheduler, "_choose_batch", lambda: 1 // 0)
+            patch.setattr(scheduler, "_choose_batch", lambda ready: 1 // 0)
             finish(network, threads)
         assert sorted(found) == [0.1, 0.2] and "the scheduler failed" in caplog.text
         assert len(sampled(scheduler, "moss")) == 1

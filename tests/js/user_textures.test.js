@@ -75,7 +75,7 @@ test("recipes and texture files are told from images by their name or their type
 
 test("what is said while a texture is learned", () => {
   assert.equal(learningText({ name: "wall" }), "Learning wall …");
-  assert.equal(learningText({ name: "wall", place: 2 }), "wall waits to be learned: place 2 in line");
+  assert.equal(learningText({ name: "wall", position: 2 }), "wall waits to be learned: number 2 in line");
   assert.equal(learningText({ name: "wall", step: 6, steps: 60, seconds: 3.2 }), "Learning wall, 4 s left");
 });
 

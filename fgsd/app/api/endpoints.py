@@ -149,7 +149,7 @@ def create_api(
         """Learn the texture of an image: the features from which the network samples it best.
 
         The network does not change. One texture is learned at a time; the progress of one that waits is
-        its {"place"} in line. The image must be as for embed.
+        its {"position"} in line. The image must be as for embed.
 
         Parameters:
             image: An uploaded file, or a data URI (data:image/png;base64,...).
@@ -166,7 +166,7 @@ def create_api(
         told, step = -math.inf, None
         for step in learning.learn(visitor, request, is_cancelled=lambda: False):
             if isinstance(step, Waiting):
-                yield {"place": step.place}, None, []
+                yield {"position": step.position}, None, []
             elif step.seconds >= told + LEARNING_INTERVAL_S:
                 told = step.seconds
                 yield _progress(step), None, []

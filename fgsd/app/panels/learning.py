@@ -91,7 +91,7 @@ def learn_texture(
     sent = -math.inf
     for step in state.learning.learn(visitor, request, is_cancelled=is_cancelled):
         if isinstance(step, Waiting):
-            yield {"learning": {"name": name, "place": step.place}}
+            yield {"learning": {"name": name, "position": step.position}}
             continue
         left = (step.steps - step.index) * step.seconds / step.index
         if not asked and step.index == MEASURED_STEPS and left > MAX_AUTO_LEARNING_S:

@@ -139,7 +139,7 @@ def panel_value(textures: Mapping[str, UserTexture], **more: Any) -> dict[str, A
 
         - `chosen`: name of a texture; `sample`: whether to sample at once;
         - `added` and `upload`: name of the texture that an image has become, and the number of the upload;
-        - `learn`: name of a texture that the page is to learn; `learning`: {"name"}, with "place" or with
+        - `learn`: name of a texture that the page is to learn; `learning`: {"name"}, with "position" or with
           "step", "steps" and the "seconds" that are left; `ended`: name of a texture that is learned no more;
           `offer`: seconds that it would have taken, since nobody has asked for it;
         - `restored`: whether textures were opened that the browser had kept;

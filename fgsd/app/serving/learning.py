@@ -21,7 +21,7 @@ from fgsd.steps import TextureStep
 class Waiting:
     """A texture waits until those before it are learned."""
 
-    place: int  # 1 for the next one
+    position: int  # 1 for the next one
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class LearningQueue:
     def learn(
         self, visitor: str, request: LearnRequest, *, is_cancelled: Callable[[], bool]
     ) -> Iterator[Waiting | TextureStep]:
-        """Learn a texture when its turn has come; until then, yield its place in the line when it changes.
+        """Learn a texture when its turn has come; until then, yield its position in the line when it changes.
 
         Parameters
         ----------
@@ -85,14 +85,14 @@ class LearningQueue:
         while not learner.is_over():
             with self._changed:
                 # a generator whose client has gone may never be asked for its next step: it counts no more
-                place = next((k for k, other in enumerate(self._alive()) if other is learner), 0)
-                if place == told:
+                position = next((k for k, other in enumerate(self._alive()) if other is learner), 0)
+                if position == told:
                     self._changed.wait(LEARNING_POLL_S)
                     continue
-            if place == 0:
+            if position == 0:
                 return
-            told = place
-            yield Waiting(place)
+            told = position
+            yield Waiting(position)
 
     def _alive(self) -> list[_Learner]:
         return [learner for learner in self._line if not learner.is_over()]

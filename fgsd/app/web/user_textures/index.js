@@ -10,8 +10,8 @@ import { dropTexture, fromBase64, keepTexture, keptTextures, toBase64 } from "./
 import { decodeScaled, scaleDown } from "./scale.js";
 
 /** @typedef {import("../shared/events.js").UserTexture} UserTexture */
-/** @typedef {{ name: string, place?: number, step?: number, steps?: number, seconds?: number }} Learning the
- *  place of a texture that waits, or its step, the number of steps, and the seconds that are left */
+/** @typedef {{ name: string, position?: number, step?: number, steps?: number, seconds?: number }} Learning
+ *  the position in line of a texture that waits, or its step, the number of steps, and the seconds left */
 
 /**
  * What the server sends; see `panel_value` in `fgsd.app.panels.user_textures`.
@@ -56,8 +56,8 @@ export function kindOf({ name, type }) {
 }
 
 /** What is said of a texture that is being learned. @param {Learning} learning */
-export function learningText({ name, place, step, seconds }) {
-  if (place) return `${name} waits to be learned: place ${place} in line`;
+export function learningText({ name, position, step, seconds }) {
+  if (position) return `${name} waits to be learned: number ${position} in line`;
   if (!step) return `Learning ${name} …`;
   return `Learning ${name}, ${Math.ceil(seconds ?? 0)} s left`;
 }
