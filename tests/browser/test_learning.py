@@ -287,6 +287,16 @@ def test_where_storage_is_blocked_a_texture_lives_as_long_as_the_page(visit):
     assert names(page) == []
 
 
+def test_a_slow_storage_delays_no_click_and_repeats_none(visit):
+    """The page waits 5 seconds for kept textures before it opens the address."""
+    page = visit(script="Object.defineProperty(window, 'indexedDB', { value: { open: () => ({}) } });")
+    dot(page, "slate").click()
+    shows(page, "mix=slate:1.0")
+    run = run_of(page)
+    page.wait_for_timeout(6000)
+    assert run_of(page) == run and page.locator(".picture").get_attribute("data-done") == "true"
+
+
 def test_a_kept_file_that_is_damaged_does_not_cost_the_others(visit, tmp_path):
     page = visit()
     add(page, "one.png")

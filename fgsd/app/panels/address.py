@@ -10,7 +10,7 @@ from fgsd.app.gradio_internals import event_data
 from fgsd.app.panels.state import PRIVATE, Components, ServerState
 from fgsd.app.requests.link import from_link
 from fgsd.app.requests.request import RequestError
-from fgsd.app.web_files import NUMBER_REQUEST, SAMPLE_ADDRESS, TEXTURES_RESTORED
+from fgsd.app.web_files import NUMBER_REQUEST, SAMPLE_ADDRESS, SAMPLE_OPENED, TEXTURES_RESTORED
 
 
 def wire_address(state: ServerState, components: Components, page: gr.Blocks) -> None:
@@ -45,12 +45,10 @@ def wire_address(state: ServerState, components: Components, page: gr.Blocks) ->
 
     outputs = [components.picture, *components.inputs()]
     client_seq = gr.Number(None, visible=False)  # the browser sets it, see `NUMBER_REQUEST`
-    openings = (
-        # the address may name a texture that the browser has kept
-        page.load(open_address, None, outputs, js=TEXTURES_RESTORED, **PRIVATE),
-        components.picture.input(
-            go_back, client_seq, outputs, js=NUMBER_REQUEST, trigger_mode="multiple", **PRIVATE
-        ),
+    # the address may name a texture that the browser has kept
+    opening = page.load(open_address, None, outputs, js=TEXTURES_RESTORED, **PRIVATE)
+    opening.then(None, js=SAMPLE_OPENED, **PRIVATE)
+    going_back = components.picture.input(
+        go_back, client_seq, outputs, js=NUMBER_REQUEST, trigger_mode="multiple", **PRIVATE
     )
-    for opening in openings:
-        opening.then(None, js=SAMPLE_ADDRESS, **PRIVATE)
+    going_back.then(None, js=SAMPLE_ADDRESS, **PRIVATE)

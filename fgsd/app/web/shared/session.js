@@ -82,6 +82,9 @@ export function numberRequest(...inputs) {
   return [...inputs.slice(0, -1), clientSeq];
 }
 
+/** Whether the visitor has started or stopped a run. @returns {boolean} */
+export const hasRequested = () => clientSeq > 0;
+
 /**
  * Wait until the server has the textures that the browser has kept. Gradio calls this before the server opens
  * the address, which may name one of them.
