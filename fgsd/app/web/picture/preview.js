@@ -26,11 +26,10 @@ export function createPreview(panel, server, receive) {
   /** Show what is learned so far, if it is part of the target. */
   function followLearning() {
     const learning = current("learning") ?? [];
+    if (!learning.length || current("drag") || current("mode")?.mode !== "sample") return;
     /** @type {TargetEntry[]} */
     const target = JSON.parse(find(document, ".map-panel").dataset.target ?? "[]");
-    const concerned =
-      current("mode")?.mode === "sample" && target.some(({ name }) => learning.includes(name));
-    if (concerned && !current("drag")) void showPreview(target);
+    if (target.some(({ name }) => learning.includes(name))) void showPreview(target);
   }
   for (const name of /** @type {const} */ (["user-textures", "running"])) on(name, followLearning);
 }
