@@ -114,6 +114,11 @@ def live_picture(page: Page, sent: str | None = None) -> str:
     return page.locator(".source").get_attribute("src")
 
 
+def names(page: Page) -> list[str]:
+    """Names of the visitor's textures, oldest first."""
+    return page.locator(".user-textures .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
+
+
 def overflow(page: Page) -> tuple[int, int]:
     """By how many pixels the page is wider and higher than the window."""
     across, down = page.evaluate(

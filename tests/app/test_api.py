@@ -14,6 +14,7 @@ import json
 import math
 import re
 import zlib
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -168,33 +169,34 @@ class TestEmbed:
 class TestLearn:
     def test_a_texture_is_learned_with_its_progress_and_sampled_from_its_file(self, client, pipe, tmp_path):
         picture(60, 50).save(tmp_path / "wall.png")
-        image = handle_file(tmp_path / "wall.png")
-        job = client.submit(image, "my wall", steps=5, n=2, seed=3, api_name="/learn")
+        job = client.submit(
+            handle_file(tmp_path / "wall.png"), "my-wall", steps=5, n=2, seed=3, api_name="/learn"
+        )
         progress, path, files = job.result(timeout=60)
         assert progress["step"] == progress["steps"] == 5 and progress["loss"] > 0
-        assert job.outputs()[0] == (
-            {**progress, **job.outputs()[0][0]},
-            None,
-            [],
-        )  # at least one before the end
+        first, *rest = job.outputs()[0]  # at least one message before the end
+        assert first.keys() == progress.keys() and first["step"] < 5 and rest == [None, []]
         texture = Texture.load(path)
-        assert texture.name == "my wall" and path.endswith(".fgsd.safetensors")
-        *_, last = pipe.learn(tmp_path / "wall.png", name="my wall", steps=5, seed=3)
+        assert texture.name == "my-wall" and path.endswith(".fgsd.safetensors")
+        *_, last = pipe.learn(tmp_path / "wall.png", name="my-wall", steps=5, seed=3)
         # gradients come in parts, which changes their rounding
         assert torch.allclose(texture.centroid.values, last.texture.centroid.values, rtol=0.02, atol=0.02)
-        learned = [pixels(image) for image in pipe.sample(texture, n=2, seed=3)]
-        assert [np.array_equal(pixels(Image.open(f)), one) for f, one in zip(files, learned, strict=True)]
-        mixture = {"my wall": 0.5, "moss": 0.5}
+        for file, image in zip(files, pipe.sample(texture, n=2, seed=3), strict=True):
+            assert np.array_equal(pixels(Image.open(file)), pixels(image))
+        mixture = {"my-wall": 0.5, "moss": 0.5}
         [one], _ = client.predict(mixture, texture=handle_file(path), **SMALL, api_name="/sample")
         centroid = mean_centroid([(texture.centroid, 0.5), (pipe.table.of("moss"), 0.5)])
         assert np.array_equal(pixels(Image.open(one)), pixels(pipe.sample(centroid, **SMALL)[0]))
 
-    def test_a_texture_file_may_come_as_a_data_uri(self, web, pipe):
+    def test_a_texture_file_may_come_as_a_data_uri_but_not_with_the_name_of_a_class(self, web, pipe):
         texture = Texture("wall", pipe.centroid_of(picture()), picture(64, 64), pipe.network_digest)
-        data = f"data:application/octet-stream;base64,{base64.b64encode(texture.to_bytes()).decode()}"
-        event, (files, _) = called(web, "sample", {"target": "wall", "texture": data, **SMALL})
-        assert event == "complete"
+        values = {"target": "wall", "texture": uri(texture.to_bytes()), **SMALL}
+        _, (files, _) = called(web, "sample", values)
         assert np.array_equal(fetched(web, files[0]), pixels(pipe.sample(texture, **SMALL)[0]))
+        event, text = called(
+            web, "sample", values | {"texture": uri(replace(texture, name="moss").to_bytes())}
+        )
+        assert event == "error" and "texture: there is a class named 'moss'" in text["error"]
 
 
 def test_classes(client, web, pipe):
@@ -250,6 +252,7 @@ BAD = [
     ("learn", [uri(b"x")], "This image cannot be read"),
     ("learn", [uri(encoded(picture(8, 60)))], "8 x 60 pixels; at least 16 x 16 are"),
     ("learn", [uri(encoded(picture())), ""], "name must have 1 to 100 printable characters; '' came"),
+    ("learn", [uri(encoded(picture())), "moss"], "name: there is a class named 'moss'"),
     ("learn", [uri(encoded(picture())), "a", 0], "steps must be a whole number from 1 to 400; 0 came"),
     ("learn", [uri(encoded(picture())), "a", 2, 99], "n must be a whole number from 1 to 16; 99 came"),
     ("learn", [uri(encoded(picture())), "a", 2, 1, -1], "seed must be a whole number"),

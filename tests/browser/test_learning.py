@@ -17,6 +17,7 @@ from browser_help import (
     finished,
     give,
     middle,
+    names,
     overflow,
     photograph,
     pixels,
@@ -48,10 +49,6 @@ RECORD = """() => {
 
 def action(page: Page, name: str):
     return page.locator(f".user-textures .actions .{name}")
-
-
-def names(page: Page) -> list[str]:
-    return page.locator(".user-textures .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
 
 
 def add(page: Page, name: str = "wall.png", seed: int = 0) -> None:

@@ -15,6 +15,7 @@ from browser_help import (
     expected,
     finished,
     give,
+    names,
     overflow,
     photograph,
     pixels,
@@ -40,10 +41,6 @@ def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:
     give(page, png(image), name)
     thumb(page, name.partition(".")[0]).wait_for()
     finished(page, before)
-
-
-def names(page: Page) -> list[str]:
-    return page.locator(".user-textures .thumbs button").evaluate_all("all => all.map(b => b.dataset.name)")
 
 
 def transfer(page: Page, image: Image.Image, name: str):

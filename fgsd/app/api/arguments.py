@@ -116,7 +116,18 @@ def texture_call(texture: Any, uploads: Path) -> str | bytes:
     )
 
 
-def learn_call(image: Image.Image, name: Any, steps: Any, seed: Any) -> LearnRequest:
+def check_new_name(name: str, argument: str, classes: Sequence[str]) -> str:
+    """Return the name of a texture; raise a `RequestError` if it is that of a class."""
+    if name in classes:
+        raise RequestError(
+            f"{argument}: there is a class named {repr_short(name)}; name the texture otherwise."
+        )
+    return name
+
+
+def learn_call(
+    image: Image.Image, name: Any, steps: Any, seed: Any, *, classes: Sequence[str]
+) -> LearnRequest:
     """Validate the other arguments of a call of `learn`.
 
     Raises
@@ -125,7 +136,9 @@ def learn_call(image: Image.Image, name: Any, steps: Any, seed: Any) -> LearnReq
         One sentence with the argument, the value that came, and what would be right.
     """
     try:
-        text = check_texture_name(name)
+        text = check_new_name(check_texture_name(name), "name", classes)
+    except RequestError:
+        raise
     except ValueError:
         raise RequestError(
             f"name must have 1 to {MAX_TEXTURE_NAME} printable characters; {repr_short(name)} came."

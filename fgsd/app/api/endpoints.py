@@ -12,13 +12,20 @@ import gradio as gr
 from gradio import FileData
 from PIL import Image
 
-from fgsd.app.api.arguments import image_call, learn_call, sample_call, strip_call, texture_call
+from fgsd.app.api.arguments import (
+    check_new_name,
+    image_call,
+    learn_call,
+    sample_call,
+    strip_call,
+    texture_call,
+)
 from fgsd.app.api.files import png_file, stored_file
 from fgsd.app.gradio_internals import upload_folder
 from fgsd.app.limits import LEARNING_INTERVAL_S, MAX_IMAGES
 from fgsd.app.render.frames import file_name
 from fgsd.app.render.interpolations import mixtures
-from fgsd.app.render.user_textures import make_texture, open_texture, read_image
+from fgsd.app.render.user_textures import make_texture, read_image, read_texture
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import RequestError, SampleRequest, parse_request, whole
@@ -83,8 +90,8 @@ def create_api(
         """
         own: dict[str, Centroid] = {}
         if texture is not None:
-            opened = open_texture(pipe, texture_call(texture, folder), pipe.classes)
-            own = {opened.name: opened.centroid}
+            read = read_texture(pipe, texture_call(texture, folder))
+            own = {check_new_name(read.name, "texture", pipe.classes): read.centroid}
         request = sample_call(
             target,
             **rules | {"classes": [*pipe.classes, *own]},
@@ -153,7 +160,7 @@ def create_api(
 
         Parameters:
             image: An uploaded file, or a data URI (data:image/png;base64,...).
-            name: Name of the texture, 1 to 100 characters.
+            name: Name of the texture, 1 to 100 characters, not that of a class.
             steps: Steps of learning, 1 to 400; 20 give most of the gain, 60 nearly all.
             n: Number of samples of the learned texture, 1 to 16.
             seed: Seed of learning, and of the noise of the samples.
@@ -161,7 +168,8 @@ def create_api(
             the progress {"step", "steps", "loss", "seconds"}, and at the end the texture file, which sample
             takes, and samples of 64 x 64 pixels as PNG files.
         """
-        request = learn_call(read_image(image_call(image, folder)), name, steps, seed)
+        source = read_image(image_call(image, folder))
+        request = learn_call(source, name, steps, seed, classes=pipe.classes)
         number, visitor = whole(n, "n", 1, MAX_IMAGES), program_visitor()
         told, step = -math.inf, None
         for step in learning.learn(visitor, request, is_cancelled=lambda: False):

@@ -23,7 +23,7 @@ from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.serving.learning import Waiting
 
 MEASURED_STEPS = 3  # after which the time of all is estimated
-FAILURE = "Learning failed on the server; the texture is as it was."
+FAILURE = "Learning failed on the server; what was learned before stays."
 
 
 def wire_learning(panel: gr.HTML, state: ServerState) -> None:

@@ -170,14 +170,19 @@ def make_texture(pipe: Pipeline, source: object, file_name: object, taken: Itera
 
 
 def open_texture(pipe: Pipeline, content: object, taken: Iterable[str]) -> UserTexture:
+    """Return the texture of an uploaded texture file under a name that is not `taken`; see `read_texture`."""
+    texture = read_texture(pipe, content)
+    name = clean_name(texture.name, taken)
+    return locate_texture(pipe, name, texture.centroid, thumbnail(texture.thumbnail))
+
+
+def read_texture(pipe: Pipeline, content: object) -> Texture:
     """Return the texture of an uploaded texture file.
 
     Parameters
     ----------
     content : str or bytes
         The file; a string is base64.
-    taken : iterable of str
-        Names of the classes and of the visitor's other textures.
 
     Raises
     ------
@@ -193,12 +198,12 @@ def open_texture(pipe: Pipeline, content: object, taken: Iterable[str]) -> UserT
     except ValueError:
         raise RequestError("This is no texture file.") from None
     try:
-        centroid = texture.centroid_for(pipe.network_digest, pipe.table)
+        texture.centroid_for(pipe.network_digest, pipe.table)
     except ValueError:
         raise RequestError(
             "This texture was made with another network; open it on a page that serves that network."
         ) from None
-    return locate_texture(pipe, clean_name(texture.name, taken), centroid, thumbnail(texture.thumbnail))
+    return texture
 
 
 def locate_texture(pipe: Pipeline, name: str, centroid: Centroid, src: str) -> UserTexture:
