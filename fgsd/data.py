@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ from fgsd.image_files import find_images
 from fgsd.images import ImageError, load_image
 from fgsd.names import normalize_name, printable
 
-Images = Image.Image | str | Path | Sequence[Image.Image | str | Path]
-
 
 def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:
     """Scale an image to a shorter side in pixels; smaller images, and all if it is None, stay as they are."""
@@ -27,17 +24,6 @@ def scale_down(image: Image.Image, shorter_side: int | None) -> Image.Image:
     scale = shorter_side / min(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def random_crops(images: Sequence[Tensor], n: int, size: int, generator: torch.Generator) -> Tensor:
-    """Cut `n` random square crops from images (3, H, W), taken in turn: (n, 3, size, size)."""
-    crops = []
-    for k in range(n):
-        pixels = images[k % len(images)]
-        top = int(torch.randint(pixels.shape[1] - size + 1, (1,), generator=generator))
-        left = int(torch.randint(pixels.shape[2] - size + 1, (1,), generator=generator))
-        crops.append(pixels[:, top : top + size, left : left + size])
-    return torch.stack(crops)
 
 
 def to_tensor(image: Image.Image | np.ndarray) -> Tensor:
@@ -96,49 +82,6 @@ class _Region:
         return self.pixels.shape[0] - size + 1, self.width if self.wraps else self.width - size + 1
 
 
-def load_images(images: Images, config: DataConfig, scale: float = 1.0) -> list[Tensor]:
-    """Load one or several images of a texture at the scale of the training images.
-
-    Parameters
-    ----------
-    images : image or path, or a sequence of them
-    config : DataConfig
-        Of the training.
-    scale : float
-        The shorter side of an image is scaled to `scale` times that of the training images. Images are not
-        enlarged.
-
-    Returns
-    -------
-    list of Tensors of shape (3, H, W), float32 in [-1, 1]
-
-    Raises
-    ------
-    ImageError
-        If an image cannot be loaded, or is smaller than a crop once it is scaled.
-    ValueError
-        If there are no images, or `scale` is not positive.
-    """
-    if not 0 < scale < math.inf:
-        raise ValueError(f"scale={scale} must be a positive number")
-    sources = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
-    if not sources:
-        raise ValueError("images is empty; give at least one image")
-    tensors, size = [], config.patch_size
-    for source in sources:
-        image = load_image(source)
-        shorter = min(image.size)
-        side = min(config.image_size or shorter, shorter)
-        image = scale_down(image, max(1, round(scale * side)))
-        if min(image.size) < size:
-            name = "the image" if isinstance(source, Image.Image) else str(source)
-            raise ImageError(
-                f"{name}: {image.width} x {image.height} pixels; at least {size} x {size} are needed"
-            )
-        tensors.append(to_tensor(image))
-    return tensors
-
-
 class TextureFolder:
     """Random crops of the images in a folder.
 
@@ -175,11 +118,7 @@ class TextureFolder:
     """
 
     def __init__(
-        self,
-        folder: str | Path,
-        config: DataConfig | None = None,
-        *,
-        max_crop: int | None = None,
+        self, folder: str | Path, config: DataConfig | None = None, *, max_crop: int | None = None
     ) -> None:
         self.folder, self.config = Path(folder), config or DataConfig()
         self.max_crop = max(self.config.patch_size, max_crop or 0)
@@ -257,6 +196,27 @@ class TextureFolder:
         left_out = {self._check_class(name) for name in names}
         return self.only([name for name in self.classes if name not in left_out])
 
+    def joined(self, other: TextureFolder) -> TextureFolder:
+        """Return a folder that has the classes of both.
+
+        Raises
+        ------
+        ValueError
+            If both have a class, or their settings differ.
+        """
+        if shared := [name for name in self.classes if name in other.classes]:
+            folders = f"{printable(self.folder)!r} and {printable(other.folder)!r}"
+            raise ValueError(f"{folders} both have a class named {', '.join(shared)}; rename one")
+        if self.config != other.config:
+            raise ValueError(f"folders with {self.config} and {other.config} cannot be joined")
+        both = copy(self)
+        both.classes = sorted([*self.classes, *other.classes])
+        both._images = self._images | other._images
+        both._regions = {split: regions | other._regions[split] for split, regions in self._regions.items()}
+        both.max_crop = min(self.max_crop, other.max_crop)
+        both.skipped = [*self.skipped, *other.skipped]
+        return both
+
     def image(self, name: str) -> Image.Image:
         """Return the first image of a class, scaled and uncropped."""
         return self._images[self._check_class(name)][0]
@@ -274,13 +234,7 @@ class TextureFolder:
         return min(self.max_crop, *(region.largest_crop for region in regions))
 
     def crops(
-        self,
-        name: str,
-        n: int,
-        generator: torch.Generator,
-        *,
-        split: str = "train",
-        size: int | None = None,
+        self, name: str, n: int, generator: torch.Generator, *, split: str = "train", size: int | None = None
     ) -> Tensor:
         """Cut random square crops of a class; `pixels` documents the parameters.
 
@@ -291,13 +245,7 @@ class TextureFolder:
         return scale_pixels(self.pixels(name, n, generator, split=split, size=size))
 
     def pixels(
-        self,
-        name: str,
-        n: int,
-        generator: torch.Generator,
-        *,
-        split: str = "train",
-        size: int | None = None,
+        self, name: str, n: int, generator: torch.Generator, *, split: str = "train", size: int | None = None
     ) -> Tensor:
         """Cut random square crops of a class as 8-bit pixels.
 

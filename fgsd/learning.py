@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from fgsd.centroids import Centroid
-from fgsd.data import random_crops
 from fgsd.levels import interpolate, log_normal_levels
 from fgsd.model.matching import CentroidMatching
 from fgsd.model.network import Denoiser, weighted_error
+from fgsd.photographs import Photograph, random_crops
 
 BATCH = 12  # crops in a step, each at a noise level of its own
 # peak learning rate of Adam, in spreads of a feature within a class; 0.3 and 1 give about the same error
@@ -48,11 +48,10 @@ class LearningStep:
 
 def learn_centroid(
     network: Denoiser,
-    images: list[Tensor],
+    images: Sequence[Photograph],
     start: Centroid,
     scales: Tensor,
     *,
-    patch_size: int,
     steps: int = 60,
     seed: int = 0,
     gradient: Gradient | None = None,
@@ -63,14 +62,12 @@ def learn_centroid(
     ----------
     network : Denoiser
         Without labels and target embedding.
-    images : list of Tensors of shape (3, H, W), in [-1, 1]
-        Of one texture; none is smaller than a crop.
+    images : sequence of Photographs
+        Of one texture.
     start : Centroid
         Such as the mean features of crops.
     scales : Tensor of shape (S, F)
         Spread of each feature within a class, the unit of the learning rate; see `CentroidTable`.
-    patch_size : int
-        Side of the crops, in pixels.
     steps : int
         At least 1. The learning rate falls to zero at the last step.
     seed : int
@@ -93,7 +90,7 @@ def learn_centroid(
     generator = torch.Generator().manual_seed(seed)
     began = time.monotonic()
     for index in range(1, steps + 1):
-        x0 = random_crops(images, BATCH, patch_size, generator)
+        x0 = random_crops(images, BATCH, generator)
         sigma = log_normal_levels(BATCH, SIGMA_LOG_MEAN, SIGMA_LOG_STD, generator).clamp(sigma_min, sigma_max)
         x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=generator)
         with torch.enable_grad():

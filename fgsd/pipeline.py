@@ -15,7 +15,7 @@ from torch import Tensor
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
-from fgsd.data import Images, load_images, random_crops, to_images
+from fgsd.data import to_images
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
@@ -23,6 +23,8 @@ from fgsd.hub import download_checkpoint, upload_checkpoint
 from fgsd.learning import Gradient, learn_centroid
 from fgsd.levels import interpolate
 from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
+from fgsd.photograph_scale import load_at_scale
+from fgsd.photographs import Images, Masks, Photograph, random_crops
 from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
 from fgsd.shipped import resolve_shipped
 from fgsd.steps import PipelineStep, TextureStep
@@ -165,31 +167,22 @@ class Pipeline:
         )
 
     def centroid_of(
-        self, images: Images, *, crops: int = CROPS, scale: float = 1.0, seed: int = 0
+        self,
+        images: Images,
+        *,
+        crops: int = CROPS,
+        scale: float | None = None,
+        masks: Masks = None,
+        seed: int = 0,
     ) -> Centroid:
         """Measure the centroid of a texture, which need not be a class; `learn` finds a better one for those.
 
-        Parameters
-        ----------
-        images : image or path, or a sequence of them
-            Images of one texture. Larger images than those of training are scaled to their shorter side.
-        crops : int
-            Number of random crops that are averaged, at least 1.
-        scale : float
-            See `learn`.
-        seed : int
-            Seed of the crop positions and of the noise.
-
-        Raises
-        ------
-        ImageError
-            If an image cannot be loaded, or is smaller than a training crop.
-        ValueError
-            If there are no images, `crops` is below 1, or `scale` is not positive.
+        `crops` is the number of random crops that are averaged, at least 1. `learn` documents the other
+        parameters and the errors.
         """
         if crops < 1:
             raise ValueError(f"crops={crops} must be at least 1")
-        return self._mean_features(load_images(images, self.info.data, scale), crops, seed)
+        return self._mean_features(self._load(images, scale, masks, seed), crops, seed)
 
     def learn(
         self,
@@ -197,7 +190,8 @@ class Pipeline:
         *,
         name: str = "texture",
         steps: int = 60,
-        scale: float = 1.0,
+        scale: float | None = None,
+        masks: Masks = None,
         start: Centroid | None = None,
         seed: int = 0,
     ) -> Iterator[TextureStep]:
@@ -213,9 +207,12 @@ class Pipeline:
         name : str
         steps : int
             At least 1.
-        scale : float
+        scale : float, optional
             The shorter side of an image is scaled to `scale` times that of the training images, so that a
-            larger scale makes the structure coarser. Images are not enlarged.
+            larger scale makes the structure coarser. Images are not enlarged. By default it is chosen, see
+            `fgsd.photograph_scale`.
+        masks : image, path or array, or a sequence with one or None per image, optional
+            Which part of an image is the texture; see `fgsd.photographs.load_photographs`.
         start : Centroid, optional
             Where to begin; by default at the mean features of crops.
         seed : int
@@ -243,19 +240,22 @@ class Pipeline:
             raise ValueError(f"steps={steps!r} must be a whole number, at least 1")
         if self.network.config.labels or self.network.config.target_embedding:
             raise ValueError("a network with labels or a target embedding has no target for a new texture")
-        name, tensors = check_texture_name(name), load_images(images, self.info.data, scale)
-        picture = thumbnail_of(to_images(tensors[0][None])[0])
-        start, digest = start or self._mean_features(tensors, CROPS, seed), self.network_digest
-        patch, scales = self.info.patch_size, self.table.scales
-        learning = partial(learn_centroid, self.network, patch_size=patch, gradient=self._gradient)
+        name, photographs = check_texture_name(name), self._load(images, scale, masks, seed)
+        picture = thumbnail_of(to_images(photographs[0].middle()[None])[0])
+        start, digest = start or self._mean_features(photographs, CROPS, seed), self.network_digest
+        learning = partial(learn_centroid, self.network, gradient=self._gradient)
         return (
             TextureStep(one.index, steps, one.loss, one.seconds, Texture(name, one.centroid, picture, digest))
-            for one in learning(tensors, start, scales, steps=steps, seed=seed)
+            for one in learning(photographs, start, self.table.scales, steps=steps, seed=seed)
         )
 
-    def _mean_features(self, images: list[Tensor], crops: int, seed: int) -> Centroid:
+    def _load(self, images: Images, scale: float | None, masks: Masks, seed: int) -> list[Photograph]:
+        network, table, config = self.network, self.table, self.info.data
+        return load_at_scale(network, table, images, config, scale=scale, masks=masks, seed=seed)
+
+    def _mean_features(self, images: list[Photograph], crops: int, seed: int) -> Centroid:
         """Average the features of random crops."""
-        x0 = random_crops(images, crops, self.info.patch_size, torch.Generator().manual_seed(seed))
+        x0 = random_crops(images, crops, torch.Generator().manual_seed(seed))
         means, _ = features_by_level(self.network, x0[None], self.table.sigmas, seed=seed)
         return Centroid(self.table.sigmas, means[0], x0.mean(dim=(0, 2, 3)))
 

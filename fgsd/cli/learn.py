@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,8 +22,16 @@ def learn(
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of learning.", min=1)] = 60,
     scale: Annotated[
-        float, typer.Option(help="Magnification of the images: above 1, the texture becomes coarser.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            help="Magnification of the images: above 1, the texture becomes coarser "
+            "[default: 1, or less where their structure is larger than a crop]."
+        ),
+    ] = None,
+    mask: Annotated[
+        list[Path] | None,
+        typer.Option(help="Image that is white where the texture is; one for each image, in their order."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of crops and noise.", min=0)] = 0,
     sheet: Annotated[
         Path | None,
@@ -42,7 +50,9 @@ def learn(
     from tqdm import tqdm
 
     from fgsd.cli.outputs import check_file
-    from fgsd.data import load_images, random_crops, to_images
+    from fgsd.data import to_images
+    from fgsd.photograph_scale import load_at_scale
+    from fgsd.photographs import random_crops
     from fgsd.sheets import captioned_rows, check_suffix, save_image
     from fgsd.texture import MAX_NAME_CHARACTERS, check_texture_suffix
 
@@ -53,7 +63,8 @@ def learn(
         check_file("--sheet", sheet)
     pipe = load_pipeline(checkpoint)
     name = printable(images[0].stem)[:MAX_NAME_CHARACTERS] if name is None else name
-    records = pipe.learn(images, name=name, steps=steps, scale=scale, seed=seed)
+    options: dict[str, Any] = {"scale": scale, "masks": mask, "seed": seed}
+    records = pipe.learn(images, name=name, steps=steps, **options)
     with tqdm(records, total=steps, unit="step") as bar:
         for record in bar:
             bar.set_postfix(loss=f"{record.loss:.4f}")
@@ -62,9 +73,10 @@ def learn(
     near = ", ".join(f"{other} {distance:.2f}" for other, distance in pipe.nearest(texture, 3))
     typer.echo(f"{output}: {texture.name}, learned in {record.seconds:.1f} s; nearest classes: {near}")
     if sheet is not None:
-        mean, side = pipe.centroid_of(images, scale=scale, seed=seed), pipe.info.patch_size
+        mean, side = pipe.centroid_of(images, **options), pipe.info.patch_size
         generator = torch.Generator().manual_seed(seed)
-        crops = random_crops(load_images(images, pipe.info.data, scale), SHEET_COLUMNS, side, generator)
+        photographs = load_at_scale(pipe.network, pipe.table, images, pipe.info.data, **options)
+        crops = random_crops(photographs, SHEET_COLUMNS, generator)
         rows = [
             ("crops", to_images(crops)),
             ("mean features", pipe.sample(mean, n=SHEET_COLUMNS, size=side, seed=seed)),

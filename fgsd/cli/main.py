@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fgsd.cli import learn, measure, report, train
+from fgsd.cli import extend, learn, measure, report, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -156,6 +156,7 @@ def classes(checkpoint: Checkpoint = DEFAULT_CHECKPOINT) -> None:
 
 app.command()(learn.learn)
 app.command()(train.train)
+app.command()(extend.extend)
 app.command("map")(train.store_map)
 app.command()(train.distinct)
 app.command()(measure.evaluate)

@@ -141,9 +141,9 @@ def sheet(
         regions = [to_images(region[None])[0] for region in folder.regions(name)]
         targets: list[Target] = [name]
         if unseen is not None or learn:
-            targets = [pipe.centroid_of(regions, seed=seed)]
+            targets = [pipe.centroid_of(regions, scale=1.0, seed=seed)]
         if learn:
-            *_, step = pipe.learn(regions, steps=learn, seed=seed)
+            *_, step = pipe.learn(regions, steps=learn, scale=1.0, seed=seed)
             targets.append(step.texture)
         options: dict[str, Any] = {"steps": steps, "size": size, "seed": seed, "sampler": sampler}
         images = [image for target in targets for image in pipe.sample(target, n=samples, **options)]

@@ -160,4 +160,7 @@ def _details(parts: dict) -> list[str]:
                 f"{100 * one['memorisation']['copies']:.1f} % copies, Fréchet distance "
                 f"{one['frechet']['samples']:.0f} (held-out crops {one['frechet']['held_out']:.0f}){seconds}"
             )
+        if "errors" in figures:
+            errors = ", ".join(f"{error:.4f} ({steps})" for steps, error in figures["errors"].items())
+            lines.append(f"  error on held-out crops while learning, after steps: {errors}")
     return lines

@@ -105,7 +105,7 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
         }
     progress = context.progress
     centroids = [
-        pipe.centroid_of(data.image(name), seed=context.seed)
+        pipe.centroid_of(data.image(name), scale=1.0, seed=context.seed)
         for name in progress(unseen, desc="centroids of unseen textures")
     ]
     x = context.sample(centroids, each, "sampling unseen textures")

@@ -9,6 +9,7 @@ fraction of the groups is unguided, so that the network learns the unguided scor
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +70,7 @@ def make_batch(
         training loop matches them to its running centroids.
     """
     total, n = total_groups or config.groups, config.group_size
-    classes, sigmas, guided = _plan(config, len(data.classes), step, total)
+    classes, sigmas, guided = _plan(config, data.classes, step, total)
     side = size or data.config.patch_size
     pixels, noise, transforms = [], [], []
     for g in range(first, first + config.groups):
@@ -103,14 +104,26 @@ def _generator(config: TrainingConfig, step: int, group: int, purpose: int) -> t
     return torch.Generator().manual_seed(seed_of(config.seed, step, group, purpose))
 
 
-def _plan(config: TrainingConfig, classes: int, step: int, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+def _plan(
+    config: TrainingConfig, classes: Sequence[str], step: int, groups: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Draw the class, the noise level and whether it is guided for each group of a step: (groups,) each."""
     plan = torch.Generator().manual_seed(seed_of(config.seed, step))
-    rounds = math.ceil(groups / classes)
-    rows = torch.cat([torch.randperm(classes, generator=plan) for _ in range(rounds)])[:groups]
+    if config.focus:
+        inside = torch.tensor([name in config.focus for name in classes])
+        ours, others = (_rounds(mask.nonzero()[:, 0], groups, plan) for mask in (inside, ~inside))
+        rows = torch.where(torch.rand(groups, generator=plan) < config.focus_share, ours, others)
+    else:
+        rows = _rounds(torch.arange(len(classes)), groups, plan)
     sigmas = log_normal_levels(groups, config.sigma_log_mean, config.sigma_log_std, plan)
     sigmas = sigmas.clamp(config.sigma_min, config.sigma_max)
     return rows, sigmas, torch.rand(groups, generator=plan) < config.guided_share
+
+
+def _rounds(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draw rows without replacement, over and over: (count,)."""
+    rounds = [torch.randperm(len(rows), generator=generator) for _ in range(math.ceil(count / len(rows)))]
+    return rows[torch.cat(rounds)[:count]]
 
 
 def denoising_loss(denoiser, batch: Batch, sigma_data: float, *, tileable: bool = False) -> Tensor:

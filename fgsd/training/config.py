@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fgsd.augmentation import Augmentation
@@ -25,6 +26,12 @@ class TrainingConfig:
     # crops in a group. Crops of a group are matched to each other; a crop that is alone in its group is
     # matched to the running centroid of its class
     group_size: int = 1
+    # names of classes, such as those that are added to a checkpoint, and the fraction of the groups that has
+    # one of them; the other groups have the other classes
+    focus: tuple[str, ...] = ()
+    focus_share: float = 0.0
+    # match crops to centroids that are given and stay as they are, in place of running ones
+    fixed_centroids: bool = False
     guided_share: float = 0.9  # fraction of groups that are matched or labelled; the rest is unguided
     # fraction of the budget after which running centroids are frozen. While they change, every step moves the
     # targets of the next, which no gradient accounts for: errors remain that more training does not remove.
@@ -64,6 +71,16 @@ class TrainingConfig:
             raise ValueError(f"clip={self.clip} must be positive")
         if not 0 <= self.guided_share <= 1:
             raise ValueError(f"guided_share={self.guided_share} must be between 0 and 1")
+        if not 0 <= self.focus_share < 1 or (self.focus_share > 0) != bool(self.focus):
+            raise ValueError(
+                f"focus_share={self.focus_share} must be above 0 and below 1 with classes in "
+                f"focus={self.focus}, and 0 without"
+            )
+        if self.fixed_centroids and not (self.group_size == 1 and self._without_classes):
+            raise ValueError(
+                f"fixed_centroids=True needs group_size=1, got {self.group_size}, and a network without "
+                "labels and target embedding"
+            )
         if not 0 < self.sigma_min < self.sigma_max:
             raise ValueError(
                 f"sigma_min={self.sigma_min} must be positive and below sigma_max={self.sigma_max}"
@@ -92,7 +109,13 @@ class TrainingConfig:
     @property
     def uses_running_centroids(self) -> bool:
         """Whether crops are matched to running centroids."""
-        return self.group_size == 1 and not self.network.labels and self.guided_share > 0
+        grouped = self.group_size > 1 or self.fixed_centroids
+        return not grouped and not self.network.labels and self.guided_share > 0
+
+    @property
+    def _without_classes(self) -> bool:
+        """Whether the network was not made for a fixed number of classes."""
+        return not self.network.labels and not self.network.target_embedding
 
     @property
     def max_crop(self) -> int:
@@ -100,11 +123,13 @@ class TrainingConfig:
         size = self.data.patch_size
         return size if self.augmentation is None else self.augmentation.largest_crop(size)
 
-    def check_classes(self, classes: int) -> None:
-        """Raise `ValueError` if the network was configured for another number of classes."""
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Raise `ValueError` if the settings are for another number of classes, or for other ones."""
         for name in ("labels", "target_embedding"):
-            if (value := getattr(self.network, name)) not in (0, classes):
-                raise ValueError(f"network.{name}={value} must be 0 or the number of classes, {classes}")
+            if (value := getattr(self.network, name)) not in (0, len(classes)):
+                raise ValueError(f"network.{name}={value} must be 0 or the number of classes, {len(classes)}")
+        if self.focus and not set(self.focus) < set(classes):
+            raise ValueError(f"focus={self.focus} must name some of the classes, {', '.join(classes)}")
 
     def crop_size(self, progress: float) -> int:
         """Return the side of the crops, in pixels, after a fraction `progress` of the budget."""

@@ -32,6 +32,7 @@ def export(
     classes: Collection[str] | None = None,
     noise_level_count: int = 13,
     crops: int = 16,
+    centroids: CentroidTable | None = None,
     map_crops: int = 24,
     attribution: str = "",
     license: str = "other",
@@ -56,6 +57,8 @@ def export(
         normalisation instead.
     crops : int
         Training crops averaged for each centroid.
+    centroids : CentroidTable, optional
+        Of a run with `config.fixed_centroids`, which are kept; by default they are measured.
     map_crops : int
         Training crops of each class on the map of features; 0 makes no map, nor does a `GaussianSource`.
     attribution, license : str
@@ -90,7 +93,9 @@ def export(
     )
     bar = partial(progress, desc="centroids") if progress else None
     options: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
-    if network.target_embedding is None:
+    if centroids is not None:
+        table = centroids
+    elif network.target_embedding is None:
         measure_normalization(network, data, **options)
         levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
         table = compute_table(network, data, levels, crops=crops, **options)

@@ -19,11 +19,13 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from fgsd.centroids import CentroidTable
 from fgsd.data import TextureFolder
 from fgsd.gaussians import GaussianSource
 from fgsd.model.network import Denoiser
 from fgsd.training.batch import Batch, loss_and_features, make_batch
 from fgsd.training.config import TrainingConfig
+from fgsd.training.fixed_centroids import FixedCentroids
 from fgsd.training.optimizer import build_optimizers, cosine
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import LEVELS, RunningCentroids
@@ -53,6 +55,7 @@ def train(
     *,
     init_from: Denoiser | None = None,
     unseen: TextureFolder | None = None,
+    centroids: CentroidTable | None = None,
     device: str | None = None,
 ) -> Iterator[TrainingStep]:
     """Train in the folder `run`, or resume the run in it; yields every step.
@@ -73,14 +76,16 @@ def train(
     unseen : TextureFolder, optional
         Classes that are not trained on, to validate with: their crops are matched to each other, which needs
         a network without labels and target embedding.
+    centroids : CentroidTable, optional
+        For `config.fixed_centroids`: of the classes of the data, in their order.
     device : str
         "cpu" to avoid the accelerator; by default the best device there is.
 
     Raises
     ------
     ValueError
-        If the run was started with another configuration or other classes, or if `network.labels` or
-        `network.target_embedding` is not the number of classes.
+        If the run was started with another configuration or other classes, `network.labels` or
+        `network.target_embedding` is not the number of classes, or `centroids` do not fit.
     FloatingPointError
         If the loss is not finite any more.
     """
@@ -91,14 +96,20 @@ def train(
         if isinstance(folder, str | Path)
         else folder
     )
-    config.check_classes(len(data.classes))
+    config.check_classes(data.classes)
     if unseen is not None and (config.network.labels or config.network.target_embedding):
         raise ValueError("unseen: a network with labels or target embedding has no target for new classes")
+    if config.fixed_centroids != (centroids is not None):
+        given = "a table" if centroids is not None else None
+        raise ValueError(f"fixed_centroids={config.fixed_centroids} and centroids={given} do not fit")
+    if centroids is not None and centroids.classes != data.classes:
+        raise ValueError(f"centroids: their classes must be those of the data, {', '.join(data.classes)}")
     run_folder = RunFolder(run, config, data.classes)
     model = _initial_network(config, init_from)
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(model, multi_avg_fn=_ema(config.ema), use_buffers=True)
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
+    fixed = None if centroids is None else FixedCentroids(centroids, accelerator.device)
     running = None
     if config.uses_running_centroids:
         running = new_running_centroids(config, len(data.classes), device=accelerator.device)
@@ -131,8 +142,8 @@ def train(
     while (progress := _progress(config, step * per_step, seconds)) < 1:
         _set_learning_rates(optimizers, config, step, progress)
         batch = batch or next_batch(step, progress)
-        if running is not None:
-            batch = replace(batch, condition=running.matching(batch.rows, batch.sigma, batch.guided))
+        if (targets := fixed or running) is not None:
+            batch = replace(batch, condition=targets.matching(batch.rows, batch.sigma, batch.guided))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
             loss, phi = loss_and_features(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
         if running is not None and progress < config.freeze_centroids_at:
@@ -162,7 +173,7 @@ def train(
                 report = validate(
                     cast(Denoiser, average.module),
                     data,
-                    running=running if model.target_embedding is not None else None,
+                    centroids=running if model.target_embedding is not None else fixed,
                     seed=config.seed,
                     tileable=config.tileable,
                 )

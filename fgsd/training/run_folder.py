@@ -18,6 +18,8 @@ from fgsd.atomic import errors_name, write_atomically
 from fgsd.former_names import current_fields, current_tensor_name
 
 SETTINGS_BEFORE = {"settle": "freeze_centroids_at"}  # names of settings in older runs; see `current_fields`
+# what older runs, which lack them, had
+NEW_SETTINGS = {"config.focus": [], "config.focus_share": 0.0, "config.fixed_centroids": False}
 TENSORS_BEFORE = {"more/read": "more/coordinates"}  # names of tensors besides those of the network
 
 
@@ -69,6 +71,7 @@ class RunFolder:
         if not isinstance(stored, dict) or not {"config", "classes"} <= stored.keys():
             raise ValueError(f"{path} is not the configuration of a run; name another run folder")
         ours, theirs = flatten(self.description), flatten(stored)
+        theirs = {key: value for key, value in NEW_SETTINGS.items() if key in ours} | theirs
         differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
         if differing:
             key = differing[0]

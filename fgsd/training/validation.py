@@ -17,6 +17,7 @@ from fgsd.gaussians import GaussianSource
 from fgsd.model.conditioning import Condition, Labels
 from fgsd.model.matching import PeerMatching
 from fgsd.model.network import Denoiser
+from fgsd.training.fixed_centroids import FixedCentroids
 from fgsd.training.running_centroids import RunningCentroids
 
 SIGMAS = (0.1, 0.3, 1.0, 2.0)
@@ -38,7 +39,7 @@ def validate(
     denoiser: Denoiser,
     data: TextureFolder | GaussianSource,
     *,
-    running: RunningCentroids | None = None,
+    centroids: RunningCentroids | FixedCentroids | None = None,
     peers: int = 3,
     max_classes: int = 64,
     seed: int = 0,
@@ -46,7 +47,7 @@ def validate(
 ) -> Validation:
     """Denoise a held-out crop of each class, guided to its own class, to none, and to another class.
 
-    Guidance is by label for a network with labels, to the `running` centroids if they are given, and
+    Guidance is by label for a network with labels, to the `centroids` if they are given, and
     otherwise to `peers` training crops of the class.
 
     Parameters
@@ -54,7 +55,7 @@ def validate(
     denoiser : Denoiser
     data : TextureFolder or GaussianSource
         Without held-out parts, training crops take their place.
-    running : RunningCentroids, optional
+    centroids : RunningCentroids or FixedCentroids, optional
         Required for a network with target embedding, which needs the whole target in advance.
     peers : int
         Training crops of each class.
@@ -87,7 +88,7 @@ def validate(
             for name in errors:
                 condition: Condition = None
                 if name != "unguided":
-                    condition = _condition(denoiser, running, classes, sigma, peers, int(name == "wrong"))
+                    condition = _condition(denoiser, centroids, classes, sigma, peers, int(name == "wrong"))
                 denoised = denoiser(noisy, sigma, condition, tileable=tileable)
                 sums[name] += (denoised - clean)[::size].square().mean(dim=(1, 2, 3)).sum().item()
         for name in errors:
@@ -97,7 +98,7 @@ def validate(
 
 def _condition(
     denoiser: Denoiser,
-    running: RunningCentroids | None,
+    centroids: RunningCentroids | FixedCentroids | None,
     classes: Tensor,
     sigma: float,
     peers: int,
@@ -107,9 +108,9 @@ def _condition(
     rows = classes.roll(-shift).repeat_interleave(1 + peers)
     if denoiser.config.labels:
         return Labels.of(rows, denoiser.config.labels)
-    if running is not None:
+    if centroids is not None:
         levels = torch.full(rows.shape, sigma, device=rows.device)
-        return running.matching(rows, levels, torch.ones_like(rows, dtype=torch.bool))
+        return centroids.matching(rows, levels, torch.ones_like(rows, dtype=torch.bool))
     return PeerMatching(_peer_weights(len(classes), peers, shift=shift).to(classes.device))
 
 

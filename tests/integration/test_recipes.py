@@ -25,6 +25,7 @@ RECIPES = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.DOTALL 
 TOY_TRAINING = "--hours 0.0001 --groups 2 --group-size 2 --patch-size 16 --image-size 48 --map-crops 1 --cpu"
 TOY = {
     "train": TOY_TRAINING,
+    "extend": "--images 24 --map-crops 1 --cpu",
     "map": "--crops 1",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
     "learn": "--steps 2",
@@ -40,6 +41,7 @@ COMMANDS = {
     "Train on your folder": ["checkpoints/mine/map.safetensors", "mine.png"],
     "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
     "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
+    "Add classes to a checkpoint": ["checkpoints/more/map.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
     "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
@@ -64,8 +66,10 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
     """A folder with images, a photo and a checkpoint; the working folder of the test."""
     shutil.copytree(texture_folder, tmp_path / "my-images")
     shutil.copytree(checkpoint_folder, tmp_path / "checkpoints" / "mine")
+    (tmp_path / "new-images").mkdir()
     with Image.open(texture_folder / "moss.png") as image:
         image.save(tmp_path / "photo.jpg")
+        image.rotate(90).save(tmp_path / "new-images" / "wall.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

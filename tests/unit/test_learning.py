@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from fgsd.data import load_images, random_crops, to_tensor
+from fgsd.data import to_tensor
 from fgsd.images import ImageError
 from fgsd.learning import WARMUP, Adam, _mixing, _schedule, learn_centroid
 from fgsd.levels import interpolate
 from fgsd.model.matching import CentroidMatching
 from fgsd.model.network import weighted_error
+from fgsd.photographs import Photograph, random_crops
 from fgsd.texture import tensors_digest
 
 
@@ -29,7 +30,7 @@ def picture(texture_folder) -> Image.Image:
 def error(pipe, centroid, image) -> float:
     """Denoising error of other crops than those that are learned from, at all noise levels."""
     generator = torch.Generator().manual_seed(99)
-    x0 = random_crops([to_tensor(image)], 48, 16, generator)
+    x0 = random_crops([Photograph(to_tensor(image), 16)], 48, generator)
     sigma = centroid.sigmas.repeat(8)
     x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=generator)
     matching = CentroidMatching(interpolate(centroid.sigmas, centroid.values, sigma))
@@ -66,9 +67,8 @@ def test_a_caller_may_stop_and_learn_without_gradients_of_its_own(pipe, picture)
 
 def test_the_first_step_moves_every_level_by_at_most_the_rate(pipe, picture):
     start = pipe.centroid_of(picture)
-    step = next(
-        iter(learn_centroid(pipe.network, [to_tensor(picture)], start, pipe.table.scales, patch_size=16))
-    )
+    photographs = [Photograph(to_tensor(picture), 16)]
+    step = next(iter(learn_centroid(pipe.network, photographs, start, pipe.table.scales)))
     moved = (step.centroid.values - start.values) / pipe.table.scales
     # the first step of Adam moves each coordinate by the rate, here 1 / WARMUP
     largest = _mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
@@ -109,18 +109,6 @@ def test_the_rate_rises_then_falls_to_zero():
     assert rates.index(max(rates)) == WARMUP - 1
 
 
-def test_scale_makes_the_structure_coarser_up_to_the_size_of_the_image(pipe):
-    stripes = torch.arange(96)[None, :] % 8 < 4  # of 96 x 96 pixels; the checkpoint's images have 48
-    image = Image.fromarray((255 * stripes.expand(96, 96)).numpy().astype("uint8")).convert("RGB")
-
-    def edges(scale: float) -> int:
-        [tensor] = load_images(image, pipe.info.data, scale)
-        return int((tensor[0, 8, :16].sign().diff() != 0).sum())
-
-    assert edges(2.0) in (3, 4) and edges(1.0) in (7, 8)  # in 16 pixels; the period is 8 or 4
-    assert load_images(image, pipe.info.data, 9.0)[0].shape == (3, 96, 96)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -158,6 +146,6 @@ def test_a_network_with_labels_has_nothing_to_learn(pipe, picture, lively, tiny)
 def test_a_loss_that_is_not_finite_is_an_error(pipe, picture):
     start = pipe.centroid_of(picture)
     broken = type(start)(start.sigmas, torch.full_like(start.values, float("nan")), start.colour)
-    steps = learn_centroid(pipe.network, [to_tensor(picture)], broken, pipe.table.scales, patch_size=16)
+    steps = learn_centroid(pipe.network, [Photograph(to_tensor(picture), 16)], broken, pipe.table.scales)
     with pytest.raises(FloatingPointError, match="the loss of step 1 is nan"):
         next(steps)

@@ -72,7 +72,8 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     return _escape_template(f"""
 <section class="map-panel" data-max-classes="{MAX_CLASSES}" data-max-move="{MAX_MOVE}" data-view="map"
   style="{style}" data-projections="{",".join(data.projections)}" data-level="{data.start_level}"
-  data-sigmas="{sigmas}" data-range="{LOW},{HIGH}" data-crops="{data.count}" data-colours="{data.colours()}"
+  data-sigmas="{sigmas}" data-side="{data.side:.5f}" data-range="{LOW},{HIGH}"
+  data-crops="{data.count}" data-colours="{data.colours()}"
   {positions}
   aria-label="Textures">
   <div class="bar">

@@ -43,7 +43,8 @@ def learning_steps(
     """
     count, start, seed = request.steps, request.start, request.seed
     try:
-        steps = pipe.learn(request.image, name=request.name, steps=count, start=start, seed=seed)
+        # the visitor chooses the scale, by cropping
+        steps = pipe.learn(request.image, name=request.name, steps=count, scale=1.0, start=start, seed=seed)
     except ValueError as error:
         raise RequestError(f"This image cannot be learned: {error}.") from None
     for step in steps:

@@ -29,6 +29,8 @@ ASPECT = 1.2  # width of the map over its height
 LOW, HIGH = -0.25, 1.25  # positions are sent as 16-bit fractions of this range of the unit box
 RISE = 0.7  # of a thumbnail above its position, in sides of a thumbnail
 SPACING = 1.25  # from one thumbnail to the next, in sides of a thumbnail
+# classes up to which all thumbnails are shown, moved apart; of more, the page shows those that have room
+MAX_MOVED_APART = 100
 NEAREST = 3  # classes that are named beside a crop
 
 
@@ -52,7 +54,7 @@ class MapData:
         self.classes, self.projections = list(pipe.classes), tuple(pipe.map.projections)
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
-        self.side = float(np.clip(0.42 / np.sqrt(len(self.classes)), 0.012, 0.12))
+        self.side = float(np.clip(0.42 / np.sqrt(len(self.classes)), 0.048, 0.12))  # of a thumbnail
         self._cached_points = lru_cache(MAX_CACHED_POINTS)(self._points)
         self._cached_feature = lru_cache(MAX_CACHED_FEATURES)(self._feature)
         self._cached_crop = lru_cache(MAX_CACHED_CROPS)(self._crop)
@@ -65,7 +67,9 @@ class MapData:
             positions = np.asarray(self.map.classes(projection, level), dtype=np.float64)
             # above the crops of the class and apart from each other, so that crops stay visible
             above = (positions - [0, RISE * self.side * ASPECT]).clip(0, 1)
-            centres = layout_labels(above, SPACING * self.side, ASPECT)
+            centres = above
+            if len(above) <= MAX_MOVED_APART:
+                centres = layout_labels(above, SPACING * self.side, ASPECT)
             levels.append(np.concatenate([centres, positions], axis=1))
         return packed(np.stack(levels))
 

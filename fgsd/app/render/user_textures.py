@@ -161,7 +161,7 @@ def make_texture(pipe: Pipeline, source: object, file_name: object, taken: Itera
             f"This image has {image.width} x {image.height} pixels; at least {patch} x {patch} are needed."
         )
     try:
-        centroid = pipe.centroid_of(image, crops=CROPS)
+        centroid = pipe.centroid_of(image, crops=CROPS, scale=1.0)  # the visitor crops
     except ImageError as error:
         raise RequestError(f"This image cannot be used: {error}.") from None
     texture = locate_texture(pipe, clean_name(file_name, taken), centroid, thumbnail(image))

@@ -31,7 +31,8 @@ def test_real_crops_pass_as_samples_and_copies_are_noticed(knows_brick, data, sp
     context = EvaluationContext(pipe, data, simple_features, seed=1, learning_steps=(0, 2))
     found = measure_learned(context, each=6)
     assert list(found["steps"]) == ["0", "2"] and "seconds" not in found["steps"]["0"]
-    assert [options for _, options in learned] == 2 * [{"steps": 2, "seed": 1}]
+    assert [(o["steps"], o["scale"], o["seed"]) for _, o in learned] == 2 * [(2, 1.0, 1)]
+    assert list(found["errors"]) == ["0", "2"] and min(found["errors"].values()) > 0
     assert {image.size[1] for images, _ in learned for image in images} == {32}  # not the held-out rows
     accuracy, diversity, distance, seconds, line = found["checks"]
     assert accuracy["value"] == 1.0 and accuracy["passed"]

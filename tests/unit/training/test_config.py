@@ -70,6 +70,6 @@ def test_centroids_are_frozen_only_where_they_are_exported(embedded):
 @pytest.mark.parametrize("name", ["labels", "target_embedding"])
 def test_the_number_of_classes_must_be_that_of_the_data(tiny, name):
     config = TrainingConfig(replace(tiny, normalization_levels=4, **{name: 5}))
-    config.check_classes(5)
+    config.check_classes(list("abcde"))
     with pytest.raises(ValueError, match=rf"network\.{name}=5 must be 0 or the number of classes, 3"):
-        config.check_classes(3)
+        config.check_classes(list("abc"))

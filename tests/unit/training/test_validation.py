@@ -93,7 +93,7 @@ def test_running_centroids_take_the_place_of_peers(tmp_path):
     running = RunningCentroids(3, 1, sigma_min=0.05, sigma_max=5.0)
     running.values.copy_(torch.arange(3.0)[:, None, None].expand_as(running.values))
     running.counts.fill_(1)
-    validate(Stub(lambda x, sigma, matching: seen.append(matching) or x), data, running=running)
+    validate(Stub(lambda x, sigma, matching: seen.append(matching) or x), data, centroids=running)
     order = torch.randperm(3, generator=torch.Generator().manual_seed(0)).float()
     for _ in SIGMAS:
         right, unguided, wrong = seen[:3]

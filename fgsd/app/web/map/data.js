@@ -9,6 +9,7 @@
  * @property {string[]} classes
  * @property {Record<string, Float32Array>} tables by projection: (levels, classes, 4) of x, y of the
  *  thumbnail and x, y of the class
+ * @property {number} side of a thumbnail on the map, as a share of its width
  * @property {[number, number]} range positions that the 16-bit numbers 0 and 65535 stand for
  * @property {Uint8Array} colours mean colour of each class: (classes, 3)
  * @property {number} cropCount training crops on the map
@@ -61,6 +62,7 @@ export function readMapData(dataset, classes) {
     classes,
     sigmas: text("sigmas").split(",").map(Number),
     tables: Object.fromEntries(projections.map((name) => [name, decodePositions(text(name), [low, high])])),
+    side: Number(text("side")),
     range: [low, high],
     colours: decodeBytes(text("colours")),
     cropCount: Number(text("crops")),

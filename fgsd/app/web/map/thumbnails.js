@@ -1,6 +1,7 @@
 // The thumbnails on the map: their positions, which may be in motion, and their buttons.
 import { findAll, make } from "../shared/dom.js";
 import { Animation } from "./animation.js";
+import { detailOf, spreadOrder } from "./detail.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
 
 /** @typedef {import("./view.js").Position} Position */
@@ -19,6 +20,8 @@ export class Thumbnails {
   /** @type {Map<string, UserTexture>} */
   #userTextures = new Map();
   #animation = new Animation();
+  /** @type {Map<string, string[]>} by projection and noise level: names in the order of `spreadOrder` */
+  #orders = new Map();
 
   /**
    * @param {import("./panel.js").MapPanel} panel
@@ -84,6 +87,38 @@ export class Thumbnails {
     if (!this.panel.dragging) this.moves.clear(); // during a drag, what leaves the mixture stays where it is
     for (const { name, move } of this.panel.target) if (move) this.moves.set(name, move);
     for (const [name, button] of this.buttons) this.put(button, this.centre(name));
+    this.#setDetail();
+  }
+
+  /** Show thumbnails and names where they have room; always those that are chosen or the visitor's own. */
+  #setDetail() {
+    const { view, data, target } = this.panel;
+    if (!view.isMap) {
+      for (const button of this.buttons.values()) button.classList.remove("small", "named");
+      return;
+    }
+    const always = new Set([...target.map(({ name }) => name), ...this.#userTextures.keys()]);
+    const names = [...new Set([...always, ...this.#order()])].filter((name) => this.buttons.has(name));
+    const centres = new Map(names.map((name) => [name, view.toPixel(this.centre(name))]));
+    const { shown, named } = detailOf(centres, data.side * view.size.width, always);
+    for (const [name, button] of this.buttons) {
+      button.classList.toggle("small", !shown.has(name));
+      button.classList.toggle("named", named.has(name));
+    }
+  }
+
+  /** Names of the classes in the order of `spreadOrder`, at the current projection and noise level. */
+  #order() {
+    const { view, data } = this.panel;
+    const key = `${view.projection}-${view.level}`;
+    let order = this.#orders.get(key);
+    if (!order) {
+      const placements = mapLayout(data, new Map(), view.projection, view.level);
+      const names = [...placements.keys()];
+      order = spreadOrder([...placements.values()], view.size).map((k) => names[k]);
+      this.#orders.set(key, order);
+    }
+    return order;
   }
 
   /** Show these textures of the visitor, and no others. @param {UserTexture[]} textures */
