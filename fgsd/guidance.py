@@ -11,8 +11,9 @@ from torch import Tensor
 from fgsd.centroids import Centroid
 from fgsd.levels import interpolate
 from fgsd.model.conditioning import Labels
-from fgsd.model.matching import CentroidMatching
+from fgsd.model.matching import CentroidMatching, Matching, RegionMatching
 from fgsd.model.network import PASS_PIXELS, Denoiser
+from fgsd.regions import Regions
 
 Evaluate = Callable[..., tuple[Tensor, Tensor]]  # a replacement of `Denoiser.denoise`, with its arguments
 
@@ -23,8 +24,9 @@ class GuidedDenoiser:
     Parameters
     ----------
     network : Denoiser
-    target : Centroid, sequence of Centroid or None
-        One for the whole batch, or one for each image; None leaves the images unguided.
+    target : Centroid, sequence of Centroid, Regions or None
+        One for the whole batch, or one for each image, or regions for each image of the batch; None leaves
+        the images unguided.
     strength : float
         Fraction of the way to the centroid: 0 is unguided, 1 all the way, values up to about 2 go beyond.
     tileable : bool
@@ -43,7 +45,7 @@ class GuidedDenoiser:
     def __init__(
         self,
         network: Denoiser,
-        target: Centroid | Sequence[Centroid] | None,
+        target: Centroid | Sequence[Centroid] | Regions | None,
         *,
         strength: float = 1.0,
         tileable: bool = False,
@@ -56,9 +58,15 @@ class GuidedDenoiser:
         self._sigmas: Tensor | None = None  # (S,)
         self._values: Tensor | None = None  # (S, F) or (B, S, F)
         self._coordinates: Tensor | None = None  # (S, C) or (B, S, C), for a network with target embedding
+        self._masks: Tensor | None = None  # (1, R, H, W)
         if target is None:
             return
-        centroids = [target] if isinstance(target, Centroid) else list(target)
+        if isinstance(target, Regions):
+            centroids = list(target.centroids)
+            if len(centroids) > 1:  # one region is the whole image, whose means are not weighted
+                self._masks = target.masks[None].to(next(network.parameters()).device)
+        else:
+            centroids = [target] if isinstance(target, Centroid) else list(target)
         for centroid in centroids:
             if centroid.values.shape[-1] != network.config.dimension:
                 raise ValueError(
@@ -77,12 +85,15 @@ class GuidedDenoiser:
         self._values, self._coordinates = values, coordinates
 
     def target(self, sigma: float | Tensor) -> Tensor | None:
-        """Return the centroid (F,) or (B, F) at a noise level, for any strength; None without a target."""
+        """Return the centroid (F,), (B, F) or of regions (R, F) at a noise level, for any strength.
+
+        It is None without a target.
+        """
         return self._at(self._values, sigma)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Return `denoised` (B, 3, H, W) and `phi` (B, F) of a noisy batch; see `Denoiser.denoise`."""
+        """Return `denoised` (B, 3, H, W) and `phi` (B, F) or (B, R, F); see `Denoiser.denoise`."""
         centroid, coordinates = None, None
         if self.strength != 0:  # unguided images are evaluated without a condition
             centroid, coordinates = self.target(sigma), self._at(self._coordinates, sigma)
@@ -99,9 +110,12 @@ class GuidedDenoiser:
         """Interpolate a table (..., S, F) at a noise level, or row by row at the level of each image."""
         if self._sigmas is None or values is None:
             return None
-        if isinstance(sigma, Tensor) and sigma.ndim == 1 and values.ndim == 3:
-            rows = [interpolate(self._sigmas, v, s) for v, s in zip(values, sigma, strict=True)]
-            return torch.stack(rows)
+        if isinstance(sigma, Tensor) and sigma.ndim == 1:
+            if self._masks is not None:
+                return interpolate(self._sigmas, values, sigma).transpose(0, 1)  # (B, R, F)
+            if values.ndim == 3:
+                rows = [interpolate(self._sigmas, v, s) for v, s in zip(values, sigma, strict=True)]
+                return torch.stack(rows)
         return interpolate(self._sigmas, values, sigma)
 
     def _pass(
@@ -115,11 +129,15 @@ class GuidedDenoiser:
         """Evaluate the network for a part of the batch."""
         if isinstance(sigma, Tensor) and sigma.ndim == 1:
             sigma = sigma[part]
-        if centroid is not None and centroid.ndim == 2:
+        if centroid is not None and centroid.ndim == (2 if self._masks is None else 3):
             centroid = centroid[part]
         if coordinates is not None and coordinates.ndim == 2:
             coordinates = coordinates[part]
-        matching = None if centroid is None else CentroidMatching(centroid, self.strength, coordinates)
+        matching: Matching = None
+        if centroid is not None and self._masks is not None:
+            matching = RegionMatching(self._masks, centroid, self.strength)
+        elif centroid is not None:
+            matching = CentroidMatching(centroid, self.strength, coordinates)
         return self._evaluate(x[part], sigma, matching, tileable=self.tileable)
 
 

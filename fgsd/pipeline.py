@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,30 +13,27 @@ from PIL import Image
 from torch import Tensor
 
 from fgsd.card import model_card
-from fgsd.centroids import Centroid, CentroidTable, Weights, features_by_level
+from fgsd.centroids import Centroid, CentroidTable, Weights
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
-from fgsd.data import to_images
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
-from fgsd.learning import Gradient, learn_centroid
+from fgsd.learning import Gradient
 from fgsd.levels import interpolate
 from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
-from fgsd.photograph_scale import load_at_scale
-from fgsd.photographs import Images, Masks, Photograph, random_crops
+from fgsd.new_textures import NewTextures
+from fgsd.painting import Painting
+from fgsd.regions import Regions, check_side
 from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
 from fgsd.shipped import resolve_shipped
-from fgsd.steps import PipelineStep, TextureStep
-from fgsd.texture import Texture, check_texture_name, tensors_digest, thumbnail_of
+from fgsd.steps import PipelineStep
+from fgsd.texture import Texture
 
 Target = str | Weights | Centroid | Texture | None
 
-CROPS = 16  # whose features make a centroid
-MAX_SIDE = 2048  # pixels; larger images are refused because they exhaust the memory
 
-
-class Pipeline:
+class Pipeline(NewTextures, Painting):
     """A trained denoiser with the centroids of its classes.
 
     Parameters
@@ -80,11 +77,6 @@ class Pipeline:
     def classes(self) -> list[str]:
         """Names of the classes."""
         return self.table.classes
-
-    @cached_property
-    def network_digest(self) -> str:
-        """Digits by which texture files name this network."""
-        return tensors_digest(self.network)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, device: str | None = None) -> Pipeline:
@@ -166,99 +158,6 @@ class Pipeline:
             "centroid or None"
         )
 
-    def centroid_of(
-        self,
-        images: Images,
-        *,
-        crops: int = CROPS,
-        scale: float | None = None,
-        masks: Masks = None,
-        seed: int = 0,
-    ) -> Centroid:
-        """Measure the centroid of a texture, which need not be a class; `learn` finds a better one for those.
-
-        `crops` is the number of random crops that are averaged, at least 1. `learn` documents the other
-        parameters and the errors.
-        """
-        if crops < 1:
-            raise ValueError(f"crops={crops} must be at least 1")
-        return self._mean_features(self._load(images, scale, masks, seed), crops, seed)
-
-    def learn(
-        self,
-        images: Images,
-        *,
-        name: str = "texture",
-        steps: int = 60,
-        scale: float | None = None,
-        masks: Masks = None,
-        start: Centroid | None = None,
-        seed: int = 0,
-    ) -> Iterator[TextureStep]:
-        """Learn a texture from its images, and yield what is learned after each step.
-
-        The centroid is optimised for the denoising loss, see `fgsd.learning`; the network does not change. A
-        caller may stop after any step and keep its texture, though the last steps are worth the most.
-
-        Parameters
-        ----------
-        images : image or path, or a sequence of them
-            Images of one texture.
-        name : str
-        steps : int
-            At least 1.
-        scale : float, optional
-            The shorter side of an image is scaled to `scale` times that of the training images, so that a
-            larger scale makes the structure coarser. Images are not enlarged. By default it is chosen, see
-            `fgsd.photograph_scale`.
-        masks : image, path or array, or a sequence with one or None per image, optional
-            Which part of an image is the texture; see `fgsd.photographs.load_photographs`.
-        start : Centroid, optional
-            Where to begin; by default at the mean features of crops.
-        seed : int
-            Of crops and noise.
-
-        Raises
-        ------
-        ImageError
-            If an image cannot be loaded, or is smaller than a training crop once it is scaled.
-        ValueError
-            If another argument is out of range, or the network has labels or a target embedding.
-        FloatingPointError
-            If the loss is not finite.
-
-        Examples
-        --------
-        >>> pipe = Pipeline.from_pretrained("checkpoints/textures")
-        >>> photograph = pipe.sample("lava", size=96)[0]  # or the path of a file
-        >>> for step in pipe.learn(photograph, name="my lava", steps=2):
-        ...     texture = step.texture
-        >>> texture.save("my-lava.fgsd.safetensors")
-        >>> images = pipe.sample(texture, n=2, steps=2)
-        """
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps={steps!r} must be a whole number, at least 1")
-        if self.network.config.labels or self.network.config.target_embedding:
-            raise ValueError("a network with labels or a target embedding has no target for a new texture")
-        name, photographs = check_texture_name(name), self._load(images, scale, masks, seed)
-        picture = thumbnail_of(to_images(photographs[0].middle()[None])[0])
-        start, digest = start or self._mean_features(photographs, CROPS, seed), self.network_digest
-        learning = partial(learn_centroid, self.network, gradient=self._gradient)
-        return (
-            TextureStep(one.index, steps, one.loss, one.seconds, Texture(name, one.centroid, picture, digest))
-            for one in learning(photographs, start, self.table.scales, steps=steps, seed=seed)
-        )
-
-    def _load(self, images: Images, scale: float | None, masks: Masks, seed: int) -> list[Photograph]:
-        network, table, config = self.network, self.table, self.info.data
-        return load_at_scale(network, table, images, config, scale=scale, masks=masks, seed=seed)
-
-    def _mean_features(self, images: list[Photograph], crops: int, seed: int) -> Centroid:
-        """Average the features of random crops."""
-        x0 = random_crops(images, crops, torch.Generator().manual_seed(seed))
-        means, _ = features_by_level(self.network, x0[None], self.table.sigmas, seed=seed)
-        return Centroid(self.table.sigmas, means[0], x0.mean(dim=(0, 2, 3)))
-
     def nearest(self, target: Target | Image.Image | Path, n: int = 5) -> list[tuple[str, float]]:
         """Return the `n` classes nearest to an image or target, nearest first.
 
@@ -281,7 +180,7 @@ class Pipeline:
 
     def stream(
         self,
-        target: Target | Sequence[Target],
+        target: Target | Regions | Sequence[Target],
         *,
         n: int = 1,
         steps: int = 16,
@@ -298,14 +197,15 @@ class Pipeline:
 
         Parameters
         ----------
-        target : class name, weights, Centroid or None, or a list with one of these per image
-            See `centroid`. None samples without guidance, and cannot be part of a list.
+        target : class name, weights, Centroid or None, or a list with one of these per image, or Regions
+            See `centroid`. None samples without guidance, and cannot be part of a list. For regions see
+            `paint`, which makes them.
         n : int
             Number of images, all in one batch.
         steps : int
             Number of steps; the sampler "ascent" ignores it, see `fgsd.sampling.stochastic_ascent`.
         size : int or (height, width)
-            In pixels: multiples of `network.config.multiple`, at most `MAX_SIDE`.
+            In pixels: multiples of `network.config.multiple`, at most `fgsd.regions.MAX_SIDE`.
         seed : int or sequence of int
             Image k is drawn from seed + k (or from the k-th seed), independently of the rest of the batch.
         strength : float
@@ -328,13 +228,16 @@ class Pipeline:
         """
         height, width = height_width(size)
         check_size(height, width, self.network.config.multiple)
-        if max(height, width) > MAX_SIDE:
-            raise ValueError(f"size={size} is above the limit of {MAX_SIDE} pixels per side")
+        check_side((height, width), size)
         seeds = check_seeds(seed, n)
         if sampler not in SAMPLERS:
             raise ValueError(f"sampler={sampler!r} must be one of {', '.join(SAMPLERS)}")
-        centroid: Centroid | list[Centroid] | None
-        if isinstance(target, (list, tuple)):
+        centroid: Centroid | list[Centroid] | Regions | None
+        if isinstance(target, Regions):
+            if target.size != (height, width):
+                raise ValueError(f"size={(height, width)}, but the masks have {target.size} pixels")
+            centroid = target
+        elif isinstance(target, (list, tuple)):
             if len(target) != n:
                 raise ValueError(f"target has {len(target)} entries for n={n} images")
             centroid = [found for one in target if (found := self.centroid(one)) is not None]
@@ -353,9 +256,14 @@ class Pipeline:
         run = partial(SAMPLERS[sampler], **(sampler_options or {}))
         return self._run(guided, run, sigmas, seeds, (3, height, width), start)
 
-    def _start_colour(self, centroid: Centroid | list[Centroid] | None, strength: float) -> Tensor:
-        """Return the mean colour of all classes, moved to the targets' by `strength`: (1 or n, 3, 1, 1)."""
+    def _start_colour(self, centroid: Centroid | list[Centroid] | Regions | None, strength: float) -> Tensor:
+        """Return the mean colour of all classes, moved to the targets' by `strength`.
+
+        It has the shape (1 or n, 3, 1, 1), and of regions (1, 3, height, width).
+        """
         colour = self.table.colours.mean(dim=0, keepdim=True)
+        if isinstance(centroid, Regions):
+            return centroid.blended([torch.lerp(colour[0], c.colour, strength) for c in centroid.centroids])
         if centroid is not None:
             centroids = [centroid] if isinstance(centroid, Centroid) else centroid
             colour = torch.lerp(colour, torch.stack([c.colour for c in centroids]), strength)
@@ -370,11 +278,16 @@ class Pipeline:
             distance = None
             if (target := guided.target(step.sigma)) is not None:
                 scale = interpolate(self.table.sigmas, spreads, step.sigma)
-                distance = ((step.phi - target) / scale).square().mean(dim=1).sqrt()
+                distance = ((step.phi - target) / scale).square().mean(dim=-1).sqrt()
             yield PipelineStep(step, distance)
 
     def sample(
-        self, target: Target | Sequence[Target], *, n: int = 1, seed: int | Sequence[int] = 0, **options
+        self,
+        target: Target | Regions | Sequence[Target],
+        *,
+        n: int = 1,
+        seed: int | Sequence[int] = 0,
+        **options,
     ) -> list[Image.Image]:
         """Sample `n` images; `stream` documents the parameters. A large `n` is split into several batches.
 

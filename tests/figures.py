@@ -34,6 +34,10 @@ COMMANDS = {
     "--unseen assets/world/unseen.txt --part unseen --part learned -o assets/evidence/unseen.json",
     "learned.json": "fgsd evaluate --data assets/world --unseen assets/world/unseen.txt --part learned "
     "-o assets/evidence/learned.json",
+    "extended-known.json": "fgsd evaluate --checkpoint checkpoints/extended --per-class 16 --part classifier "
+    "-o assets/evidence/extended-known.json",
+    "extended-new.json": "fgsd evaluate --checkpoint checkpoints/extended --data unseen40 --per-class 16 "
+    "--part classifier --part diversity --part memorisation -o assets/evidence/extended-new.json",
     "report.json": "fgsd study && fgsd report",
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fgsd.cli import extend, learn, measure, report, train
+from fgsd.cli import extend, learn, measure, paint, report, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -154,6 +154,7 @@ def classes(checkpoint: Checkpoint = DEFAULT_CHECKPOINT) -> None:
         typer.echo(name)
 
 
+app.command()(paint.paint)
 app.command()(learn.learn)
 app.command()(train.train)
 app.command()(extend.extend)

@@ -29,10 +29,9 @@ def parse_mix(text: str) -> dict[str, float]:
         If a part is malformed, or a class appears twice.
     """
     weights: dict[str, float] = {}
-    # an argument cannot hold a null character, so it can mark the commas between parts
-    for part in re.sub(r"\\.|,", _mark_comma, text, flags=re.DOTALL).split("\0"):
+    for part in _parts(text):
         found = PART.fullmatch(part)
-        name = class_argument(re.sub(r"\\([\\,= ])", r"\1", found[1])) if found else ""
+        name = _unescaped(found[1]) if found else ""
         try:
             weight = float(found[2]) if found else None
         except ValueError:
@@ -45,6 +44,32 @@ def parse_mix(text: str) -> dict[str, float]:
             raise ValueError(f"mix={text!r}: {name!r} appears twice")
         weights[name] = weight
     return weights
+
+
+def split_list(text: str) -> list[str]:
+    r"""Return the class names of a list: "lava,glacier" becomes ["lava", "glacier"].
+
+    In a name, commas, spaces and backslashes are written as in a mixture.
+
+    Raises
+    ------
+    ValueError
+        If a name is empty.
+    """
+    names = [_unescaped(part.strip()) for part in _parts(text)]
+    if not all(names):
+        raise ValueError(rf"{text!r}: an empty name; it should look like lava,glacier")
+    return names
+
+
+def _parts(text: str) -> list[str]:
+    """Split a list at its commas."""
+    # an argument cannot hold a null character, so it can mark the commas between parts
+    return re.sub(r"\\.|,", _mark_comma, text, flags=re.DOTALL).split("\0")
+
+
+def _unescaped(name: str) -> str:
+    return class_argument(re.sub(r"\\([\\,= ])", r"\1", name))
 
 
 def _mark_comma(found: re.Match[str]) -> str:

@@ -79,6 +79,13 @@ def train(
             help="Checkpoint with the initial weights; crops then have their full size from the start."
         ),
     ] = None,
+    fixed_centroids: Annotated[
+        bool,
+        typer.Option(
+            "--fixed-centroids",
+            help="Match crops to the centroids of --init-from, which stay as they are; train on its classes.",
+        ),
+    ] = False,
     license: Annotated[
         str,
         typer.Option(
@@ -112,6 +119,9 @@ def train(
     if images is None and hours is None:
         images = 1_000_000
     initial = None if init_from is None else load_pipeline(init_from)
+    centroids = initial.table if initial is not None and fixed_centroids else None
+    if fixed_centroids and centroids is None:
+        raise ValueError("--fixed-centroids: needs --init-from, the checkpoint that has them")
     settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
         augmentation=Augmentation() if augment else None,
@@ -119,6 +129,7 @@ def train(
         hours=hours,
         groups=groups,
         group_size=group_size,
+        fixed_centroids=fixed_centroids,
         muon_lr=muon_lr,
         adam_lr=adam_lr,
         seed=seed,
@@ -132,6 +143,10 @@ def train(
     config = TrainingConfig(**settings)
     folder = load_textures(data, config.data, max_crop=config.max_crop, quiet=not main)
     folder, held_out = split_unseen(folder, unseen)
+    if centroids is not None:
+        if classes is not None:
+            raise ValueError(f"--classes {classes}: with --fixed-centroids, those of --init-from are kept")
+        folder = folder.only(centroids.classes)
     exported = None if classes is None else read_names("--classes", classes, folder)
     device, attribution = "cpu" if cpu else None, attribution_of(data)
     check_export(folder.classes, config, attribution=attribution, license=license)
@@ -139,7 +154,9 @@ def train(
     if main:
         typer.echo(f"{len(folder.classes)} classes from {data}")
     with advice_after_errors(TRAIN_AGAIN):
-        records = steps(folder, run, config, init_from=network, unseen=held_out, device=device)
+        records = steps(
+            folder, run, config, init_from=network, unseen=held_out, centroids=centroids, device=device
+        )
         show_progress(records, visible=main)
     if main:
         bar = functools.partial(tqdm, file=sys.stderr)
@@ -150,6 +167,7 @@ def train(
                 config,
                 out,
                 classes=exported,
+                centroids=centroids,
                 map_crops=map_crops,
                 progress=bar,
                 attribution=attribution,

@@ -117,6 +117,30 @@ def _details(parts: dict) -> list[str]:
                 f"{1 / (len(figures['weights']) - 1):.2f}, a leap: 1); beside the line by "
                 f"{figures['beside']:.2f} of its length",
             ]
+    if figures := parts.get("painting"):
+        if "note" in figures:
+            lines.append(f"painting: {figures['note']}")
+        else:
+            halves, gradients, cost = (figures[name] for name in ("half_planes", "gradients", "cost"))
+            worst = gradients["worst"]
+            lines += [
+                f"painting: {halves['pairs']} pairs of half planes; top-1 of crops of regions "
+                f"{halves['accuracy']['regions']:.3f}, of whole samples {halves['accuracy']['whole']:.3f}",
+                *(
+                    f"  borders, {kind}: gradient {halves['gradient'][kind]:.2f} of that inside, "
+                    f"{halves['gradient_off'][kind]:.2f} off in the logarithm; distance of the crop on the "
+                    f"border from both sides {halves['distance'][kind]:.2f} of that inside"
+                    for kind in halves["gradient"]
+                ),
+                f"  gradients; worst: {worst['pair']}, {worst['correlation']:.3f}",
+                _row("    weight of the second class", gradients["weights"]),
+                _row("    place on the line, mean", gradients["places"]),
+                *(
+                    f"  cost at {side} px, one region {one['milliseconds']:.1f} ms: "
+                    + ", ".join(f"{n} regions {one[n]:.2f}" for n in one if n != "milliseconds")
+                    for side, one in cost.items()
+                ),
+            ]
     if figures := parts.get("speed"):
         lines.append(
             f"speed: guided {figures['milliseconds_guided']:.1f} ms a step, unguided "

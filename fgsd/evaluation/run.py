@@ -20,6 +20,7 @@ from fgsd.evaluation.diversity import measure_diversity
 from fgsd.evaluation.few_steps import measure_few_steps
 from fgsd.evaluation.learned import measure_learned
 from fgsd.evaluation.memorisation import measure_memorisation
+from fgsd.evaluation.painting import measure_painting
 from fgsd.evaluation.paths import measure_paths
 from fgsd.evaluation.seams import measure_seams
 from fgsd.evaluation.speed import measure_speed
@@ -79,6 +80,7 @@ PARTS: dict[str, Callable[[EvaluationContext], dict]] = {
     "diversity": _diversity,
     "seams": _seams,
     "paths": measure_paths,
+    "painting": measure_painting,
     "unseen": measure_unseen,
     "learned": measure_learned,
     "few_steps": measure_few_steps,

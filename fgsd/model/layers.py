@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgsd.model.matching import over_pixels
+
 
 class Conv3x3(nn.Conv2d):
     """A 3 x 3 convolution that keeps the size of the image.
@@ -47,8 +49,9 @@ class ResidualBlock(nn.Module):
         for p in (*self.conv_out.parameters(), *self.modulation.parameters()):
             nn.init.zeros_(p)
 
-    def forward(self, x: Tensor, context: Tensor, tileable: bool) -> Tensor:
-        gain, bias = self.modulation(context)[..., None, None].chunk(2, dim=1)
+    def forward(self, x: Tensor, context: Tensor, tileable: bool, masks: Tensor | None = None) -> Tensor:
+        """Return the activation (B, C, H, W); with masks (1 or B, R, H, W), the context is (B, R, E)."""
+        gain, bias = (over_pixels(values, masks) for values in self.modulation(context).chunk(2, dim=-1))
         hidden = self.conv_in(rms_norm(x), tileable)
         return x + self.conv_out(F.silu(hidden * (1 + gain) + bias), tileable)
 

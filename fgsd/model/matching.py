@@ -81,7 +81,65 @@ class CentroidMatching:
         return _where_guided(self.guided, phi + self.strength * (centroid - phi), phi)
 
 
-Matching = PeerMatching | CentroidMatching | None
+@dataclass(frozen=True)
+class RegionMatching:
+    """Match regions of each image to centroids of their own, in one pass of the network.
+
+    In each selected layer, the means of a region are those of the activation weighted by its mask, and the
+    step, gain and bias that they lead to apply where the mask is. With one region this is
+    `CentroidMatching`.
+
+    Parameters
+    ----------
+    masks : Tensor of shape (1 or B, R, H, W)
+        Not negative, and their sum over the R regions is 1 at each pixel of the images.
+    centroids : Tensor of shape (R, F) or (B, R, F)
+        Feature vector of each region at the noise level of the input.
+    strength : float
+        See `CentroidMatching`.
+    """
+
+    masks: Tensor
+    centroids: Tensor
+    strength: float = 1.0
+
+    def target(self, phi: Tensor, features: slice) -> Tensor:
+        """Return the target means (B, R, M) of the layer at `features`, whose means are `phi` (B, R, M)."""
+        return phi + self.strength * (self.centroids[..., features].to(phi) - phi)
+
+    def masks_at(self, activation: Tensor) -> Tensor:
+        """Return the masks (1 or B, R, H, W) at the resolution of an activation."""
+        factor = self.masks.shape[-1] // activation.shape[-1]
+        return nn.functional.avg_pool2d(self.masks, factor).to(activation.dtype)
+
+
+Matching = PeerMatching | CentroidMatching | RegionMatching | None
+
+
+def region_means(activation: Tensor, masks: Tensor) -> Tensor:
+    """Return phi_k (B, R, C) of the regions of an activation (B, C, H, W), in float32 or wider.
+
+    A region without any pixel has the mean of the whole image.
+    """
+    dtype = torch.promote_types(activation.dtype, torch.float32)
+    a, m = activation.to(dtype).flatten(2), masks.to(dtype).flatten(2)
+    sizes = m.sum(dim=2, keepdim=True)
+    means = torch.matmul(m, a.transpose(1, 2)) / sizes.clamp(min=1e-6)
+    return torch.where(sizes > 1e-6, means, a.mean(dim=2)[:, None])
+
+
+def over_pixels(values: Tensor, masks: Tensor | None) -> Tensor:
+    """Return values of channels (B, C) for all pixels, or of regions (B, R, C) blended by their masks.
+
+    Returns
+    -------
+    Tensor of shape (B, C, 1, 1), or (B, C, H, W) with masks
+    """
+    if masks is None:
+        return values[..., None, None]
+    # (B, H W, C): as the pixels of an activation in the memory format channels_last
+    blended = torch.matmul(masks.flatten(2).transpose(1, 2).to(values.dtype), values)
+    return blended.unflatten(1, masks.shape[-2:]).permute(0, 3, 1, 2)
 
 
 def _where_guided(guided: Tensor | None, target: Tensor, phi: Tensor) -> Tensor:
@@ -171,32 +229,40 @@ class MatchedLayer(nn.Module):
                 nn.init.zeros_(p)
 
     def forward(
-        self, a: Tensor, context: Tensor, matching: Matching, stats: tuple[Tensor, Tensor] | None = None
+        self,
+        a: Tensor,
+        context: Tensor,
+        matching: Matching,
+        stats: tuple[Tensor, Tensor] | None = None,
+        masks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Match an activation (B, C, H, W), given the context (B, E).
 
-        A layer with `normalized` needs `stats`: mean and spread (B, F) from `FeatureNormalization`.
+        A layer with `normalized` needs `stats`: mean and spread (B, F) from `FeatureNormalization`. With
+        `RegionMatching` and its `masks` (1 or B, R, H, W), the context is (B, R, E), and so is each vector
+        that follows from it.
 
         Returns
         -------
         The matched activation (B, C, H, W), the updated context (B, E), and phi_k (B, M), the means of the
         activation before it was matched.
         """
-        phi = spatial_mean(a[:, : self.features.stop - self.features.start])
+        means = a[:, : self.features.stop - self.features.start]
+        phi = spatial_mean(means) if masks is None else region_means(means, masks)
         target = phi if matching is None else matching.target(phi, self.features)
         hidden = self._hidden(phi, target, context, stats, a.dtype)
         if self.film is not None:
-            gain, bias = self.film(context).chunk(2, dim=1)
+            gain, bias = self.film(context).chunk(2, dim=-1)
             hidden = hidden * (1 + gain) + bias
         hidden = nn.functional.silu(hidden)
-        gain, bias = self.gate(hidden).chunk(2, dim=1)
+        gain, bias = self.gate(hidden).chunk(2, dim=-1)
         gain = 1 + gain.tanh()
         # the matched activation a + (target - phi), then gain and bias, in one pass over the pixels
-        step = nn.functional.pad((target - phi).to(a.dtype), (0, a.shape[1] - phi.shape[1]))
+        step = nn.functional.pad((target - phi).to(a.dtype), (0, a.shape[1] - phi.shape[-1]))
         shift = step * gain + bias
         if self.tell is not None:
             context = context + self.tell(hidden)
-        return a * gain[..., None, None] + shift[..., None, None], context, phi
+        return a * over_pixels(gain, masks) + over_pixels(shift, masks), context, phi
 
     def _hidden(
         self,
@@ -211,6 +277,8 @@ class MatchedLayer(nn.Module):
             return self.read(target.to(dtype) - self.offset(context))
         assert self.deviation is not None and stats is not None
         mean, spread = (values[:, self.features].to(phi) for values in stats)
+        if phi.ndim == 3:  # regions
+            mean, spread = mean[:, None], spread[:, None]
         matched, deviation = (
             (MAX_NORMALIZED * torch.tanh(difference / spread / MAX_NORMALIZED)).to(dtype)
             for difference in (target - mean, phi - target)

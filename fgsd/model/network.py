@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fgsd.levels import interpolate
 from fgsd.model.conditioning import Condition, LabelEmbedding, Labels, TargetEmbedding
 from fgsd.model.layers import Conv3x3, NoiseEmbedding, ResidualBlock, rms_norm
-from fgsd.model.matching import FeatureNormalization, MatchedLayer, Matching
+from fgsd.model.matching import FeatureNormalization, MatchedLayer, Matching, RegionMatching
 
 PASS_PIXELS = 32 * 64 * 64  # of the images in one pass: more need more memory, and are not faster
 
@@ -142,11 +142,12 @@ class Level(nn.Module):
         tileable: bool,
     ) -> tuple[Tensor, Tensor]:
         """Return the activation and the context; append the level's means to `phi` if they are features."""
+        masks = matching.masks_at(x) if isinstance(matching, RegionMatching) else None
         for block in self.blocks:
-            x = block(x, context, tileable)
+            x = block(x, context, tileable, masks)
         x = rms_norm(x)
         if self.matched is not None:
-            x, context, phi_k = self.matched(x, context, matching if self.selected else None, stats)
+            x, context, phi_k = self.matched(x, context, matching if self.selected else None, stats, masks)
             if self.selected:
                 phi.append(phi_k)
         return x, context
@@ -234,7 +235,7 @@ class Denoiser(nn.Module):
             Images in [-1, 1] plus noise. H and W are multiples of `config.multiple`.
         sigma : float or Tensor of shape () or (B,)
             Standard deviation of the noise, positive, in the same units.
-        condition : CentroidMatching, PeerMatching, Labels or None
+        condition : CentroidMatching, RegionMatching, PeerMatching, Labels or None
             The target; None leaves the images unguided. Labels are for networks that were trained with them.
         tileable : bool
             Wrap round at the edges, so that the image continues from right to left and bottom to top.
@@ -243,15 +244,19 @@ class Denoiser(nn.Module):
         -------
         denoised : Tensor of shape (B, 3, H, W)
         phi : Tensor of shape (B, F), float32 or wider
-            The feature vector: channel means of each feature layer, before that layer is matched.
+            The feature vector: channel means of each feature layer, before that layer is matched. With
+            `RegionMatching` (B, R, F): those of each region.
 
         Raises
         ------
         ValueError
             If H or W is not a multiple of `config.multiple`; the message names the nearest one. If labels are
-            not of the network's number of classes.
+            not of the network's number of classes. If the network has no regions, or their masks are not of
+            the size of the images.
         """
         check_size(x.shape[-2], x.shape[-1], self.config.multiple)
+        if isinstance(condition, RegionMatching):
+            self._check_regions(condition, x)
         if isinstance(condition, Labels) and condition.weights.shape[-1] != self.config.labels:
             raise ValueError(
                 f"labels of {condition.weights.shape[-1]} classes, but this network was trained with "
@@ -261,6 +266,17 @@ class Denoiser(nn.Module):
         c_skip, c_out, c_in = preconditioning(sigma[:, None, None, None], self.config.sigma_data)
         output, phi = self._network(c_in * x, sigma.log(), condition, tileable)
         return c_skip * x + c_out * output.to(x.dtype), phi
+
+    def _check_regions(self, condition: RegionMatching, x: Tensor) -> None:
+        config = self.config
+        if config.labels or config.target_embedding or config.gated or not config.features:
+            raise ValueError(
+                "regions need a network whose target reaches it by matching alone, without labels, target "
+                "embedding and further gates"
+            )
+        if condition.masks.shape[-2:] != x.shape[-2:]:
+            sizes = tuple(condition.masks.shape[-2:]), tuple(x.shape[-2:])
+            raise ValueError(f"masks of {sizes[0]} pixels, but images of {sizes[1]}")
 
     def target_coordinates(self, sigmas: Tensor, targets: Tensor) -> Tensor | None:
         """Return the coordinates of targets among the class centroids, for `CentroidMatching`.
@@ -298,6 +314,8 @@ class Denoiser(nn.Module):
         """Return F(x; sigma) of EDM, equation 7, and the feature vector."""
         x = x.contiguous(memory_format=torch.channels_last)
         context = self.embed(log_sigma, self._conditioning(condition, len(x)))
+        if isinstance(condition, RegionMatching):
+            context = context[:, None].expand(-1, condition.masks.shape[1], -1)
         matching = None if isinstance(condition, Labels) else condition
         stats = None if self.normalization is None else self.normalization(log_sigma)
         phi: list[Tensor] = []
@@ -315,7 +333,7 @@ class Denoiser(nn.Module):
         h = F.pixel_shuffle(self.unfold(h), 2)  # (B, head, H, W)
         h = F.silu(self.head_in(torch.cat([h, x.to(h.dtype)], dim=1), tileable))
         empty = x.new_zeros(x.shape[0], 0)
-        return self.head_out(h, tileable), torch.cat(phi, dim=1) if phi else empty
+        return self.head_out(h, tileable), torch.cat(phi, dim=-1) if phi else empty
 
 
 def preconditioning(sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor, Tensor]:

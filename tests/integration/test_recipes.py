@@ -29,6 +29,7 @@ TOY = {
     "map": "--crops 1",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
     "learn": "--steps 2",
+    "paint": "--steps 2",
     "sample": "-n 2 --steps 2",
     "evaluate": "--per-class 2 --steps 2",
     "sheet": "--samples 1 --steps 2",
@@ -43,12 +44,14 @@ COMMANDS = {
     "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
     "Add classes to a checkpoint": ["checkpoints/more/map.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
+    "Paint": ["terrain.png", "morph.png", "morph.gif"],
     "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
 }
 # a check of the names that its Python code defines
 PYTHON = {
     "Sample from Python": lambda names: len(names["blend"] + names["coarse"]) == 8,
+    "Paint": lambda names: names["island"].size == (256, 128),
     "Sample a new texture": lambda names: (names["texture"].name, len(names["images"])) == ("my texture", 4),
 }
 
@@ -70,6 +73,9 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
     with Image.open(texture_folder / "moss.png") as image:
         image.save(tmp_path / "photo.jpg")
         image.rotate(90).save(tmp_path / "new-images" / "wall.png")
+    plan = Image.new("RGB", (48, 32), "#0000ff")
+    plan.paste("#ffff00", (20, 0, 48, 32))
+    plan.save(tmp_path / "plan.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -122,7 +128,8 @@ def test_python(workspace, recipe, capsys):
     (block,) = blocks(recipe, "python")
     assert PYTHON[recipe](run_python(block))
     if "print(" in block:
-        assert "moss" in capsys.readouterr().out  # the nearest class of its own image
+        printed = capsys.readouterr().out
+        assert "moss" in printed or recipe == "Paint"  # the nearest class of its own image
 
 
 @pytest.mark.slow

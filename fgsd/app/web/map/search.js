@@ -46,9 +46,7 @@ export class Search {
 
   #show() {
     const names = this.#found();
-    for (const [name, button] of this.thumbnails.buttons) {
-      button.classList.toggle("faint", this.isActive && !names.includes(name));
-    }
+    this.thumbnails.setFound(this.isActive ? names : null);
     if (!this.isActive) this.panel.say(this.panel.invitation);
     else if (!names.length) this.panel.say("No texture has that name.");
     else

@@ -20,6 +20,8 @@ export class Thumbnails {
   /** @type {Map<string, UserTexture>} */
   #userTextures = new Map();
   #animation = new Animation();
+  /** @type {string[]} names that the visitor searches for */
+  #found = [];
   /** @type {Map<string, string[]>} by projection and noise level: names in the order of `spreadOrder` */
   #orders = new Map();
 
@@ -90,14 +92,28 @@ export class Thumbnails {
     this.#setDetail();
   }
 
-  /** Show thumbnails and names where they have room; always those that are chosen or the visitor's own. */
+  /**
+   * Show the textures that a search has found, and fade the others.
+   *
+   * @param {string[] | null} names null: there is no search
+   */
+  setFound(names) {
+    this.#found = names ?? [];
+    for (const [name, button] of this.buttons) {
+      button.classList.toggle("faint", names !== null && !names.includes(name));
+    }
+    this.panel.move();
+  }
+
+  /** Show thumbnails and names where they have room; always what is chosen, found or the visitor's own. */
   #setDetail() {
     const { view, data, target } = this.panel;
     if (!view.isMap) {
       for (const button of this.buttons.values()) button.classList.remove("small", "named");
       return;
     }
-    const always = new Set([...target.map(({ name }) => name), ...this.#userTextures.keys()]);
+    const chosen = target.map(({ name }) => name);
+    const always = new Set([...chosen, ...this.#found, ...this.#userTextures.keys()]);
     const names = [...new Set([...always, ...this.#order()])].filter((name) => this.buttons.has(name));
     const centres = new Map(names.map((name) => [name, view.toPixel(this.centre(name))]));
     const { shown, named } = detailOf(centres, data.side * view.size.width, always);

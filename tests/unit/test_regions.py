@@ -1,0 +1,154 @@
+"""Masks of regions: from arrays, images, plans and gradients."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fgsd.centroids import Centroid
+from fgsd.images import ImageError
+from fgsd.regions import MAX_REGIONS, Regions, linear_gradient, plan_masks, radial_gradient, region_masks
+
+LEFT = np.arange(24)[None, :].repeat(16, axis=0) < 12  # of a picture of 16 rows and 24 columns
+
+
+class TestMasks:
+    def test_they_sum_to_one_at_each_pixel(self):
+        masks = region_masks([LEFT, ~LEFT, LEFT], feather=2.5)
+        assert masks.shape == (3, 16, 24) and masks.dtype == torch.float32
+        assert torch.allclose(masks.sum(dim=0), torch.ones(16, 24), atol=1e-6) and masks.min() >= 0
+        assert torch.equal(masks[0], masks[2])  # where masks overlap, regions share a pixel
+
+    def test_without_feather_they_are_hard(self):
+        assert torch.equal(region_masks([LEFT, ~LEFT], feather=0)[0], torch.from_numpy(LEFT).float())
+
+    @pytest.mark.parametrize("std", [0.8, 2.0])
+    def test_an_edge_is_softened_as_by_a_gaussian(self, std):
+        wide = np.arange(80)[None, :].repeat(4, axis=0) < 40
+        [mask, _] = region_masks([wide, ~wide], feather=std)
+        expected = [0.5 * math.erfc((x - 39.5) / (std * math.sqrt(2))) for x in range(80)]
+        assert torch.allclose(mask[2], torch.tensor(expected), atol=0.03)
+        assert torch.allclose(mask[0], mask[3], atol=1e-6)
+
+    def test_of_a_tile_they_wrap(self):
+        corner = np.zeros((16, 24), dtype=bool)
+        corner[0, 0] = True
+        flat, wrapped = (region_masks([corner, None], feather=1.5, tileable=t)[0] for t in (False, True))
+        assert wrapped[-1, -1] > 0.03 > flat[-1, -1]
+        rolled = region_masks([np.roll(corner, (5, 7), (0, 1)), None], feather=1.5, tileable=True)[0]
+        assert torch.allclose(rolled, wrapped.roll((5, 7), (0, 1)), atol=1e-6)
+
+    @pytest.mark.parametrize("kind", ["tensor", "bytes", "image", "path"])
+    def test_they_may_be_of_any_kind(self, tmp_path, kind):
+        picture = Image.fromarray((255 * LEFT).astype(np.uint8))
+        picture.save(tmp_path / "left.png")
+        given = {
+            "tensor": torch.from_numpy(LEFT),
+            "bytes": (255 * LEFT).astype(np.uint8),
+            "image": picture,
+            "path": str(tmp_path / "left.png"),
+        }[kind]
+        assert torch.equal(region_masks([given, None]), region_masks([LEFT, ~LEFT]))
+
+    def test_none_takes_what_is_left(self):
+        masks = region_masks([LEFT, None], feather=0)
+        assert torch.equal(masks[1], 1 - masks[0])
+        assert torch.equal(region_masks([None], size=(8, 16)), torch.ones(1, 8, 16))
+
+    @pytest.mark.parametrize(
+        ("masks", "options", "message"),
+        [
+            ([], {}, f"masks: 0 regions; give 1 to {MAX_REGIONS}"),
+            ([LEFT] * (MAX_REGIONS + 1), {}, f"give 1 to {MAX_REGIONS}"),
+            ([LEFT, None, None], {}, "only one may be None"),
+            ([None], {}, "no size is given"),
+            ([LEFT, LEFT[:8]], {}, "16 x 24"),
+            ([LEFT, ~LEFT], {"size": (16, 16)}, "16 x 16, 16 x 24"),
+            ([LEFT, ~LEFT, LEFT & False], {}, "mask 3 is empty"),
+            ([LEFT | True, None], {}, "mask 2 is empty"),
+            ([LEFT], {}, "50 % of the pixels belong to no region; None takes what is left"),
+            ([LEFT[None]], {}, r"mask 1 has shape \(1, 16, 24\) and type bool"),
+            ([LEFT.astype(complex)], {}, "type complex128, expected numbers"),
+            ([LEFT * 2.0], {}, "mask 1 must hold values from 0 to 1, got 0.0 to 2.0"),
+            ([LEFT - 1.0], {}, "must hold values from 0 to 1, got -1.0 to 0.0"),
+            ([LEFT * np.nan], {}, "must hold values from 0 to 1, got nan"),
+            ([LEFT, None], {"feather": -1.0}, "feather=-1.0 must be from 0 to 256 pixels"),
+            ([LEFT, None], {"feather": math.nan}, "feather=nan must be"),
+        ],
+    )
+    def test_bad_ones_are_refused(self, masks, options, message):
+        with pytest.raises(ValueError, match=message):
+            region_masks(masks, **options)
+
+    def test_a_missing_file_is_named(self):
+        with pytest.raises(ImageError, match=r"absent\.png: no such file"):
+            region_masks(["absent.png", None])
+
+
+class TestPlan:
+    @pytest.fixture
+    def plan(self) -> Image.Image:
+        return Image.fromarray(np.where(LEFT[..., None], (0, 0, 255), (255, 255, 0)).astype(np.uint8))
+
+    def test_each_colour_is_a_region(self, plan):
+        legend = {"#0000ff": "water", "#FFFF00": "sand", "#ff0000": "lava"}
+        (first, left), (second, right) = plan_masks(plan, legend)
+        assert (first, second) == ("water", "sand")
+        assert np.array_equal(left, LEFT) and np.array_equal(right, ~LEFT)
+
+    def test_indexed_images_are_plans(self, plan, tmp_path):
+        plan.convert("P", palette=Image.Palette.ADAPTIVE, colors=2).save(tmp_path / "plan.png")
+        found = plan_masks(tmp_path / "plan.png", {"#0000ff": "water", "#ffff00": "sand"})
+        assert [target for target, _ in found] == ["water", "sand"]
+
+    @pytest.mark.parametrize(
+        ("legend", "message"),
+        [
+            ({"#0000ff": "water"}, r"colours that the legend lacks: #ffff00 \(192 pixels\)$"),
+            ({}, r"#ffff00 \(192 pixels\), #0000ff \(192 pixels\)"),
+            ({"blue": "water"}, "colour='blue' must be # and six hexadecimal digits"),
+            ({"#00f": "water"}, "colour='#00f' must be"),
+        ],
+    )
+    def test_bad_legends_are_refused(self, plan, legend, message):
+        with pytest.raises(ValueError, match=message):
+            plan_masks(plan, legend)
+
+    def test_of_many_unknown_colours_the_most_frequent_are_named(self):
+        noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        noise[:2] = 7
+        with pytest.raises(ValueError, match=r"lacks: #070707 \(32 pixels\), .* and \d+ more"):
+            plan_masks(Image.fromarray(noise), {})
+
+
+class TestGradients:
+    @pytest.mark.parametrize("count", [2, 3, 5])
+    def test_targets_fade_into_each_other(self, count):
+        for masks in (linear_gradient(count, (16, 24), angle=30), radial_gradient(count, (16, 24))):
+            assert len(masks) == count and np.allclose(sum(masks), 1)
+            assert all(mask.min() >= 0 and mask.max() > 0.9 for mask in masks)
+            assert torch.allclose(region_masks(masks, feather=0), torch.tensor(np.stack(masks)).float())
+
+    def test_directions(self):
+        right, down = (linear_gradient(2, (16, 24), angle=angle)[1] for angle in (0, 90))
+        assert np.allclose(right, np.linspace(0, 1, 24)[None, :])
+        assert np.allclose(down, np.linspace(0, 1, 16)[:, None])
+        middle, edge = radial_gradient(2, (17, 25))
+        assert middle[8, 12] == 1 and edge[0, 0] == 1
+
+    def test_one_target_is_no_gradient(self):
+        with pytest.raises(ValueError, match="count=1: a gradient needs at least 2 targets"):
+            linear_gradient(1, (8, 8))
+
+
+def test_colours_are_blended_by_the_masks():
+    one = Centroid(torch.ones(1), torch.zeros(1, 2), torch.zeros(3))
+    regions = Regions(region_masks([LEFT, ~LEFT], feather=0), (one, one))
+    blended = regions.blended([torch.tensor([1.0, 0, -1]), torch.tensor([0.0, 0.5, 1])])
+    assert regions.size == (16, 24) and blended.shape == (1, 3, 16, 24)
+    assert torch.equal(blended[0, :, 3, 5], torch.tensor([1.0, 0, -1]))
+    assert torch.equal(blended[0, :, 3, 20], torch.tensor([0.0, 0.5, 1]))
