@@ -11,6 +11,9 @@ from __future__ import annotations
 MAX_CLASSES = 8  # textures in one mixture; each has a slider under the map
 MAX_IMAGES = 16  # images of one run, a grid of 4 x 4
 MAX_SIDE = 256  # pixels of a side; such an image has the pixels of 16 images of 64 pixels
+# Of a painting: an evaluation of it takes about 0.4 s on two cores, and previews of others wait no longer
+MAX_PAINT_PIXELS = 32 * 64 * 64
+MAX_REGIONS = 8  # of a painting; an evaluation with so many takes up to 1.6 times as long as with one
 MAX_STEPS = 100  # steps of a run; the default is 16
 MAX_SEED = 2**31 - 1  # fits 32 bits
 MAX_STRENGTH = 2.0  # of the guidance; 1 moves features all the way to the target

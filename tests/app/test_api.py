@@ -12,7 +12,6 @@ import gc
 import io
 import json
 import math
-import re
 import zlib
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from api_help import API, called, encoded, fetched, pixels, uri
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -30,27 +30,12 @@ from fgsd.app.render.user_textures import CROPS, FORMAT_WORDS
 from fgsd.centroids import mean_centroid
 from fgsd.texture import Texture
 
-API = "gradio_api"
 SMALL = {"size": 16, "steps": 2}
 
 
 def picture(width: int = 48, height: int = 48) -> Image.Image:
     rng = np.random.default_rng(0)
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def uri(content: bytes, kind: str = "png") -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def pixels(image) -> np.ndarray:
-    return np.asarray(image.convert("RGB"))
 
 
 def bomb(side: int) -> bytes:
@@ -72,28 +57,10 @@ def client(server, tmp_path_factory) -> Client:
     return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
 
 
-def called(web: httpx.Client, name: str, values) -> tuple[str, object]:
-    """The last event of a call, and its data; values are positional (a list) or by name (a dict)."""
-    version = "v2/" if isinstance(values, dict) else ""
-    body = json.dumps(values if version else {"data": values})  # with NaN, which httpx refuses to encode
-    begun = web.post(
-        f"{API}/call/{version}{name}", content=body, headers={"content-type": "application/json"}
-    )
-    if begun.status_code != 200:
-        return str(begun.status_code), begun.json()["error"]
-    text = web.get(f"{API}/call/{name}/{begun.json()['event_id']}").text
-    assert "Traceback" not in text
-    event, data = re.findall(r"event: (\w+)\ndata: (.*)", text)[-1]
-    return event, json.loads(data)
-
-
-def fetched(web: httpx.Client, file: dict) -> np.ndarray:
-    return pixels(Image.open(io.BytesIO(web.get(file["url"]).content)))
-
-
-def test_there_are_five_endpoints_and_no_others(web):
+def test_there_are_six_endpoints_and_no_others(web):
     info = web.get(f"{API}/info").json()
-    assert list(info["named_endpoints"]) == ["/sample", "/interpolate", "/embed", "/learn", "/classes"]
+    names = ["/sample", "/interpolate", "/paint", "/embed", "/learn", "/classes"]
+    assert list(info["named_endpoints"]) == names
     assert info["unnamed_endpoints"] == {}
     names = [p["parameter_name"] for p in info["named_endpoints"]["/sample"]["parameters"]]
     assert names == ["target", "n", "steps", "size", "seed", "strength", "sampler", "tileable", "texture"]
@@ -304,7 +271,7 @@ def test_programs_share_the_queues_of_visitors_and_leave_nothing_behind(pipe):
         queues.setdefault(function.concurrency_id, set()).add(function.name)
         if function.concurrency_id == "sampling":
             assert function.concurrency_limit is None  # the scheduler chooses among all requests
-    assert queues["sampling"] == {"run", "sample", "interpolate"}
+    assert queues["sampling"] == {"run", "sample", "interpolate", "paint"}
     assert "embed" in queues["images"] and len(queues["images"]) > 1
 
     embed = next(function for function in page.fns.values() if function.api_name == "embed")
@@ -378,11 +345,12 @@ def test_agents_find_the_tools_and_see_the_pictures(server, pipe):
                 ("embed", {"image": uri(encoded(picture()))}),
                 ("sample", {"target": "gold"}),
                 ("learn", {"image": uri(encoded(picture())), "steps": 2, "n": 1}),
+                ("paint", {"gradient": ["moss", "brick"], "height": 16, "width": 32, "steps": 2}),
             )
             return tools, [await session.call_tool(name, values) for name, values in calls]
 
-    tools, (names, sampled, strip, embedded, refused, learned) = asyncio.run(visit())
-    assert [tool.name for tool in tools] == ["sample", "interpolate", "embed", "learn", "classes"]
+    tools, (names, sampled, strip, embedded, refused, learned, painted) = asyncio.run(visit())
+    assert [tool.name for tool in tools] == ["sample", "interpolate", "paint", "embed", "learn", "classes"]
     schema = tools[0].inputSchema
     assert schema["required"] == ["target"]
     assert all(part["description"] for tool in tools for part in tool.inputSchema["properties"].values())
@@ -396,4 +364,5 @@ def test_agents_find_the_tools_and_see_the_pictures(server, pipe):
     assert [part.type for part in learned.content] == ["text", "text", "image", "text"]
     assert json.loads(learned.content[0].text)["step"] == 2
     assert ".fgsd.safetensors" in learned.content[1].text
+    assert painted.content[0].type == "image"
     assert refused.isError and "no class named 'gold'" in refused.content[0].text

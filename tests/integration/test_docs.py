@@ -113,6 +113,7 @@ def test_the_limits_of_the_api_are_those_of_the_page():
         "seed": (0, limits.MAX_SEED),
         "strength": (0, limits.MAX_STRENGTH),
         "classes of a mixture": (limits.MAX_CLASSES, 1),
+        "painting": (limits.MAX_PAINT_PIXELS, limits.MAX_REGIONS),
         "points of a strip": (limits.MIN_POINTS, limits.MAX_POINTS),
         "requests at once": (limits.MAX_REQUESTS, limits.MAX_REQUESTS_EACH),
         "textures that are learned or wait": (limits.MAX_LEARNERS,),
@@ -136,12 +137,16 @@ def test_the_limits_of_the_api_are_those_of_the_page():
 
 def test_programs_can_do_what_the_api_says(server, tmp_path, monkeypatch):
     Image.new("RGB", (48, 48), "brown").save(tmp_path / "photo.jpg")
+    plan = Image.new("RGB", (32, 16), "#0000ff")
+    plan.paste("#ffff00", (8, 0, 32, 16))
+    plan.save(tmp_path / "plan.png")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     for code in blocks("docs/api.md", "py"):
         names |= run_block("docs/api.md", code.replace("http://127.0.0.1:7860", server.url.rstrip("/")))
     assert [load_image(path).size for path in names["images"]] == [(64, 64)] * 4
     assert load_image(names["strip"]).size == (7 * 64, 64)
+    assert [load_image(names[name]).size for name in ("island", "morph")] == [(32, 16), (128, 64)]
     assert [near["class"] for near in names["nearest"]] and names["names"] == ["brick", "moss", "slate"]
     assert names["progress"]["step"] == 60 and len(names["samples"]) == 4 and len(names["mixed"]) == 1
     event, data = names["answer"].strip().split("\n")[-2:]

@@ -12,6 +12,13 @@ from fgsd.app.api.files import stored_content
 from fgsd.app.limits import MAX_LEARNING_STEPS, MAX_SEED, MAX_WORK
 from fgsd.app.render.learned import LearnRequest
 from fgsd.app.render.user_textures import FORMAT_WORDS
+from fgsd.app.requests.paint import (
+    PaintRequest,
+    check_paint_size,
+    gradient_regions,
+    parse_paint,
+    plan_regions,
+)
 from fgsd.app.requests.request import (
     LABELS,
     RequestError,
@@ -73,7 +80,53 @@ def strip_call(
     return _affordable(request, request.points)
 
 
-def image_call(image: Any, uploads: Path) -> str | bytes:
+def paint_call(
+    plan: Image.Image | None,
+    legend: Any,
+    gradient: Any,
+    *,
+    classes: Sequence[str],
+    multiple: int,
+    angle: Any,
+    height: Any,
+    width: Any,
+    **values: Any,
+) -> PaintRequest:
+    """Validate a call of `paint`: a plan with a legend, or a gradient.
+
+    Raises
+    ------
+    RequestError
+        One sentence with the argument, the value that came, and what would be right.
+    """
+    if (plan is None) == (gradient is None):
+        raise RequestError("Give one of plan and gradient.")
+    if plan is not None:
+        if not isinstance(legend, dict) or not legend:
+            raise RequestError(
+                "legend must map each colour of the plan to a class, such as {'#0000ff': 'lava'}; "
+                f"{repr_short(legend)} came."
+            )
+        check_paint_size(plan.height, plan.width, multiple)
+        named = {colour: _weights(target, classes, "legend") for colour, target in legend.items()}
+        targets, masks = plan_regions(plan, named)
+    else:
+        if legend is not None:
+            raise RequestError("legend belongs to a plan; a gradient has none.")
+        if not isinstance(gradient, list):
+            raise RequestError(f"gradient must be a list of classes; {repr_short(gradient)} came.")
+        masks = gradient_regions(len(gradient), height, width, angle, multiple)
+        targets = [_weights(target, classes, "gradient") for target in gradient]
+    request = parse_paint(targets, masks, multiple=multiple, **values)
+    if request.work > MAX_WORK:
+        raise RequestError(
+            f"steps={request.steps} is too much for one call with {request.n} images of this size: at most "
+            f"{int(MAX_WORK * request.steps / request.work)} steps can be asked for."
+        )
+    return request
+
+
+def image_call(image: Any, uploads: Path, argument: str = "image") -> str | bytes:
     """Return the image of a call of `embed` as a data URI or the content of a file, for `read_image`.
 
     Parameters
@@ -90,10 +143,10 @@ def image_call(image: Any, uploads: Path) -> str | bytes:
     if isinstance(image, str) and image.startswith("data:"):
         return image
     if isinstance(image, dict) and isinstance(image.get("path"), str):
-        return stored_content(image["path"], uploads, "image")
+        return stored_content(image["path"], uploads, argument)
     raise RequestError(
-        f"image must be a data URI (data:image/png;base64,...) of a {FORMAT_WORDS}, or an uploaded file; "
-        f"{repr_short(image)} came."
+        f"{argument} must be a data URI (data:image/png;base64,...) of a {FORMAT_WORDS}, or an uploaded "
+        f"file; {repr_short(image)} came."
     )
 
 
@@ -147,21 +200,23 @@ def learn_call(
     return LearnRequest(text, image, None, steps, seed)
 
 
-def _weights(target: Any, classes: Sequence[str]) -> dict[str, float]:
+def _weights(target: Any, classes: Sequence[str], argument: str = "target") -> dict[str, float]:
     if isinstance(target, str):
-        return {_name(target, "target", classes): 1.0}
+        return {_name(target, argument, classes): 1.0}
     if not isinstance(target, dict) or not target:
         raise RequestError(
-            f"target must be the name of a class, or weights by name such as {{'a': 0.5, 'b': 0.5}}; "
+            f"{argument} must be the name of a class, or weights by name such as {{'a': 0.5, 'b': 0.5}}; "
             f"{repr_short(target)} came."
         )
     weights = {
-        _name(name, "target", classes): number(weight, f"target: the weight of {repr_short(name)}", 0.0, 1.0)
+        _name(name, argument, classes): number(
+            weight, f"{argument}: the weight of {repr_short(name)}", 0.0, 1.0
+        )
         for name, weight in target.items()
     }
     total = sum(weights.values())
     if abs(total - 1) > 1e-3:
-        raise RequestError(f"target: the weights sum to {total:g}; they must sum to 1.")
+        raise RequestError(f"{argument}: the weights sum to {total:g}; they must sum to 1.")
     return weights
 
 

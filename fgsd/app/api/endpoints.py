@@ -1,4 +1,4 @@
-"""The page's API for programs: five functions, by name, over HTTP, `gradio_client` and MCP.
+"""The page's API for programs: six functions, by name, over HTTP, `gradio_client` and MCP.
 
 Nothing is kept between calls. Gradio makes the schemas from the signatures and docstrings below, which
 therefore have its form, and reads the annotations as objects: no `annotations` from `__future__` here.
@@ -16,6 +16,7 @@ from fgsd.app.api.arguments import (
     check_new_name,
     image_call,
     learn_call,
+    paint_call,
     sample_call,
     strip_call,
     texture_call,
@@ -28,6 +29,7 @@ from fgsd.app.render.interpolations import mixtures
 from fgsd.app.render.user_textures import make_texture, read_image, read_texture
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import to_link
+from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.request import RequestError, SampleRequest, parse_request, whole
 from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, program_visitor
@@ -59,7 +61,7 @@ def create_api(
     """
     pipe = admission.scheduler.pipe
     rules: dict[str, Any] = {"classes": pipe.classes, "multiple": pipe.network.config.multiple}
-    run_samples, run_strip = admission.call(samples), admission.call(strip)
+    run_samples, run_strip, run_painting = (admission.call(run) for run in (samples, strip, painting))
     folder = upload_folder()
 
     def sample(
@@ -150,6 +152,63 @@ def create_api(
         row = image_grid(images, columns=len(images), gap=0)
         return png_file(row, f"{file_name(request)}-strip", folder), to_link(request)
 
+    def paint(
+        plan: str | dict | None = None,
+        legend: dict | None = None,
+        gradient: list | None = None,
+        angle: float = 0.0,
+        height: int = 128,
+        width: int = 256,
+        feather: float = 6.0,
+        n: int = 1,
+        steps: int = 16,
+        seed: int = 0,
+        strength: float = 1.0,
+        sampler: Sampler = "dpm2m",
+        tileable: bool = False,
+    ) -> list[FileData]:
+        """Paint images with another texture in each region: those of a plan, or textures that fade into each
+        other. The borders are sampled too, so that they look grown.
+
+        Parameters:
+            plan: An image in the colours of the legend, as an uploaded file or a data URI, without smoothed
+                edges. Its sides are multiples of 8 pixels, and it has at most 131,072 pixels.
+            legend: What each colour of the plan stands for, a class or weights by class that sum to 1:
+                {"#0000ff": "deep-water", "#ffff00": {"sand": 0.5, "grass": 0.5}}. At most 8 regions.
+            gradient: In place of a plan: 2 to 8 classes, or weights by class, that fade into each other.
+            angle: Direction of the gradient in degrees: 0 from left to right, 90 downwards.
+            height: Of a gradient in pixels, a multiple of 8.
+            width: Of a gradient in pixels, a multiple of 8.
+            feather: Pixels over which the edges of the regions of a plan are softened, 0 to 256.
+            n: Number of images, 1 to 16. Image k has the noise of seed + k.
+            steps: Steps of diffusion, 1 to 100.
+            seed: Seed of the noise that sampling starts from: 0 (the default) to 2147483647.
+            strength: Guidance strength: 0 none, 1 all the way to the texture, up to 2 beyond.
+            sampler: dpm2m (fast), ancestral (fresh noise in each step) or heun (two passes a step).
+            tileable: Whether the image continues from right to left and from bottom to top; false by default.
+        Returns:
+            the images as PNG files.
+        """
+        image = None if plan is None else read_image(image_call(plan, folder, "plan"))
+        request = paint_call(
+            image,
+            legend,
+            gradient,
+            **rules,
+            angle=angle,
+            height=height,
+            width=width,
+            feather=0.0 if gradient is not None else feather,
+            n=n,
+            steps=steps,
+            seed=seed,
+            strength=strength,
+            sampler=sampler,
+            tileable=tileable,
+        )
+        images = _completed(run_painting(program_visitor(), request))
+        return [png_file(one, f"painting-seed-{request.seed}-{k}", folder) for k, one in enumerate(images)]
+
     def learn(  # type: ignore[misc]  # Gradio makes the schema from the type of what is yielded
         image: str | dict, name: str = "my texture", steps: int = 60, n: int = 4, seed: int = 0
     ) -> tuple[dict, FileData | None, list[FileData]]:
@@ -225,6 +284,7 @@ def create_api(
     endpoints: tuple[tuple[Callable[..., Any], Mapping[str, Any]], ...] = (
         (sample, sampling_queue),
         (interpolate, sampling_queue),
+        (paint, sampling_queue),
         (embed, image_queue),
         (learn, {"concurrency_limit": None, "concurrency_id": "learning"}),
     )
@@ -249,6 +309,13 @@ def strip(
     ]
     n = len(targets)
     return pipe.sample(targets, **request.options() | {"n": n, "seed": [request.seed] * n})
+
+
+def painting(
+    pipe: Pipeline, request: PaintRequest, *, user_centroids: Mapping[str, Centroid] | None = None
+) -> list[Image.Image]:
+    """Return the images of a request, equal to those of `Pipeline.paint` to the bit."""
+    return pipe.paint(list(zip(request.targets, request.masks, strict=True)), **request.options())
 
 
 def _progress(step: TextureStep) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.request import RequestError, SampleRequest
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
@@ -24,7 +25,7 @@ class LearnRequest:
     seed: int = 0
 
 
-RunRequest = SampleRequest | LearnRequest
+RunRequest = SampleRequest | LearnRequest | PaintRequest
 
 
 def learning_steps(

@@ -19,6 +19,7 @@ from typing import Any
 from fgsd.app.limits import MAX_GPU_S
 from fgsd.app.render.interpolations import mixtures
 from fgsd.app.render.learned import LearnRequest, RunRequest
+from fgsd.app.requests.paint import PaintRequest
 from fgsd.centroids import Centroid
 from fgsd.device import best_device
 from fgsd.pipeline import Pipeline
@@ -48,6 +49,11 @@ def gpu_seconds(request: RunRequest) -> int:
     """Return the seconds for which a run borrows a GPU."""
     if isinstance(request, LearnRequest):
         return math.ceil(min(MAX_GPU_S, START_S + LEARNING_STEP_S * request.steps))
+    if isinstance(request, PaintRequest):
+        height, width = request.size
+        evaluation = EVALUATION_S + IMAGE_S * request.n * height * width / 64**2
+        passes = request.steps * (2 if request.sampler == "heun" else 1)
+        return math.ceil(min(MAX_GPU_S, START_S + passes * evaluation))
     images = request.n if request.mode in ("sample", "coarse-fine") else len(mixtures(request))
     evaluations = request.steps * (2 if request.sampler == "heun" else 1)
     seconds = EVALUATION_S + IMAGE_S * images * (request.size / 64) ** 2
