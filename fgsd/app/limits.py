@@ -13,6 +13,7 @@ MAX_IMAGES = 16  # images of one run, a grid of 4 x 4
 MAX_SIDE = 256  # pixels of a side; such an image has the pixels of 16 images of 64 pixels
 # Of a painting: an evaluation of it takes about 0.4 s on two cores, and previews of others wait no longer
 MAX_PAINT_PIXELS = 32 * 64 * 64
+MAX_PLAN_CHARACTERS = 4 * MAX_PAINT_PIXELS // 3 + 4  # of a plan in base64, a byte for each pixel
 MAX_REGIONS = 8  # of a painting; an evaluation with so many takes up to 1.6 times as long as with one
 MAX_STEPS = 100  # steps of a run; the default is 16
 MAX_SEED = 2**31 - 1  # fits 32 bits

@@ -18,6 +18,7 @@ from fgsd.app.panels.header import create_title, create_toolbar
 from fgsd.app.panels.interpolation import create_interpolation_panel, create_modes, wire_interpolation
 from fgsd.app.panels.learning import wire_learning
 from fgsd.app.panels.map import create_map_panel
+from fgsd.app.panels.paint import create_paint_button, create_paint_panel
 from fgsd.app.panels.picture import create_picture_panel
 from fgsd.app.panels.runs import wire_runs
 from fgsd.app.panels.save import create_save_panel, python_lines, wire_save
@@ -92,6 +93,7 @@ def build_page(
                     preview_function(admission, store, multiple=multiple, nearest=True)
                 )
                 interpolation = create_interpolation_panel(admission, store)
+                create_paint_panel(admission, store)
                 controls = create_controls_panel(multiple, view)
         components = Components(map_panel, modes, picture, interpolation, controls)
 
@@ -99,6 +101,7 @@ def build_page(
         request = parse_request(target, classes=pipe.classes, multiple=multiple, **settings)
         picture.value = {"run": 0, "frames": first_frames(pipe, request), "first": to_link(request)}
         with top:
+            create_paint_button()
             if evidence:
                 create_evidence()
             create_toolbar(to_link(request))

@@ -37,6 +37,7 @@ STYLES = [
         "picture/picture",
         "save/save",
         "interpolation/interpolation",
+        "paint/paint",
         "controls/controls",
         "evidence/evidence",
         "shared/narrow",

@@ -34,7 +34,7 @@ test("the first points of the order are spread over the map", () => {
 test("no thumbnail and no name overlaps another, and there are more of them as one zooms in", () => {
   const counts = [1, 2, 4, 40].map((zoom) => {
     const all = centresAt(zoom);
-    const { shown, named } = detailOf(all, 30, new Set());
+    const { shown, named } = detailOf(all, 30, new Set(), true);
     const pixels = [...shown].map((name) => all.get(name));
     for (const [k, a] of pixels.entries())
       for (const b of pixels.slice(0, k)) assert.ok(Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)) >= 30);
@@ -52,6 +52,7 @@ test("what is chosen is always shown", () => {
     ["b", { x: 12, y: 10 }],
     ["c", { x: 14, y: 10 }],
   ]);
-  assert.deepEqual([...detailOf(all, 30, new Set()).shown], ["a"]);
-  assert.deepEqual([...detailOf(all, 30, new Set(["c"])).shown], ["a", "c"]);
+  assert.deepEqual([...detailOf(all, 30, new Set(), true).shown], ["a"]);
+  assert.deepEqual([...detailOf(all, 30, new Set(["c"]), true).shown], ["a", "c"]);
+  assert.equal(detailOf(all, 30, new Set(), false).named.size, 0);
 });

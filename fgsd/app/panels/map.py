@@ -30,7 +30,10 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
     """
     sheet, columns = image_grid(thumbnails, gap=0, background="black"), grid_columns(len(thumbnails))
     rows = sheet.height // thumbnails[0].height
-    atlas = f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)})}}</style>"
+    atlas = (
+        f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)});"
+        f"--atlas-columns:{columns};--atlas-rows:{rows}}}</style>"
+    )
     return gr.HTML(
         target,
         html_template=panel_html(data, columns, rows),

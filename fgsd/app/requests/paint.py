@@ -12,6 +12,7 @@ from PIL import Image
 
 from fgsd.app.limits import MAX_IMAGES, MAX_PAINT_PIXELS, MAX_REGIONS, MAX_SEED, MAX_STEPS, MAX_STRENGTH
 from fgsd.app.requests.request import PAGE_SAMPLERS, RequestError, number, repr_short, whole
+from fgsd.centroids import Centroid
 from fgsd.regions import MAX_FEATHER, linear_gradient, plan_masks
 
 MAX_ANGLE = 360.0  # degrees
@@ -21,7 +22,7 @@ MAX_ANGLE = 360.0  # degrees
 class PaintRequest:
     """A validated request; `parse_paint` builds it."""
 
-    targets: tuple[Mapping[str, float], ...]  # of each region: class to weight, sum 1
+    targets: tuple[Mapping[str, float] | Centroid, ...]  # of each region; weights by class sum to 1
     masks: tuple[np.ndarray, ...]  # (height, width) of each region: booleans, or weights that sum to 1
     feather: float = 6.0  # pixels
     n: int = 1  # images
@@ -50,7 +51,7 @@ class PaintRequest:
 
 
 def parse_paint(
-    targets: Sequence[Mapping[str, float]],
+    targets: Sequence[Mapping[str, float] | Centroid],
     masks: Sequence[np.ndarray],
     *,
     feather: Any,

@@ -46,9 +46,10 @@ const squaredDistance = (a, b) => (a.x - b.x) ** 2 + (a.y - b.y) ** 2;
  * @param {Map<string, Position>} centres of the thumbnails in pixels, by name
  * @param {number} side of a thumbnail in pixels
  * @param {Set<string>} always names of those that are shown even where there is no room
+ * @param {boolean} naming whether names are shown
  * @returns {{ shown: Set<string>, named: Set<string> }}
  */
-export function detailOf(centres, side, always) {
+export function detailOf(centres, side, always, naming) {
   /** @type {Box[]} */
   const taken = [];
   const shown = new Set();
@@ -59,6 +60,7 @@ export function detailOf(centres, side, always) {
     shown.add(name);
   }
   const named = new Set();
+  if (!naming) return { shown, named };
   for (const [name, { x, y }] of centres) {
     const centre = { x, y: y + (ROOM * side + NAME.height) / 2 };
     const box = boxAt(centre, NAME.width, NAME.height);

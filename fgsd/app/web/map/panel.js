@@ -4,7 +4,7 @@
 // "move": positions on the screen have changed; draw thumbnails and ring at once, so that they do not lag
 // "paint": the canvases are to be drawn; at most once a frame
 import { find, findAll } from "../shared/dom.js";
-import { announce } from "../shared/session.js";
+import { announce, current, subscribe } from "../shared/session.js";
 import { readMapData } from "./data.js";
 import { START_WEIGHT, entryOf, without } from "./target.js";
 import { View } from "./view.js";
@@ -22,13 +22,21 @@ export class MapPanel {
   /** @type {Map<Topic, (() => void)[]>} */
   #subscribers = new Map();
   #paintRequested = false;
+  #withheld = false; // events while the visitor paints, which sample nothing
   #hintUntil = 0;
 
   /** @param {import("../shared/dom.js").Panel<TargetEntry[]>} gradio */
   constructor({ element, trigger, props, server }) {
     this.section = find(element, ".map-panel");
     this.map = find(this.section, ".map");
-    this.trigger = trigger;
+    this.trigger = (/** @type {string} */ event) => {
+      if (current("painting")) this.#withheld = true;
+      else trigger(event);
+    };
+    subscribe("painting", (open) => {
+      if (!open && this.#withheld) trigger("release"); // sample what was chosen meanwhile
+      this.#withheld = false;
+    });
     this.server = server;
     this.props = props;
     this.mixButton = find(this.section, ".mix");

@@ -9,6 +9,7 @@ import { gridColumns, gridLayout, mapLayout } from "./layout.js";
 /** @typedef {import("../shared/events.js").UserTexture} UserTexture */
 
 export const ARRANGE_MS = 500; // from one projection to another; half of it between noise levels
+const NAMED_ZOOM = 1.4; // from which names are shown where they have room
 
 export class Thumbnails {
   /** @type {Map<string, HTMLElement>} */
@@ -116,7 +117,8 @@ export class Thumbnails {
     const always = new Set([...chosen, ...this.#found, ...this.#userTextures.keys()]);
     const names = [...new Set([...always, ...this.#order()])].filter((name) => this.buttons.has(name));
     const centres = new Map(names.map((name) => [name, view.toPixel(this.centre(name))]));
-    const { shown, named } = detailOf(centres, data.side * view.size.width, always);
+    const naming = view.transform.zoom >= NAMED_ZOOM;
+    const { shown, named } = detailOf(centres, data.side * view.size.width, always, naming);
     for (const [name, button] of this.buttons) {
       button.classList.toggle("small", !shown.has(name));
       button.classList.toggle("named", named.has(name));

@@ -27,6 +27,7 @@
  * @property {{ run: number, running: boolean }} running whether a run has more steps to come
  * @property {boolean} drag whether the visitor holds the ring or a texture
  * @property {string} view which picture of each step is shown: noise, estimate or both
+ * @property {boolean} painting whether the paint panel is in the picture's place
  * @property {boolean} tile whether each image is repeated 3 by 3 times
  * @property {{ step: number, last: number }} history position in the undo history, and its end
  */

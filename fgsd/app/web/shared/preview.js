@@ -20,6 +20,7 @@ export const previewRun = (run) => Math.floor(Number(run ?? 0)) + 0.5;
  * @returns {boolean}
  */
 export function isFollowing() {
+  if (current("painting")) return false;
   if (current("drag")) return true;
   return Boolean(current("learning")?.length) && !current("running")?.running;
 }

@@ -17,6 +17,7 @@ const NAMES = [
   "drag",
   "view",
   "tile",
+  "painting",
   "history",
 ];
 const RESTORE_MS = 5000; // that the page waits for textures that the browser has kept

@@ -1,0 +1,93 @@
+// The plan of a painting: the number of a region for each pixel.
+
+/** @typedef {{ x: number, y: number }} Position in pixels of the plan */
+
+const KEPT = 40; // plans that undo can return to
+
+export class Plan {
+  /** @param {number} side in pixels */
+  constructor(side) {
+    this.side = side;
+    this.numbers = new Uint8Array(side * side);
+    /** @type {Uint8Array<ArrayBuffer>[]} */
+    this.earlier = [];
+  }
+
+  /** Keep the plan as it is now, for `undo`. */
+  remember() {
+    this.earlier.push(this.numbers.slice());
+    if (this.earlier.length > KEPT) this.earlier.shift();
+  }
+
+  /** Return to the plan that was remembered last. @returns {boolean} whether there is one */
+  undo() {
+    const before = this.earlier.pop();
+    if (!before) return false;
+    this.numbers = before;
+    return true;
+  }
+
+  /** @param {number} number */
+  fill(number) {
+    this.numbers.fill(number);
+  }
+
+  /**
+   * Paint along a line with a round brush.
+   *
+   * @param {Position} from
+   * @param {Position} to
+   * @param {number} diameter
+   * @param {number} number of the region
+   */
+  stroke(from, to, diameter, number) {
+    const radius = diameter / 2;
+    const [dx, dy] = [to.x - from.x, to.y - from.y];
+    const length = dx * dx + dy * dy;
+    const rows = span(Math.min(from.y, to.y) - radius, Math.max(from.y, to.y) + radius, this.side);
+    const columns = span(Math.min(from.x, to.x) - radius, Math.max(from.x, to.x) + radius, this.side);
+    for (let row = rows.first; row < rows.end; row += 1) {
+      for (let column = columns.first; column < columns.end; column += 1) {
+        const [x, y] = [column + 0.5 - from.x, row + 0.5 - from.y];
+        const share = length ? Math.min(1, Math.max(0, (x * dx + y * dy) / length)) : 0;
+        if (Math.hypot(x - share * dx, y - share * dy) <= radius)
+          this.numbers[row * this.side + column] = number;
+      }
+    }
+  }
+
+  /** Scale to another side; what was remembered is forgotten. @param {number} side @returns {Plan} */
+  scaled(side) {
+    const plan = new Plan(side);
+    for (let row = 0; row < side; row += 1) {
+      for (let column = 0; column < side; column += 1) {
+        const [y, x] = [row, column].map((v) => Math.floor(((v + 0.5) * this.side) / side));
+        plan.numbers[row * side + column] = this.numbers[y * this.side + x];
+      }
+    }
+    return plan;
+  }
+
+  /** The numbers of the regions that have pixels. @returns {Set<number>} */
+  used() {
+    return new Set(this.numbers);
+  }
+
+  /** Base64 of a byte for each pixel. @returns {string} */
+  encoded() {
+    let text = "";
+    for (const number of this.numbers) text += String.fromCharCode(number);
+    return btoa(text);
+  }
+}
+
+/**
+ * The whole numbers from one position to another, inside of the plan.
+ *
+ * @param {number} low
+ * @param {number} high
+ * @param {number} side
+ */
+function span(low, high, side) {
+  return { first: Math.max(0, Math.floor(low)), end: Math.min(side, Math.ceil(high) + 1) };
+}

@@ -1,0 +1,176 @@
+"""The paint panel, as a visitor works with it, in a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shlex
+
+import numpy as np
+import pytest
+from browser_help import PHONE, dot, finished, overflow, run_of
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from fgsd.cli.main import main
+from fgsd.pipeline import Pipeline
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+
+def opened(page: Page) -> Page:
+    """Open the panel, and wait for the picture of its first texture."""
+    page.get_by_role("button", name="Paint", exact=True).click()
+    painted(page, "0")
+    return page
+
+
+def pictures(page: Page) -> str:
+    return page.locator(".paint").get_attribute("data-pictures") or "0"
+
+
+def painted(page: Page, before: str, quality: str = "full") -> None:
+    """Wait for a picture of this quality, after the number `before` of pictures."""
+    page.wait_for_function(
+        """([before, quality]) => { const { pictures, shown } = document.querySelector('.paint').dataset;
+            return Number(pictures ?? 0) > Number(before) && shown === quality; }""",
+        arg=[before, quality],
+    )
+
+
+def picture(page: Page) -> np.ndarray:
+    src = page.locator(".paint img.painting").get_attribute("src")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))).convert("RGB"))
+
+
+def easel(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a position of the picture, in shares of its side, is on the screen."""
+    box = page.locator(".paint .plan").bounding_box()
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def stroke(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*easel(page, *start))
+    page.mouse.down()
+    page.mouse.move(*easel(page, *end), steps=4)
+
+
+def test_a_stroke_changes_pixels_before_the_button_is_released(visit):
+    page = opened(visit())
+    before, count = picture(page), pictures(page)
+    dot(page, "slate").click()
+    stroke(page, (0.3, 0.3), (0.7, 0.3))
+    painted(page, count, "preview")
+    following = picture(page)
+    assert not np.array_equal(following, before)
+    count = pictures(page)
+    page.mouse.up()
+    painted(page, count)
+    after = picture(page).astype(int)
+    side = after.shape[0]
+    changed = np.abs(after - before).mean(axis=2)
+    assert (
+        changed[int(0.3 * side), int(0.35 * side) : int(0.65 * side)].mean()
+        > 3 * changed[int(0.8 * side) :].mean()
+    )
+    # undo: the picture of before, to the bit
+    count = pictures(page)
+    page.locator(".paint .undo").click()
+    painted(page, count)
+    assert np.array_equal(picture(page), before)
+    expect(page.locator(".paint .undo")).to_be_disabled()
+
+
+def test_a_selected_entry_follows_the_map_and_only_its_region_changes(visit):
+    page = opened(visit())
+    count = pictures(page)
+    dot(page, "slate").click()
+    stroke(page, (0.0, 0.1), (1.0, 0.1))
+    page.mouse.up()
+    painted(page, count)
+    before, count = picture(page).astype(int), pictures(page)
+    entries = page.locator(".paint .palette button")
+    assert entries.count() == 2
+    entries.nth(1).click()
+    expect(page.locator(".paint .advice")).to_contain_text("slate follows the map")
+    dot(page, "brick" if "brick" not in entries.nth(0).get_attribute("aria-label") else "moss").click()
+    painted(page, count)
+    changed = np.abs(picture(page) - before).mean(axis=2)
+    side = len(changed)
+    assert changed[: side // 8].mean() > 1 and changed[: side // 8].mean() > 2 * changed[side // 2 :].mean()
+    assert entries.count() == 2
+
+
+def test_by_keyboard_alone(visit):
+    page = visit()
+    page.get_by_role("button", name="Paint", exact=True).focus()
+    page.keyboard.press("Enter")
+    painted(page, "0")
+    expect(page.locator(".paint .plan")).to_be_focused()
+    before, count = picture(page), pictures(page)
+    page.evaluate("document.querySelector('.dot[data-name=slate]').click()")
+    page.locator(".paint .plan").focus()
+    for key in ("ArrowUp", "ArrowLeft", "]", "Space"):
+        page.keyboard.press(key)
+    painted(page, count)
+    assert not np.array_equal(picture(page), before)
+    count = pictures(page)
+    page.keyboard.press("Control+z")
+    painted(page, count)
+    assert np.array_equal(picture(page), before)
+    page.keyboard.press("Escape")
+    expect(page.locator(".paint")).to_be_hidden()
+    expect(page.locator("#picture-panel")).to_be_visible()
+
+
+def test_while_painting_the_map_samples_nothing_and_afterwards_what_was_chosen(visit):
+    page = visit()
+    before = run_of(page)
+    opened(page)
+    dot(page, "slate").click()
+    page.wait_for_timeout(800)
+    assert run_of(page) == before
+    page.get_by_role("button", name="Done").click()
+    finished(page, before)
+    assert "mix=slate" in page.url
+
+
+def test_saved_plan_and_command_paint_the_picture(visit, tmp_path, monkeypatch, checkpoint_folder, browser):
+    page = visit()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(page)
+    count = pictures(page)
+    dot(page, "slate").click()
+    stroke(page, (0.2, 0.2), (0.8, 0.8))
+    page.mouse.up()
+    painted(page, count)
+    for name in ("save-plan", "save"):
+        with page.expect_download() as download:
+            page.locator(f".paint .{name}").click()
+        download.value.save_as(tmp_path / download.value.suggested_filename)
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "painting.png").convert("RGB")), picture(page))
+    (tmp_path / "painting.png").rename(tmp_path / "saved.png")
+    monkeypatch.chdir(tmp_path)
+    program, *arguments = shlex.split(command)
+    assert program == "fgsd"
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "-c", str(checkpoint_folder)])
+    assert end.value.code == 0
+    saved, ours = (
+        np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")) for name in ("saved", "painting")
+    )
+    assert np.abs(saved.astype(int) - ours).max() <= 1
+    assert Pipeline.from_pretrained(checkpoint_folder).classes == ["brick", "moss", "slate"]
+
+
+def test_by_touch_on_a_phone(visit):
+    page = visit(viewport=PHONE, has_touch=True)
+    opened(page)
+    before, count = picture(page), pictures(page)
+    page.evaluate("document.querySelector('.dot[data-name=slate]').click()")
+    page.locator(".paint .plan").scroll_into_view_if_needed()
+    page.touchscreen.tap(*easel(page, 0.5, 0.5))
+    painted(page, count)
+    assert not np.array_equal(picture(page), before)
+    assert overflow(page)[0] <= 0
