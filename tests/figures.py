@@ -88,13 +88,6 @@ SUMMARY = (
         "fgsd evaluate --part memorisation",
     ),
     Figure(
-        "evaluate.json",
-        "few_steps",
-        "distance, 16 evaluations",
-        "The same ratio, 16 samples; target: that of the authors' sampler, thousands of evaluations",
-        "fgsd evaluate --part few_steps",
-    ),
-    Figure(
         "unseen.json",
         "unseen",
         "accuracy of unseen textures",
@@ -107,6 +100,20 @@ SUMMARY = (
         "accuracy of textures learned",
         "The same by the shipped checkpoint, with centroids learned from the images in 60 steps",
         "fgsd evaluate --data assets/world --part learned",
+    ),
+    Figure(
+        "extended-known.json",
+        "classifier",
+        "accuracy of samples",
+        "The 64 classes after the same 40 textures were added as classes, in 20 minutes; 0.931 before",
+        "fgsd evaluate --checkpoint checkpoints/extended --part classifier",
+    ),
+    Figure(
+        "extended-new.json",
+        "classifier",
+        "accuracy of samples",
+        "The 40 classes that were added",
+        "fgsd evaluate --checkpoint checkpoints/extended --data unseen40 --part classifier",
     ),
     Figure(
         "unseen.json",

@@ -45,7 +45,7 @@ def commands(page: str) -> list[list[str]]:
     text = read(page)
     lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
     lines += re.findall(r"`([^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
-    parts = (part for line in lines if "fgsd " in line for part in re.split(r"&&|#", line))
+    parts = (part for line in lines if "fgsd " in line for part in re.split(r"&&|\s#", line))
     found = [shlex.split(part) for part in parts if re.match(r"\s*([A-Z_]+=\S+\s+)?fgsd [a-z]", part)]
     return [words[words.index("fgsd") + 1 :] for words in found]
 

@@ -51,7 +51,8 @@ MARKUP = """
 
 def create_paint_button() -> gr.HTML:
     """The button in the header."""
-    return gr.HTML(BUTTON, js_on_load=mount_script("paint", "button.js"), apply_default_css=False)
+    script = mount_script("paint", "button.js")
+    return gr.HTML(BUTTON, js_on_load=script, apply_default_css=False, elem_id="paint-button")
 
 
 def create_paint_panel(admission: Admission, store: UserTextureStore) -> gr.HTML:

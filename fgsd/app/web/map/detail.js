@@ -5,7 +5,7 @@
 /** @typedef {import("./view.js").Size} Size */
 /** @typedef {{ left: number, right: number, top: number, bottom: number }} Box in pixels */
 
-const ROOM = 1.18; // of a thumbnail, in its sides
+const SPACING = 1.18; // of a thumbnail, in its sides
 const NAME = { width: 84, height: 14 }; // pixels
 
 /**
@@ -54,7 +54,7 @@ export function detailOf(centres, side, always, naming) {
   const taken = [];
   const shown = new Set();
   for (const [name, centre] of centres) {
-    const box = boxAt(centre, ROOM * side, ROOM * side);
+    const box = boxAt(centre, SPACING * side, SPACING * side);
     if (!always.has(name) && taken.some((other) => overlap(box, other))) continue;
     taken.push(box);
     shown.add(name);
@@ -62,7 +62,7 @@ export function detailOf(centres, side, always, naming) {
   const named = new Set();
   if (!naming) return { shown, named };
   for (const [name, { x, y }] of centres) {
-    const centre = { x, y: y + (ROOM * side + NAME.height) / 2 };
+    const centre = { x, y: y + (SPACING * side + NAME.height) / 2 };
     const box = boxAt(centre, NAME.width, NAME.height);
     if (!shown.has(name) || taken.some((other) => overlap(box, other))) continue;
     taken.push(box);

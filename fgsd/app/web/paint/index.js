@@ -32,6 +32,7 @@ class PaintPanel {
     /** @type {Position} */
     this.cursor = { x: this.plan.side / 2, y: this.plan.side / 2 };
     this.painting = false; // a stroke is under way
+    this.hovering = false; // the pointer is over the picture
     this.number = 0; // of the region that the stroke paints
     this.shown = this.plan.numbers.slice(); // the plan of the picture on the screen
     this.ask = latest((/** @type {Quality} */ quality) => this.#ask(quality));
@@ -85,7 +86,11 @@ class PaintPanel {
     canvas.addEventListener("pointerdown", (event) => this.#press(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => this.#release());
-    canvas.addEventListener("pointerleave", () => this.#draw());
+    canvas.addEventListener("pointerleave", () => {
+      this.hovering = false;
+      this.#draw();
+    });
+    for (const kind of ["focus", "blur"]) canvas.addEventListener(kind, () => this.#draw());
     section.addEventListener("keydown", (event) => this.#key(event));
     const map = document.querySelector(".map-panel");
     if (map) {
@@ -122,6 +127,7 @@ class PaintPanel {
     const position = this.#position(event);
     if (this.painting) this.#paintTo(position);
     this.cursor = position;
+    this.hovering = true;
     this.#draw();
   }
 
@@ -258,6 +264,7 @@ class PaintPanel {
     if (!context) return;
     context.clearRect(0, 0, pixels, pixels);
     if (this.painting) this.#drawPlan(context, pixels);
+    if (!this.painting && !this.hovering && !canvas.matches(":focus-visible")) return;
     const diameter = (Number(this.brush.value) * plan.side) / 128;
     for (const [style, width] of /** @type {const} */ ([
       ["#000", 5],
