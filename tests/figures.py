@@ -88,6 +88,13 @@ SUMMARY = (
         "fgsd evaluate --part memorisation",
     ),
     Figure(
+        "evaluate.json",
+        "few_steps",
+        "distance, 16 evaluations",
+        "The same ratio, 16 samples; target: that of the authors' sampler, thousands of evaluations",
+        "fgsd evaluate --part few_steps",
+    ),
+    Figure(
         "unseen.json",
         "unseen",
         "accuracy of unseen textures",
@@ -121,13 +128,6 @@ SUMMARY = (
         "nearest to themselves",
         "Textures outside of the training set most of whose samples are nearest to themselves",
         "fgsd evaluate --checkpoint checkpoints/world --part unseen",
-    ),
-    Figure(
-        "bench.json",
-        "drag",
-        "median",
-        "Drag of the ring: pointer to changed pixels, median",
-        "fgsd bench app",
     ),
 )
 
