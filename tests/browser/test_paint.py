@@ -81,23 +81,49 @@ def test_a_stroke_changes_pixels_before_the_button_is_released(visit):
     expect(page.locator(".paint .undo")).to_be_disabled()
 
 
-def test_a_selected_entry_follows_the_map_and_only_its_region_changes(visit):
+def test_the_map_changes_the_texture_of_the_brush_and_only_its_region(visit):
     page = opened(visit())
     count = pictures(page)
     dot(page, "slate").click()
+    expect(page.locator(".paint .advice")).to_contain_text("The brush has slate")
     stroke(page, (0.0, 0.1), (1.0, 0.1))
     page.mouse.up()
     painted(page, count)
     before, count = picture(page).astype(int), pictures(page)
     entries = page.locator(".paint .palette button")
-    assert entries.count() == 2
-    entries.nth(1).click()
-    expect(page.locator(".paint .advice")).to_contain_text("slate follows the map")
-    dot(page, "brick" if "brick" not in entries.nth(0).get_attribute("aria-label") else "moss").click()
+    assert entries.count() == 2 and entries.nth(1).get_attribute("aria-pressed") == "true"
+    page.locator(".paint .follows").check()
+    other = "brick" if entries.nth(0).get_attribute("aria-label") != "brick" else "moss"
+    dot(page, other).click()
     painted(page, count)
+    expect(entries.nth(1)).to_have_attribute("aria-label", other)
     changed = np.abs(picture(page) - before).mean(axis=2)
     side = len(changed)
     assert changed[: side // 8].mean() > 1 and changed[: side // 8].mean() > 2 * changed[side // 2 :].mean()
+    assert entries.count() == 2
+
+
+def test_the_brush_takes_what_is_in_the_palette_or_under_it(visit):
+    page = opened(visit())
+    entries, count = page.locator(".paint .palette button"), pictures(page)
+    first = entries.nth(0).get_attribute("aria-label")
+    dot(page, "slate").click()
+    stroke(page, (0.2, 0.2), (0.4, 0.2))
+    page.mouse.up()
+    painted(page, count)
+    entries.nth(0).click()
+    expect(page.locator(".paint .advice")).to_contain_text(f"The brush has {first}")
+    count = pictures(page)
+    stroke(page, (0.2, 0.2), (0.4, 0.2))  # an eraser: all is the first texture again
+    page.mouse.up()
+    painted(page, count)
+    count = pictures(page)
+    page.locator(".paint .undo").click()
+    painted(page, count)
+    page.keyboard.down("Alt")
+    page.mouse.click(*easel(page, 0.3, 0.2))
+    page.keyboard.up("Alt")
+    expect(page.locator(".paint .advice")).to_contain_text("The brush has slate")
     assert entries.count() == 2
 
 

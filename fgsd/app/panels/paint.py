@@ -20,16 +20,17 @@ BUTTON = """
 MARKUP = """
 <section class="paint" aria-label="Paint" data-multiple="{multiple}" data-max="{regions}" hidden>
   <div class="bar">
-    <div class="palette" role="group" aria-label="Textures of the picture"></div>
+    <div class="palette" role="group" aria-label="Paint with"></div>
+    <label title="What is chosen on the map then changes the texture that the brush has, wherever it is"
+      ><input type="checkbox" class="follows"> Change on the map</label>
     <button type="button" class="undo" disabled title="Undo the last stroke (Ctrl+Z)">Undo</button>
-    <button type="button" class="clear" title="Cover all with the texture that is chosen on the map"
-      >Fill</button>
+    <button type="button" class="clear" title="Cover all with the texture of the brush">Fill</button>
     <button type="button" class="done">Done</button>
   </div>
   <div class="easel">
     <img class="painting" alt="">
-    <canvas class="plan" tabindex="0" role="application" aria-label="The picture: a brush paints with the
-      texture that is chosen on the map. Arrow keys move it, Space paints, [ and ] change its size."></canvas>
+    <canvas class="plan" tabindex="0" role="application" aria-label="The picture, with a brush: arrow keys
+      move it, Space paints, [ and ] change its size, Alt and a click take the texture under it."></canvas>
     <div class="progress" role="progressbar" aria-label="The picture condenses" hidden></div>
   </div>
   <p class="advice" role="status"></p>

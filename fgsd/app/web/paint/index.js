@@ -12,7 +12,6 @@ import { Plan } from "./plan.js";
 
 const KEY_STEP = 4; // pixels of the plan by which an arrow key moves the brush
 const REST_MS = 350; // after a change by the map or a slider, until all steps are sampled
-const INVITATION = "Choose a texture on the map, then paint. The first one covers all.";
 
 class PaintPanel {
   /** @param {import("../shared/dom.js").Panel} panel */
@@ -26,6 +25,7 @@ class PaintPanel {
     this.brush = find(this.section, ".brush", HTMLInputElement);
     this.side = find(this.section, ".side", HTMLSelectElement);
     this.seed = find(this.section, ".seed", HTMLInputElement);
+    this.follows = find(this.section, ".follows", HTMLInputElement);
     this.plan = new Plan(Number(this.side.value));
     const most = Number(this.section.dataset.max);
     this.palette = new Palette(find(this.section, ".palette"), most, () => this.#say());
@@ -55,7 +55,7 @@ class PaintPanel {
     if (!open) return;
     this.#say();
     if (!this.palette.targets.length && this.target.length) {
-      this.palette.numberOf(this.target, new Set());
+      this.palette.add(this.target, new Set());
       void this.ask("full");
     }
     this.#draw();
@@ -82,6 +82,7 @@ class PaintPanel {
     });
     for (const selector of [".feather", ".seed", ".tileable"])
       find(section, selector).addEventListener("change", () => void this.ask("full"));
+    this.follows.addEventListener("change", () => this.#say());
     this.brush.addEventListener("input", () => this.#draw());
     canvas.addEventListener("pointerdown", (event) => this.#press(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
@@ -118,6 +119,10 @@ class PaintPanel {
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.cursor = this.#position(event);
+    if (event.altKey) {
+      this.#pick();
+      return;
+    }
     this.painting = this.#begin();
     if (this.painting) this.#paintTo(this.cursor);
   }
@@ -138,12 +143,19 @@ class PaintPanel {
     this.#draw();
   }
 
-  /** Begin a stroke with the target of the map. @returns {boolean} whether the palette has room for it */
+  /** Give the texture under the brush to the brush. */
+  #pick() {
+    const { side, numbers } = this.plan;
+    const [x, y] = [this.cursor.x, this.cursor.y].map((v) => Math.min(side - 1, Math.max(0, Math.floor(v))));
+    this.palette.choose(numbers[y * side + x]);
+    this.#say();
+  }
+
+  /** Begin a stroke. @returns {boolean} whether the palette has room for its texture */
   #begin() {
     const { target } = this;
     if (!target.length) return false;
-    const selected = this.palette.selected;
-    const number = selected ?? this.palette.numberOf(target, this.plan.used());
+    const number = this.palette.active ?? this.palette.add(target, this.plan.used());
     if (number === null) {
       this.#say(`A picture has at most ${this.palette.most} textures. Undo, or paint one of them over.`);
       return false;
@@ -209,10 +221,16 @@ class PaintPanel {
 
   // ---- the map ----
 
-  /** The selected entry follows the map, and its regions with it. */
+  /** The brush takes what is chosen on the map; or the entry that it has changes, and its regions with it. */
   #follow() {
     if (this.section.hidden || this.painting || !this.target.length) return;
-    if (!this.palette.follow(this.target)) return;
+    if (!this.follows.checked) {
+      this.palette.take(this.target);
+      this.#say();
+      return;
+    }
+    if (!this.palette.change(this.target)) return;
+    this.#say();
     void this.ask("preview");
     clearTimeout(this.rest);
     this.rest = window.setTimeout(() => void this.ask("full"), REST_MS);
@@ -323,14 +341,13 @@ class PaintPanel {
     return `fgsd paint --labels plan.png ${legend.join(" ")} ${options} -o painting.png`;
   }
 
-  /** @param {string} [text] */
+  /** Say what the brush has, or another text. @param {string} [text] */
   #say(text) {
-    const { selected, targets } = this.palette;
-    const following =
-      selected === null
-        ? ""
-        : `${wordsOf(targets[selected])} follows the map. Click it again to paint with others.`;
-    find(this.section, ".advice").textContent = text || following || INVITATION;
+    const { active, targets } = this.palette;
+    const words = wordsOf(active === null ? this.target : (targets[active] ?? this.target));
+    const change = active !== null && this.follows.checked;
+    const brush = change ? `The map changes ${words}.` : `The brush has ${words}. Choose others on the map.`;
+    find(this.section, ".advice").textContent = text || brush;
   }
 }
 

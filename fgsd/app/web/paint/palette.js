@@ -1,6 +1,6 @@
-// The palette of a painting: the target of each region. A stroke takes the target that the map says, and adds
-// it if it is new. While an entry is selected, the map changes its target instead.
-import { make } from "../shared/dom.js";
+// The palette of a painting: the target of each region. The brush has the texture that was chosen last, in
+// the palette or on the map; a stroke adds it to the palette if it is new.
+import { closest, make } from "../shared/dom.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 
@@ -34,49 +34,62 @@ export function wordsOf(target) {
 export class Palette {
   /** @type {TargetEntry[][]} */
   targets = [];
-  /** @type {number | null} number of the entry that follows the map */
-  selected = null;
+  /** @type {number | null} number of the entry that the brush has; null: a target that is no entry yet */
+  active = null;
 
   /**
    * @param {HTMLElement} element
    * @param {number} most entries
-   * @param {() => void} changed called when the selection changes
+   * @param {() => void} chosen called when the visitor chooses an entry
    */
-  constructor(element, most, changed) {
+  constructor(element, most, chosen) {
     this.element = element;
     this.most = most;
     element.addEventListener("click", (event) => {
-      const target = /** @type {Element} */ (event.target).closest("button");
-      if (!target) return;
-      const number = Number(target.dataset.number);
-      this.selected = this.selected === number ? null : number;
-      this.draw();
-      changed();
+      const button = closest(event, "button");
+      if (!button) return;
+      this.choose(Number(button.dataset.number));
+      chosen();
     });
   }
 
+  /** Give an entry to the brush. @param {number | null} number */
+  choose(number) {
+    this.active = number;
+    this.draw();
+  }
+
+  /** Give a target to the brush, which may be in the palette or not. @param {TargetEntry[]} target */
+  take(target) {
+    const known = this.targets.findIndex((other) => keyOf(other) === keyOf(target));
+    this.choose(known < 0 ? null : known);
+  }
+
   /**
-   * The number of a target, which is added if it is new.
+   * Add a target and give it to the brush.
    *
    * @param {TargetEntry[]} target
    * @param {Set<number>} used numbers that the plan has; others are free
-   * @returns {number | null} null if the palette is full
+   * @returns {number | null} its number; null if the palette is full
    */
-  numberOf(target, used) {
-    const known = this.targets.findIndex((other) => keyOf(other) === keyOf(target));
-    if (known >= 0) return known;
+  add(target, used) {
     let number = this.targets.length;
     if (number >= this.most) number = this.targets.findIndex((_, k) => !used.has(k));
     if (number < 0) return null;
     this.targets[number] = target;
-    this.draw();
+    this.choose(number);
     return number;
   }
 
-  /** The selected entry follows the map. @param {TargetEntry[]} target @returns {boolean} whether one does */
-  follow(target) {
-    if (this.selected === null || keyOf(this.targets[this.selected]) === keyOf(target)) return false;
-    this.targets[this.selected] = target;
+  /**
+   * Change the entry that the brush has.
+   *
+   * @param {TargetEntry[]} target
+   * @returns {boolean} whether there is one, and it had another target
+   */
+  change(target) {
+    if (this.active === null || keyOf(this.targets[this.active]) === keyOf(target)) return false;
+    this.targets[this.active] = target;
     this.draw();
     return true;
   }
@@ -86,11 +99,11 @@ export class Palette {
       const words = wordsOf(target);
       const button = make("button", {
         type: "button",
-        title: `${words}. Select it to change it on the map.`,
+        title: `Paint with ${words}`,
         ariaLabel: words,
       });
       button.dataset.number = String(number);
-      button.setAttribute("aria-pressed", String(number === this.selected));
+      button.setAttribute("aria-pressed", String(number === this.active));
       button.style.setProperty("--colour", COLOURS[number]);
       button.append(...target.slice(0, 3).map(({ name }) => thumbnail(name)));
       return button;
