@@ -22,6 +22,8 @@ STOP_BUTTON = "#stop"
 SIZE_INPUT = "#size input"
 ERROR = ".picture .message"
 UPLOAD_INPUT = ".user-textures .file"
+PAINT_BUTTON = "#paint-button .open"
+EASEL = ".paint .plan"
 INTERPOLATION_PROMPT = ".interpolation .missing"
 INTERPOLATION_ERROR = ".interpolation .error"
 
@@ -44,7 +46,7 @@ elements => Object.fromEntries(elements.map((element) => {
 # pointer events. A canvas is painted in the task that sets the source's `src`, and the frame with the new
 # pixels has been presented when the second animation frame after it begins.
 RECORDER = """
-window.bench = { painted: [], finished: [], pointerMoved: 0, pointerReleased: 0 };
+window.bench = { painted: [], finished: [], paintings: [], pointerMoved: 0, pointerReleased: 0 };
 for (const [kind, key] of [["pointermove", "pointerMoved"], ["pointerup", "pointerReleased"]]) {
   document.addEventListener(kind, (event) => { bench[key] = event.timeStamp; }, true);
 }
@@ -52,6 +54,9 @@ const afterPaint = (record) => requestAnimationFrame(() => requestAnimationFrame
 new MutationObserver((mutations) => {
   for (const { target, attributeName } of mutations) {
     if (attributeName === "src" && target.matches(".source")) afterPaint((now) => bench.painted.push(now));
+    if (attributeName === "src" && target.matches(".paint .painting")) {
+      target.decode().then(() => afterPaint((now) => bench.paintings.push(now)), () => {});
+    }
     if (attributeName === "data-done" && target.dataset.done === "true") {
       afterPaint((now) => bench.finished.push(now));
     }
@@ -61,6 +66,9 @@ new MutationObserver((mutations) => {
 PAINTED_COUNT = "bench.painted.length"
 PAINTED_AFTER = "count => bench.painted.length > count"
 PAINT_LATENCY_MS = "bench.painted.at(-1) - bench.pointerMoved"
+PAINTINGS_COUNT = "bench.paintings.length"
+PAINTINGS_AFTER = "count => bench.paintings.length > count"
+PAINTING_LATENCY_MS = "bench.paintings.at(-1) - bench.pointerMoved"
 FINISHED_COUNT = "bench.finished.length"
 FINISHED_AFTER = "count => bench.finished.length > count"
 RELEASE_LATENCY_MS = "bench.finished.at(-1) - bench.pointerReleased"
@@ -90,6 +98,7 @@ share => {
   all[Math.floor(share * all.length)].click();
 }
 """
+CLICK_ANOTHER_TEXTURE = CLICK_TEXTURE.replace('".dot"', "'.dot[aria-pressed=false]'")
 CLICK_STOP = "document.querySelector('#stop').click()"
 
 LEARNING = '() => document.querySelector(".user-textures .learning").textContent.includes(" s left")'

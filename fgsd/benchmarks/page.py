@@ -94,6 +94,7 @@ def bench_app(
             parts["visitors"] = _visitors(one, two)
             moves_beside = wrap(range(moves // 4), desc="learning")
             parts["learning"] = _learning(pages, unknown_texture(data), moves_beside, random)
+            parts["brush"] = _painting(pages[0], wrap(range(moves // 2), desc="painting"), random)
             parts["release"] = _release(pages[0], random)
     return parts
 
@@ -185,6 +186,37 @@ def _learning(pages: Sequence, image: bytes, moves, random: np.random.Generator)
             check("image dropped to first picture of what is learned", first[0], at_most=5, unit="s"),
             check(f"image dropped to samples of {LEARNING_STEPS} steps", last[1], at_most=20, unit="s"),
             check("median latency of a drag while another visitor learns / alone", ratio, at_most=1.5),
+        ],
+    }
+
+
+def _painting(page, moves, random: np.random.Generator) -> dict:
+    """A brush paints one stroke with another texture; each move waits for a picture that shows it."""
+    page.locator(dom.PAINT_BUTTON).click()
+    page.wait_for_function(dom.PAINTINGS_AFTER, arg=0, timeout=TIMEOUT_MS)
+    page.evaluate(dom.CLICK_ANOTHER_TEXTURE, float(random.uniform()))
+    box = page.locator(dom.EASEL).bounding_box()
+    latencies = []
+    for k in moves:
+        x, y = random.uniform(0.1, 0.9, 2)
+        count = page.evaluate(dom.PAINTINGS_COUNT)
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if k == 0:
+            page.mouse.down()
+        page.wait_for_function(dom.PAINTINGS_AFTER, arg=count, timeout=TIMEOUT_MS)
+        latencies.append(page.evaluate(dom.PAINTING_LATENCY_MS))
+    count = page.evaluate(dom.PAINTINGS_COUNT)
+    page.mouse.up()
+    page.wait_for_function(dom.PAINTINGS_AFTER, arg=count, timeout=TIMEOUT_MS)
+    finished = page.evaluate(dom.FINISHED_COUNT)
+    page.locator(dom.PAINT_BUTTON).click()  # back to the samples, now of the texture that was painted with
+    page.wait_for_function(dom.FINISHED_AFTER, arg=finished, timeout=TIMEOUT_MS)
+    median, late = np.quantile(latencies[1:] or latencies, (0.5, 0.95))
+    return {
+        "milliseconds": [round(float(v), 1) for v in latencies],
+        "checks": [
+            check("brush to changed pixels, 128 px, median", median, at_most=250, unit="ms"),
+            check("brush to changed pixels, 128 px, 95th percentile", late, at_most=500, unit="ms"),
         ],
     }
 

@@ -25,7 +25,7 @@ def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
     results = json.loads(output.read_text())
     assert printed.strip() == report_text(results).strip()
     parts = results["parts"]
-    assert list(parts) == ["start", "page", "drag", "visitors", "learning", "release"]
+    assert list(parts) == ["start", "page", "drag", "visitors", "learning", "brush", "release"]
     values = [one["value"] for figures in parts.values() for one in figures["checks"]]
     assert all(value is not None and value > 0 for value in values)
     first_sample = parts["page"]["checks"][1][
