@@ -31,6 +31,8 @@ test("undo returns to what was remembered, stroke by stroke", () => {
     plan.remember();
     plan.stroke({ x: 8, y: 8 }, { x: 8, y: 8 }, 4 * number, number);
   }
+  plan.fill(3);
+  assert.deepEqual([...plan.everUsed()].sort(), [0, 1, 3]);
   assert.ok(plan.undo());
   assert.deepEqual([...plan.used()].sort(), [0, 1]);
   assert.ok(plan.undo());

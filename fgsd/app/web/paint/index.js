@@ -155,7 +155,7 @@ class PaintPanel {
   #begin() {
     const { target } = this;
     if (!target.length) return false;
-    const number = this.palette.active ?? this.palette.add(target, this.plan.used());
+    const number = this.palette.active ?? this.palette.add(target, this.plan.everUsed());
     if (number === null) {
       this.#say(`A picture has at most ${this.palette.most} textures. Undo, or paint one of them over.`);
       return false;

@@ -69,7 +69,7 @@ export class Palette {
    * Add a target and give it to the brush.
    *
    * @param {TargetEntry[]} target
-   * @param {Set<number>} used numbers that the plan has; others are free
+   * @param {Set<number>} used numbers that plans have; others are free
    * @returns {number | null} its number; null if the palette is full
    */
   add(target, used) {

@@ -73,6 +73,11 @@ export class Plan {
     return new Set(this.numbers);
   }
 
+  /** The same, with those of the plans that undo can return to. @returns {Set<number>} */
+  everUsed() {
+    return new Set([...this.used(), ...this.earlier.flatMap((numbers) => [...new Set(numbers)])]);
+  }
+
   /** Base64 of a byte for each pixel. @returns {string} */
   encoded() {
     let text = "";
