@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from cli_help import run
 
+from fgsd.pipeline import Pipeline
 from fgsd.training.config import TrainingConfig
 from fgsd.training.export import export
 from fgsd.training.fixed_centroids import FixedCentroids
@@ -70,3 +72,50 @@ def test_centroids_and_settings_must_fit(pipe, data, config, tmp_path):
     with pytest.raises(ValueError, match="centroids: their classes must be those of the data"):
         next(train(data, tmp_path, config, centroids=other, device="cpu"))
     assert list(tmp_path.iterdir()) == []
+
+
+class TestCommand:
+    OPTIONS = (
+        "--images",
+        24,
+        "--groups",
+        4,
+        "--patch-size",
+        16,
+        "--image-size",
+        48,
+        "--map-crops",
+        0,
+        "--cpu",
+    )
+
+    def test_the_checkpoint_keeps_its_centroids(
+        self, capsys, tmp_path, pipe, checkpoint_folder, texture_folder
+    ):
+        folders = ["--run", tmp_path / "run", "-o", tmp_path / "out"]
+        arguments = [texture_folder, "--init-from", checkpoint_folder, "--fixed-centroids", *folders]
+        code, _, err = run(capsys, "train", *arguments, *self.OPTIONS)
+        assert code == 0, err
+        found = Pipeline.from_pretrained(tmp_path / "out", device="cpu")
+        assert torch.equal(found.table.values, pipe.table.values)
+        assert found.network_digest != pipe.network_digest
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ([], "--fixed-centroids: needs --init-from"),
+            (["--init-from", "CHECKPOINT", "--classes", "names.txt"], "those of --init-from are kept"),
+            (["--init-from", "CHECKPOINT", "--group-size", 2], "fixed_centroids=True needs group_size=1"),
+        ],
+    )
+    def test_bad_input_is_one_line(
+        self, capsys, tmp_path, monkeypatch, checkpoint_folder, texture_folder, options, words
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "names.txt").write_text("moss\nslate\n")
+        given = [checkpoint_folder if one == "CHECKPOINT" else one for one in options]
+        code, _, err = run(
+            capsys, "train", texture_folder, "-o", "out", "--fixed-centroids", *given, *self.OPTIONS
+        )
+        assert code == 2 and words in err and err.count("\n") == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["names.txt"]
