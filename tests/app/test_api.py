@@ -104,7 +104,7 @@ class TestEmbed:
     def test_an_uploaded_file_lies_at_its_class(self, client, pipe, texture_folder):
         path = texture_folder / "slate.png"
         result = client.predict(handle_file(path), api_name="/embed")
-        centroid = pipe.centroid_of(path, crops=CROPS)
+        centroid = pipe.centroid_of(path, crops=CROPS, scale=1.0)
         assert [near["class"] for near in result["nearest"]] == [n for n, _ in pipe.nearest(centroid, 3)]
         assert result["nearest"][0]["class"] == "slate"
         assert result["nearest"][0]["distance"] == pytest.approx(pipe.nearest(centroid, 1)[0][1], abs=1e-3)
@@ -145,7 +145,7 @@ class TestLearn:
         assert first.keys() == progress.keys() and first["step"] < 5 and rest == [None, []]
         texture = Texture.load(path)
         assert texture.name == "my-wall" and path.endswith(".fgsd.safetensors")
-        *_, last = pipe.learn(tmp_path / "wall.png", name="my-wall", steps=5, seed=3)
+        *_, last = pipe.learn(tmp_path / "wall.png", name="my-wall", steps=5, scale=1.0, seed=3)
         # gradients come in parts, which changes their rounding
         assert torch.allclose(texture.centroid.values, last.texture.centroid.values, rtol=0.02, atol=0.02)
         for file, image in zip(files, pipe.sample(texture, n=2, seed=3), strict=True):
@@ -291,7 +291,7 @@ def test_a_photograph_of_many_megabytes_is_embedded(client, tmp_path, pipe, kind
     size = (tmp_path / "photo").stat().st_size
     assert size > MAX_BODY_BYTES
     near = client.predict(handle_file(tmp_path / "photo"), api_name="/embed")["nearest"]
-    expected = pipe.nearest(pipe.centroid_of(tmp_path / "photo", crops=CROPS), 3)
+    expected = pipe.nearest(pipe.centroid_of(tmp_path / "photo", crops=CROPS, scale=1.0), 3)
     assert [(entry["class"], entry["distance"]) for entry in near] == [
         (name, pytest.approx(distance, abs=1e-3)) for name, distance in expected
     ]

@@ -159,7 +159,7 @@ def _learned(scheduler, crops):
 class TestQueue:
     def test_it_learns_what_the_library_learns(self, pipe, state, request_of):
         *_, step = state.learning.learn("a", request_of(), is_cancelled=never)
-        *_, same = pipe.learn(picture(), steps=3, start=pipe.centroid_of(picture()))
+        *_, same = pipe.learn(picture(), steps=3, scale=1.0, start=pipe.centroid_of(picture()))
         assert step.index == step.steps == 3 and step.texture.name == "wall"
         learned, expected = step.texture.centroid.values, same.texture.centroid.values
         assert torch.allclose(learned, expected, rtol=0.02, atol=0.02)

@@ -113,7 +113,10 @@ def test_a_texture_is_learned_while_one_watches_and_stays_after_a_reload(visit, 
     learned = library(pipe, texture)
     assert same_picture(pixels(page), learned) and not same_picture(averaged, learned)
     *_, step = pipe.learn(
-        photograph(), start=pipe.centroid_of(photograph(), crops=CROPS), steps=LEARNING_STEPS
+        photograph(),
+        start=pipe.centroid_of(photograph(), crops=CROPS, scale=1.0),
+        steps=LEARNING_STEPS,
+        scale=1.0,
     )
     assert np.abs(library(pipe, step.texture).astype(int) - learned).mean() < 6
     dot(page, "moss").click(modifiers=["Shift"])  # it is mixed like any class
@@ -185,7 +188,7 @@ def test_a_texture_file_opens_in_another_browser(visit, pipe, tmp_path):
     page = visit()
     add(page, "my wall.png")
     texture = saved(page, tmp_path / "wall.fgsd.safetensors")
-    assert torch.equal(texture.centroid.values, pipe.centroid_of(photograph(), crops=CROPS).values)
+    assert torch.equal(texture.centroid.values, pipe.centroid_of(photograph(), crops=CROPS, scale=1.0).values)
     other = visit()
     content = (tmp_path / "wall.fgsd.safetensors").read_bytes()
     give(other, content, "wall.fgsd.safetensors", "application/octet-stream")
@@ -254,7 +257,7 @@ def test_a_part_of_an_image_is_chosen_by_mouse_and_keyboard(visit, pipe):
     part = Image.open(io.BytesIO(base64.b64decode(sent[-1].partition(",")[2]))).convert("RGB")
     assert part.size == (40, 40)
     assert np.abs(np.asarray(part, int) - np.asarray(right.rotate(90), int)).mean() < 2
-    centroid = pipe.centroid_of(part, crops=CROPS)
+    centroid = pipe.centroid_of(part, crops=CROPS, scale=1.0)
     assert same_picture(pixels(page), library(pipe, centroid))
     assert overflow(page) == (0, 0)
 

@@ -56,7 +56,7 @@ def transfer(page: Page, image: Image.Image, name: str):
 
 def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:
     """What the library gives for an image, or for a mixture of it and classes."""
-    centroid = pipe.centroid_of(image, crops=CROPS)
+    centroid = pipe.centroid_of(image, crops=CROPS, scale=1.0)
     if classes:
         from fgsd.centroids import mean_centroid
 
@@ -72,14 +72,14 @@ def test_an_image_becomes_the_target_and_is_described(visit, pipe):
     add(page, image)
     assert same_picture(pixels(page), own_picture(pipe, image))
     assert names(page) == ["my photo"]
-    near = pipe.nearest(pipe.centroid_of(image, crops=CROPS), 3)
+    near = pipe.nearest(pipe.centroid_of(image, crops=CROPS, scale=1.0), 3)
     words = ", ".join(f"{name} {distance:.1f}" for name, distance in near)
     expect(page.locator(".user-textures .nearest")).to_have_text(f"my photo is nearest to {words}")
     assert "may take the structure of classes" in page.locator(".user-textures .nearest").get_attribute(
         "title"
     )
     (texture,) = page.evaluate("window.textures")
-    places = pipe.map.project_centroid("pca", pipe.centroid_of(image, crops=CROPS))
+    places = pipe.map.project_centroid("pca", pipe.centroid_of(image, crops=CROPS, scale=1.0))
     assert texture["name"] == "my photo" and texture["src"].startswith("data:image/")
     assert np.array(texture["pca"]) == pytest.approx(places, abs=1e-3)
     assert overflow(page) == (0, 0)

@@ -40,7 +40,7 @@ MARKUP = """
     <label>Soft edge <input type="range" class="feather" min="0" max="16" step="1" value="6"></label>
     <label>Size <select class="side">{sides}</select></label>
     <label>Seed <input type="number" class="seed" min="0" max="2147483647" step="1" value="0"></label>
-    <label><input type="checkbox" class="tileable"> Seamless tile</label>
+    <label><input type="checkbox" class="tileable"> Seamless</label>
     <button type="button" class="another" title="Another picture of the same plan">New seed</button>
     <button type="button" class="save" title="Save the picture as a PNG">Save picture</button>
     <button type="button" class="save-plan" title="Save the plan as a PNG, one colour for each texture, and
