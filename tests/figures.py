@@ -34,6 +34,7 @@ COMMANDS = {
     "--unseen assets/world/unseen.txt --part unseen --part learned -o assets/evidence/unseen.json",
     "learned.json": "fgsd evaluate --data assets/world --unseen assets/world/unseen.txt --part learned "
     "-o assets/evidence/learned.json",
+    "painting.json": "fgsd evaluate --part painting -o assets/evidence/painting.json",
     "extended-known.json": "fgsd evaluate --checkpoint checkpoints/extended --per-class 16 --part classifier "
     "-o assets/evidence/extended-known.json",
     "extended-new.json": "fgsd evaluate --checkpoint checkpoints/extended --data unseen40 --per-class 16 "
@@ -121,6 +122,13 @@ SUMMARY = (
         "accuracy of samples",
         "The 40 classes that were added",
         "fgsd evaluate --checkpoint checkpoints/extended --data unseen40 --part classifier",
+    ),
+    Figure(
+        "painting.json",
+        "painting",
+        "borders",
+        "Borders of painted regions: how much less grown they look than a blend of pixels, by two measures",
+        "fgsd evaluate --part painting",
     ),
     Figure(
         "unseen.json",

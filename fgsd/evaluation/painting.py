@@ -111,13 +111,11 @@ def _half_planes(context: EvaluationContext, chosen: list[tuple[str, str]]) -> d
                 interval=bootstrap_interval(ratio, len(chosen), seed=context.seed),
             ),
             check(
-                "gradient at borders, deviation from inside / that of the better of pixel blend and paste",
-                off["painted"] / max(min(off["blended"], off["pasted"]), 1e-9),
-                at_most=1.0,
-            ),
-            check(
-                "distance of border crops from both sides / that of the better of pixel blend and paste",
-                far["painted"] / max(min(far["blended"], far["pasted"]), 1e-9),
+                "borders: gradient and distance of crops / of the better of pixel blend and paste, the worse",
+                max(
+                    values["painted"] / max(min(values["blended"], values["pasted"]), 1e-9)
+                    for values in (off, far)
+                ),
                 at_most=1.0,
             ),
         ],
