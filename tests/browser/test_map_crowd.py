@@ -8,6 +8,7 @@ import pytest
 from app_server import AppServer
 from browser_help import DESKTOP, TIMEOUT_MS
 from map_help import scattered_map
+from playwright.sync_api import expect
 
 from fgsd.pipeline import Pipeline
 
@@ -95,3 +96,23 @@ def test_it_moves_at_thirty_frames_a_second(browser, crowd, way):
     print(f"{way}: {frames / seconds:.1f} frames a second, {1000 * each:.1f} ms of one core for each")
     assert frames > 10
     assert each < 1 / 30
+
+
+def test_a_late_answer_for_another_feature_is_not_shown(visit):
+    page = visit()
+    page.wait_for_function("document.querySelector('.map-panel').dataset.points === 'pca-0'")
+    page.evaluate(
+        """() => { const fetch = window.fetch;
+                   window.fetch = async (url, options) => {
+                       const late = typeof options?.body === 'string' && options.body.includes('"index":0');
+                       if (late) await new Promise(resolve => setTimeout(resolve, 1500));
+                       const answer = await fetch(url, options);
+                       if (late) window.cameLate = true;
+                       return answer; }; }"""
+    )
+    page.get_by_label("Colour").select_option("feature")
+    page.get_by_label("Number of the feature").fill("3")
+    page.get_by_label("Number of the feature").press("Tab")
+    page.wait_for_function("window.cameLate")
+    page.wait_for_timeout(300)
+    expect(page.locator(".map-panel .legend")).to_have_attribute("title", "Feature 3")

@@ -23,6 +23,11 @@ export class ColourMenu {
     this.number.addEventListener("change", () => void this.colour());
   }
 
+  /** Number of the chosen feature. */
+  get index() {
+    return clamp(Math.round(Number(this.number.value)) || 0, 0, Number(this.number.max));
+  }
+
   /** Colour the crops as the menu says, at the noise level of the view. */
   async colour() {
     const byFeature = this.menu.value === "feature";
@@ -34,11 +39,13 @@ export class ColourMenu {
   async #colourByFeature() {
     const { view } = this.panel;
     const { level } = view;
-    const index = clamp(Math.round(Number(this.number.value)) || 0, 0, Number(this.number.max));
+    const { index } = this;
     const answer = await this.requests
       .ask("map_feature", { index, level })
       .catch((error) => this.panel.say(error.message));
-    if (!answer?.values || this.menu.value !== "feature" || level !== view.level) return;
+    // answers may arrive in another order than they were asked for
+    if (!answer?.values || this.menu.value !== "feature" || level !== view.level || index !== this.index)
+      return;
     this.crops.colourBy(decodeBytes(answer.values));
     find(this.legend, ".low").textContent = answer.low.toPrecision(2);
     find(this.legend, ".high").textContent = answer.high.toPrecision(2);
