@@ -59,6 +59,7 @@ class GuidedDenoiser:
         self._values: Tensor | None = None  # (S, F) or (B, S, F)
         self._coordinates: Tensor | None = None  # (S, C) or (B, S, C), for a network with target embedding
         self._masks: Tensor | None = None  # (1, R, H, W)
+        self._pooled: dict = {}  # the masks at the resolutions of the layers
         if target is None:
             return
         if isinstance(target, Regions):
@@ -135,7 +136,7 @@ class GuidedDenoiser:
             coordinates = coordinates[part]
         matching: Matching = None
         if centroid is not None and self._masks is not None:
-            matching = RegionMatching(self._masks, centroid, self.strength)
+            matching = RegionMatching(self._masks, centroid, self.strength, self._pooled)
         elif centroid is not None:
             matching = CentroidMatching(centroid, self.strength, coordinates)
         return self._evaluate(x[part], sigma, matching, tileable=self.tileable)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from fgsd.centroids import Centroid
-from fgsd.regions import Mask, Regions, region_masks
+from fgsd.masks import Mask
+from fgsd.regions import FEATHER, Regions, region_masks
 from fgsd.steps import PipelineStep
 
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
     from fgsd.pipeline import Target
 
-FEATHER = 6.0  # pixels
-RegionTargets = Mapping[str, Mask] | Sequence[tuple["Target", Mask]]
+RegionTargets = Mapping[str, Mask | None] | Sequence[tuple["Target", Mask | None]]
 
 
 class Painting:

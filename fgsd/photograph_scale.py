@@ -42,8 +42,8 @@ def load_at_scale(
     if scale is not None:
         return load_photographs(images, config, scale=scale, masks=masks)
     photographs = load_photographs(images, config, scale=SCALES[0], masks=masks)
-    for smaller in (*SCALES[1:], None):
-        if smaller is None or crop_spread(network, table, photographs, seed=seed) <= MAX_SPREAD:
+    for smaller in SCALES[1:]:
+        if crop_spread(network, table, photographs, seed=seed) <= MAX_SPREAD:
             break
         try:
             photographs = load_photographs(images, config, scale=smaller, masks=masks)

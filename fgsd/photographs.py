@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from fgsd.data import DataConfig, scale_down, to_tensor
 from fgsd.images import ImageError, load_image
+from fgsd.masks import Mask, read_mask
 
 Images = Image.Image | str | Path | Sequence[Image.Image | str | Path]
-Mask = Image.Image | str | Path | np.ndarray | Tensor
 Masks = Mask | Sequence[Mask | None] | None
 MASK_SHARE = 0.98  # of the pixels of a crop that lie inside the mask; its edge may be ragged
 
@@ -60,7 +61,7 @@ class Photograph:
         """Rows and columns (P, 2) of the crops inside the mask."""
         if self.mask is None:
             return None
-        shares = torch.nn.functional.avg_pool2d(self.mask[None].double(), self.patch_size, stride=1)
+        shares = avg_pool2d(self.mask[None].double(), self.patch_size, stride=1)
         return (shares[0] >= MASK_SHARE).nonzero()
 
     def crop(self, generator: torch.Generator) -> Tensor:
@@ -111,8 +112,8 @@ def load_photographs(
         The shorter side of an image is scaled to `scale` times that of the training images. Images are not
         enlarged.
     masks : image, path, array or Tensor of shape (H, W), or a sequence with one or None per image, optional
-        Which part of an image is the texture: white, True or at least half of the largest value (255, or 1
-        for floats). Of the size of the upright image.
+        Which part of an image is the texture: at least a half, see `read_mask`. Of the size of the upright
+        image.
 
     Raises
     ------
@@ -135,35 +136,26 @@ def load_photographs(
     for source, mask in zip(sources, found, strict=True):
         name = "the image" if isinstance(source, Image.Image) else str(source)
         image = load_image(source)
-        inside = None if mask is None else _load_mask(mask, image.size)
         shorter = min(image.size)
         side = max(1, round(scale * min(config.image_size or shorter, shorter)))
+        mask_name = str(mask) if isinstance(mask, (str, Path)) else "the mask"
+        pixels = to_tensor(scale_down(image, side))
+        height, width = pixels.shape[1:]
+        inside = None if mask is None else _inside(mask, mask_name, image, (height, width))
         try:
-            image = scale_down(image, side)
-            levels = None if inside is None else np.array(inside.resize(image.size, Image.Resampling.BOX))
-            where = None if levels is None else torch.from_numpy(levels) >= 128
-            photographs.append(Photograph(to_tensor(image), config.patch_size, where))
+            photographs.append(Photograph(pixels, config.patch_size, inside))
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
     return photographs
 
 
-def _load_mask(mask: Mask, size: tuple[int, int]) -> Image.Image:
-    """Return a mask as a grey image; raise `ImageError` unless it has the `size` of the image."""
-    name = str(mask) if isinstance(mask, (str, Path)) else "the mask"
-    if isinstance(mask, (np.ndarray, Tensor)):
-        values = np.asarray(mask)
-        if values.ndim != 2 or values.dtype.kind not in "biuf":
-            raise ImageError(
-                f"{name}: has shape {values.shape} and type {values.dtype}, expected (H, W) numbers"
-            )
-        white = 1.0 if values.dtype.kind in "bf" else 255.0
-        image = Image.fromarray(np.where(values >= white / 2, 255, 0).astype(np.uint8))
-    else:
-        image = load_image(mask).convert("L")
-    if image.size != size:
+def _inside(mask: Mask, name: str, image: Image.Image, shape: tuple[int, int]) -> Tensor:
+    """Return where a mask is at least a half, of the size of an image, scaled to a `shape` (H, W)."""
+    values = read_mask(mask, name)
+    height, width = values.shape
+    if (width, height) != image.size:
         raise ImageError(
-            f"{name}: {image.width} x {image.height} pixels; the image has {size[0]} x {size[1]}, and a mask "
+            f"{name}: {width} x {height} pixels; the image has {image.width} x {image.height}, and a mask "
             "must have as many"
         )
-    return image
+    return adaptive_avg_pool2d(values[None], shape)[0] >= 0.5

@@ -16,11 +16,11 @@ from torch.nn.functional import conv1d, pad
 
 from fgsd.centroids import Centroid
 from fgsd.images import load_image
+from fgsd.masks import Mask, read_mask
 
-Mask = np.ndarray | Tensor | Image.Image | str | Path | None
 MAX_SIDE = 2048  # of an image, in pixels; larger ones are refused because they exhaust the memory
 MAX_REGIONS = 32
-MAX_FEATHER = 256.0  # pixels
+FEATHER, MAX_FEATHER = 6.0, 256.0  # pixels: by default, and at most
 MAX_COLOURS_NAMED = 5  # in an error message
 COVERED = 1e-3  # sum of the masks at a pixel that belongs to a region
 
@@ -51,10 +51,10 @@ class Regions:
 
 
 def region_masks(
-    masks: Sequence[Mask],
+    masks: Sequence[Mask | None],
     *,
     size: tuple[int, int] | None = None,
-    feather: float = 6.0,
+    feather: float = FEATHER,
     tileable: bool = False,
 ) -> Tensor:
     """Turn masks into weights that sum to 1 at each pixel.
@@ -62,8 +62,8 @@ def region_masks(
     Parameters
     ----------
     masks : sequence of arrays or Tensors of shape (H, W), images or paths, at most one of them None
-        A mask is above zero where its region is: of floats or booleans up to 1, of bytes and images up to
-        255. Where masks overlap, regions share a pixel. None takes the pixels that no other mask covers.
+        A mask is above zero where its region is; see `read_mask` for its values. Where masks overlap, regions
+        share a pixel. None takes the pixels that no other mask covers.
     size : (height, width), optional
         Of the picture, in pixels; by default that of the masks.
     feather : float
@@ -89,21 +89,19 @@ def region_masks(
         raise ValueError(f"feather={feather} must be from 0 to {MAX_FEATHER:g} pixels")
     if sum(mask is None for mask in masks) > 1:
         raise ValueError("masks: only one may be None, for the pixels that no other covers")
-    weights = [None if mask is None else _weights(mask, k) for k, mask in enumerate(masks)]
-    if size is not None:
-        check_side(size)
-    sizes = {tuple(w.shape) for w in weights if w is not None} | ({tuple(size)} if size else set())
+    weights = [None if mask is None else read_mask(mask, f"mask {k + 1}") for k, mask in enumerate(masks)]
+    sizes = {(w.shape[0], w.shape[1]) for w in weights if w is not None} | ({size} if size else set())
     if len(sizes) != 1:
         named = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)) or "no size is given"
         raise ValueError(f"masks must have the size of the picture, and so of each other: {named}")
-    [(height, width)] = sizes
+    height, width = check_side(sizes.pop())
     known = [w for w in weights if w is not None]
     total = torch.stack(known).sum(dim=0) if known else torch.zeros(height, width)
     rest = (total < COVERED).float()
     stacked = torch.stack([rest if w is None else w for w in weights])
     for k, mask in enumerate(stacked):
         if not bool((mask > 0).any()):
-            raise ValueError(f"masks: mask {k + 1} is empty, so that its region has no pixels")
+            raise ValueError(f"mask {k + 1} is empty, so that its region has no pixels")
     if all(w is not None for w in weights) and bool(rest.any()):
         share = 100 * rest.mean().item()
         raise ValueError(f"masks: {share:.2g} % of the pixels belong to no region; None takes what is left")
@@ -196,29 +194,6 @@ def _faded(position: np.ndarray, count: int) -> list[np.ndarray]:
     low, high = position.min(), position.max()
     knots = (position - low) / max(high - low, 1e-9) * (count - 1)
     return [np.clip(1 - np.abs(knots - k), 0, 1) for k in range(count)]
-
-
-def _weights(mask: Mask, index: int) -> Tensor:
-    """Return the values (H, W) of a mask, from 0 to 1."""
-    if isinstance(mask, (np.ndarray, Tensor)):
-        values = np.asarray(mask)
-        if values.ndim != 2 or values.dtype.kind not in "biuf":
-            raise ValueError(
-                f"masks: mask {index + 1} has shape {values.shape} and type {values.dtype}, expected numbers "
-                "of shape (H, W)"
-            )
-        white = 1.0 if values.dtype.kind in "bf" else 255.0
-    else:
-        assert mask is not None
-        values, white = np.asarray(load_image(mask).convert("L")), 255.0
-    check_side((values.shape[0], values.shape[1]))
-    weights = torch.from_numpy(values.astype(np.float32) / white)
-    if not bool(weights.isfinite().all()) or bool((weights < 0).any()) or bool((weights > 1.001).any()):
-        raise ValueError(
-            f"masks: mask {index + 1} must hold values from 0 to {white:g}, got {values.min()} to "
-            f"{values.max()}"
-        )
-    return weights
 
 
 def _blurred(masks: Tensor, std: float, wraps: bool) -> Tensor:

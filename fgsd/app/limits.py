@@ -11,7 +11,8 @@ from __future__ import annotations
 MAX_CLASSES = 8  # textures in one mixture; each has a slider under the map
 MAX_IMAGES = 16  # images of one run, a grid of 4 x 4
 MAX_SIDE = 256  # pixels of a side; such an image has the pixels of 16 images of 64 pixels
-# Of a painting: an evaluation of it takes about 0.4 s on two cores, and previews of others wait no longer
+# Of a painting, as of a pass of the network. An evaluation of it takes 0.1 to 0.4 s on two cores, and
+# previews of others wait no longer
 MAX_PAINT_PIXELS = 32 * 64 * 64
 MAX_PLAN_CHARACTERS = 4 * MAX_PAINT_PIXELS // 3 + 4  # of a plan in base64, a byte for each pixel
 MAX_REGIONS = 8  # of a painting; an evaluation with so many takes up to 1.6 times as long as with one

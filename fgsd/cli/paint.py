@@ -56,8 +56,7 @@ def paint(
 ) -> None:
     """Paint with textures: another one for each colour of a plan, or several that fade into each other."""
     from fgsd.cli.outputs import check_file
-    from fgsd.painting import FEATHER
-    from fgsd.regions import check_side, linear_gradient, plan_masks
+    from fgsd.regions import FEATHER, check_side, linear_gradient, plan_masks
     from fgsd.sheets import ANIMATION_FORMATS, check_size, grid_size, image_grid, save_animation, save_image
 
     if (labels is None) == (gradient is None):

@@ -15,9 +15,8 @@ from fgsd.evaluation.context import EvaluationContext
 from fgsd.evaluation.paths import MAX_NOISE, positions_on_line, random_pairs, unguided_features
 from fgsd.guidance import GuidedDenoiser
 from fgsd.pipeline import Pipeline
-from fgsd.regions import Regions, linear_gradient, region_masks
+from fgsd.regions import FEATHER, Regions, linear_gradient, region_masks
 
-FEATHER = 6.0  # pixels
 BAND = 8  # pixels on each side of a border, in which gradients are measured
 REGION_TARGET = 0.97  # accuracy of crops of regions / of crops of whole samples
 CORRELATION_TARGET = 0.9  # of the position on the line between two centroids with the weight in a gradient

@@ -12,7 +12,7 @@ part, the mask `guided` marks the images that are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -97,11 +97,14 @@ class RegionMatching:
         Feature vector of each region at the noise level of the input.
     strength : float
         See `CentroidMatching`.
+    pooled : dict, optional
+        Keeps what `masks_at` returns: give the same one where several evaluations have the same masks.
     """
 
     masks: Tensor
     centroids: Tensor
     strength: float = 1.0
+    pooled: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
         """Return the target means (B, R, M) of the layer at `features`, whose means are `phi` (B, R, M)."""
@@ -109,8 +112,10 @@ class RegionMatching:
 
     def masks_at(self, activation: Tensor) -> Tensor:
         """Return the masks (1 or B, R, H, W) at the resolution of an activation."""
-        factor = self.masks.shape[-1] // activation.shape[-1]
-        return nn.functional.avg_pool2d(self.masks, factor).to(activation.dtype)
+        factor, dtype = self.masks.shape[-1] // activation.shape[-1], activation.dtype
+        if (factor, dtype) not in self.pooled:
+            self.pooled[factor, dtype] = nn.functional.avg_pool2d(self.masks, factor).to(dtype)
+        return self.pooled[factor, dtype]
 
 
 Matching = PeerMatching | CentroidMatching | RegionMatching | None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -24,9 +27,12 @@ def encoded(plan: np.ndarray) -> str:
     return base64.b64encode(plan.tobytes()).decode()
 
 
+numbers = itertools.count()
+
+
 def query(**changes) -> dict:
-    values = {"plan": encoded(PLAN), "width": 32, "targets": TARGETS, "quality": "preview", "seed": 3}
-    return values | {"feather": 2} | changes
+    plan = {"plan": encoded(PLAN), "width": 32, "targets": TARGETS, "feather": 2}
+    return plan | {"quality": "preview", "seed": 3, "number": next(numbers), "visitor": "a"} | changes
 
 
 @pytest.fixture
@@ -80,7 +86,8 @@ def test_a_moved_texture_is_painted_as_it_was_moved(paint):
         ({"targets": [TARGETS[0], [{"name": "mos", "weight": 1}]]}, "There is no texture named 'mos'."),
         ({"feather": "soft"}, "feather must be a number from 0 to 256"),
         ({"seed": -1}, "seed must be a whole number from 0"),
-        ({"tileable": 1}, "tileable must be true or false"),
+        ({"tileable": 1}, "tileable must be False or True; 1 came."),
+        ({"number": None}, "number must be a whole number from 0"),
     ],
 )
 def test_forged_queries_are_refused_in_one_sentence(paint, changes, words):
@@ -98,6 +105,41 @@ def test_while_too_many_are_under_way_there_is_no_picture(pipe):
     admission = Admission(scheduler, max_requests=1, max_requests_each=1)
     paint = paint_function(admission, UserTextureStore(), multiple=4)
     with admission.admit("another"):
-        assert paint(query(quality="full")) == {}
+        assert paint(query(quality="full")) == {"busy": True}
     assert "src" in paint(query(quality="full"))
+    scheduler.close()
+
+
+def test_a_newer_query_of_the_same_page_cancels_one_that_is_under_way(pipe):
+    scheduler = Scheduler(pipe)
+    paint = paint_function(Admission(scheduler), UserTextureStore(), multiple=4)
+    begun, go_on, answers = threading.Event(), threading.Event(), []
+    evaluate = pipe.network.denoise
+
+    def slow(*args, **options):
+        begun.set()
+        go_on.wait(10)
+        return evaluate(*args, **options)
+
+    pipe.network.denoise = slow
+    try:
+        first, second, other = query(quality="full"), query(), query(visitor="b")
+        threads = [threading.Thread(target=lambda q=q: answers.append((q, paint(q)))) for q in (first, other)]
+        for thread in threads:
+            thread.start()
+        begun.wait(10)
+        thread = threading.Thread(target=lambda: answers.append((second, paint(second))))
+        threads.append(thread)
+        thread.start()
+        time.sleep(0.3)  # so that the second query has arrived
+        go_on.set()
+        for thread in threads:
+            thread.join(20)
+    finally:
+        pipe.network.denoise = evaluate
+    found = {q["number"]: answer for q, answer in answers}
+    assert (
+        found[first["number"]] == {} and "src" in found[second["number"]] and "src" in found[other["number"]]
+    )
+    assert paint(first) == {}  # it has been overtaken
     scheduler.close()

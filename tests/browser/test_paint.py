@@ -13,7 +13,6 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from fgsd.cli.main import main
-from fgsd.pipeline import Pipeline
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -187,7 +186,6 @@ def test_saved_plan_and_command_paint_the_picture(visit, tmp_path, monkeypatch, 
         np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")) for name in ("saved", "painting")
     )
     assert np.abs(saved.astype(int) - ours).max() <= 1
-    assert Pipeline.from_pretrained(checkpoint_folder).classes == ["brick", "moss", "slate"]
 
 
 def test_by_touch_on_a_phone(visit):

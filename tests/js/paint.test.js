@@ -1,6 +1,7 @@
 import "./stub_page.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { channels, commandOf } from "../../fgsd/app/web/paint/files.js";
 import { COLOURS, wordsOf } from "../../fgsd/app/web/paint/palette.js";
 import { Plan } from "../../fgsd/app/web/paint/plan.js";
 
@@ -65,4 +66,28 @@ test("targets are said in words", () => {
   ];
   assert.equal(wordsOf(mixed), "25 % lava, 75 % ice");
   assert.equal(new Set(COLOURS).size, 8);
+});
+
+test("the command names each texture of the plan, and what it cannot name is said", () => {
+  const plan = new Plan(16);
+  plan.stroke({ x: 8, y: 8 }, { x: 8, y: 8 }, 6, 1);
+  const targets = [
+    [{ name: "grass", weight: 50 }],
+    [
+      { name: "o'lava", weight: 1 },
+      { name: "a,b", weight: 3, move: [0.1, 0] },
+    ],
+    [{ name: "not-painted", weight: 1 }],
+  ];
+  const settings = { feather: "6", seed: "3", tileable: true };
+  const { command, missing } = commandOf(plan, targets, settings, (name) => name === "grass");
+  assert.equal(
+    command,
+    "fgsd paint --labels plan.png --colour '#0072b2=grass' " +
+      "--colour '#e69f00=o'\\''lava=0.250000,a\\,b=0.750000' --feather 6 --seed 3 --tileable -o painting.png",
+  );
+  assert.equal(missing, "grass, a,b");
+  const equals = commandOf(new Plan(16), [[{ name: "a=b", weight: 9 }]], settings, () => false);
+  assert.ok(equals.command.includes("'#0072b2=a\\=b=1.000000'") && equals.missing === "");
+  assert.deepEqual(channels("#0072b2"), [0, 0x72, 0xb2]);
 });

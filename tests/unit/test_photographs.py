@@ -44,7 +44,7 @@ class TestMask:
         everywhere = random_crops(load_photographs(image, CONFIG), 40, torch.Generator().manual_seed(0))
         assert (everywhere[:, 0] == 1).any()
 
-    @pytest.mark.parametrize("kind", ["float", "bytes", "tensor", "image", "path"])
+    @pytest.mark.parametrize("kind", ["float", "bytes", "ones", "tensor", "image", "path"])
     def test_it_may_be_of_any_kind(self, halves, tmp_path, kind):
         image, mask = halves
         picture = Image.fromarray((255 * mask).astype(np.uint8))
@@ -52,6 +52,7 @@ class TestMask:
         given = {
             "float": mask * 0.8,
             "bytes": mask.astype(np.uint8) * 200,
+            "ones": mask.astype(int),
             "tensor": torch.from_numpy(mask),
             "image": picture,
             "path": tmp_path / "mask.png",
@@ -90,16 +91,19 @@ class TestMask:
         ("change", "message"),
         [
             (lambda mask: mask[:, :50], "the mask: 50 x 48 pixels; the image has 60 x 48"),
-            (lambda mask: mask[None], r"the mask: has shape \(1, 48, 60\) and type bool, expected"),
-            (lambda mask: mask.astype(str), "the mask: has shape .* and type <U5, expected"),
+            (lambda mask: mask[None], r"the mask has shape \(1, 48, 60\) and type bool, expected"),
+            (lambda mask: mask.astype(str), "the mask has shape .* and type <U5, expected"),
             (lambda mask: mask & False, "the image: no crop of 16 x 16 pixels lies inside the mask"),
             (lambda mask: mask & np.roll(mask, 18, 1), "no crop of 16 x 16 pixels lies inside the mask"),
+            (lambda mask: mask * 300, "the mask must hold values from 0 to 255, got 0 to 300"),
+            (lambda mask: mask * -0.5, "the mask must hold values from 0 to 1, got -0.5 to"),
+            (lambda mask: mask * np.nan, "the mask must hold values from 0 to 1, got nan"),
             (lambda mask: "absent.png", "absent.png: no such file"),
         ],
     )
     def test_bad_ones_are_refused(self, halves, change, message):
         image, mask = halves
-        with pytest.raises(ImageError, match=message):
+        with pytest.raises(ValueError, match=message):  # `ImageError` is one
             load_photographs(image, CONFIG, masks=change(mask))
 
     def test_there_are_as_many_as_images(self, halves):

@@ -71,7 +71,7 @@ class TestMasks:
             ([LEFT, ~LEFT, LEFT & False], {}, "mask 3 is empty"),
             ([LEFT | True, None], {}, "mask 2 is empty"),
             ([LEFT], {}, "50 % of the pixels belong to no region; None takes what is left"),
-            ([LEFT[None]], {}, r"mask 1 has shape \(1, 16, 24\) and type bool"),
+            ([LEFT[None]], {}, r"mask 1 has shape \(1, 16, 24\) and type bool, expected numbers of shape"),
             ([LEFT.astype(complex)], {}, "type complex128, expected numbers"),
             ([LEFT * 2.0], {}, "mask 1 must hold values from 0 to 1, got 0.0 to 2.0"),
             ([LEFT - 1.0], {}, "must hold values from 0 to 1, got -1.0 to 0.0"),

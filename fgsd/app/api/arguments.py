@@ -117,7 +117,7 @@ def paint_call(
             raise RequestError(f"gradient must be a list of classes; {repr_short(gradient)} came.")
         masks = gradient_regions(len(gradient), height, width, angle, multiple)
         targets = [_weights(target, classes, "gradient") for target in gradient]
-    request = parse_paint(targets, masks, multiple=multiple, **values)
+    request = parse_paint(targets, masks, **values)
     if request.work > MAX_WORK:
         raise RequestError(
             f"steps={request.steps} is too much for one call with {request.n} images of this size: at most "

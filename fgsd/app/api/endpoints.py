@@ -36,6 +36,7 @@ from fgsd.app.serving.admission import Admission, program_visitor
 from fgsd.app.serving.learning import LearningQueue, Waiting
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
+from fgsd.regions import FEATHER
 from fgsd.sheets import image_grid
 from fgsd.steps import TextureStep
 from fgsd.texture import SUFFIX
@@ -159,7 +160,7 @@ def create_api(
         angle: float = 0.0,
         height: int = 128,
         width: int = 256,
-        feather: float = 6.0,
+        feather: float = FEATHER,
         n: int = 1,
         steps: int = 16,
         seed: int = 0,

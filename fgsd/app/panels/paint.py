@@ -18,7 +18,7 @@ BUTTON = """
 </div>
 """
 MARKUP = """
-<section class="paint" aria-label="Paint" data-multiple="{multiple}" data-max="{regions}" hidden>
+<section class="paint" aria-label="Paint" data-max="{regions}" hidden>
   <div class="bar">
     <div class="palette" role="group" aria-label="Paint with"></div>
     <label title="What is chosen on the map then changes the texture that the brush has, wherever it is"
@@ -63,7 +63,6 @@ def create_paint_panel(admission: Admission, store: UserTextureStore) -> gr.HTML
     return gr.HTML(
         "",
         html_template=MARKUP.format(
-            multiple=multiple,
             regions=MAX_REGIONS,
             sides="".join(f'<option value="{side}">{side} px</option>' for side in sides),
         ),

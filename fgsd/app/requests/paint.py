@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from fgsd.app.limits import MAX_IMAGES, MAX_PAINT_PIXELS, MAX_REGIONS, MAX_SEED, MAX_STEPS, MAX_STRENGTH
-from fgsd.app.requests.request import PAGE_SAMPLERS, RequestError, number, repr_short, whole
+from fgsd.app.requests.request import PAGE_SAMPLERS, RequestError, number, one_of, whole
 from fgsd.centroids import Centroid
-from fgsd.regions import MAX_FEATHER, linear_gradient, plan_masks
+from fgsd.regions import FEATHER, MAX_FEATHER, linear_gradient, plan_masks
 
 MAX_ANGLE = 360.0  # degrees
 
@@ -24,7 +24,7 @@ class PaintRequest:
 
     targets: tuple[Mapping[str, float] | Centroid, ...]  # of each region; weights by class sum to 1
     masks: tuple[np.ndarray, ...]  # (height, width) of each region: booleans, or weights that sum to 1
-    feather: float = 6.0  # pixels
+    feather: float = FEATHER  # pixels
     n: int = 1  # images
     seed: int = 0  # image k has the noise of seed + k
     steps: int = 16
@@ -55,7 +55,6 @@ def parse_paint(
     masks: Sequence[np.ndarray],
     *,
     feather: Any,
-    multiple: int,
     n: Any,
     seed: Any,
     steps: Any,
@@ -63,7 +62,9 @@ def parse_paint(
     sampler: Any,
     tileable: Any,
 ) -> PaintRequest:
-    """Validate the settings of a painting; `plan_regions` and `gradient_regions` make targets and masks.
+    """Validate the settings of a painting.
+
+    `check_paint_size` has checked the masks, which `plan_regions` and `gradient_regions` make.
 
     Raises
     ------
@@ -72,14 +73,6 @@ def parse_paint(
     """
     if len(targets) > MAX_REGIONS:
         raise RequestError(f"At most {MAX_REGIONS} regions can be painted; {len(targets)} came.")
-    height, width = masks[0].shape
-    check_paint_size(height, width, multiple)
-    if sampler not in PAGE_SAMPLERS.values():
-        raise RequestError(
-            f"sampler must be one of {', '.join(PAGE_SAMPLERS.values())}; {repr_short(sampler)} came."
-        )
-    if not isinstance(tileable, bool):
-        raise RequestError(f"tileable must be true or false; {repr_short(tileable)} came.")
     return PaintRequest(
         tuple(targets),
         tuple(masks),
@@ -88,8 +81,8 @@ def parse_paint(
         seed=whole(seed, "seed", 0, MAX_SEED),
         steps=whole(steps, "steps", 1, MAX_STEPS),
         strength=number(strength, "strength", 0.0, MAX_STRENGTH),
-        sampler=sampler,
-        tileable=tileable,
+        sampler=one_of(sampler, "sampler", PAGE_SAMPLERS.values()),
+        tileable=one_of(tileable, "tileable", (False, True)),
     )
 
 

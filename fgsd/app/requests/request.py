@@ -156,9 +156,9 @@ def parse_request(
         seed=whole(seed, labels["seed"], 0, MAX_SEED),
         steps=whole(steps, labels["steps"], 1, MAX_STEPS),
         strength=number(strength, labels["strength"], 0.0, MAX_STRENGTH),
-        sampler=_one_of(sampler, labels["sampler"], PAGE_SAMPLERS.values()),
-        tileable=_one_of(tileable, labels["tileable"], (False, True)),
-        view=_one_of(view, labels["view"], VIEWS.values()),
+        sampler=one_of(sampler, labels["sampler"], PAGE_SAMPLERS.values()),
+        tileable=one_of(tileable, labels["tileable"], (False, True)),
+        view=one_of(view, labels["view"], VIEWS.values()),
     )
 
 
@@ -190,7 +190,7 @@ def _interpolation(values: Any, labels: Mapping[str, str]) -> dict[str, Any]:
         return {}
     if not isinstance(values, Mapping):
         raise RequestError(f"An interpolation must name a mode; {repr_short(values)} came.")
-    fields: dict[str, Any] = {"mode": _one_of(values.get("mode", "sample"), "Mode", MODES.values())}
+    fields: dict[str, Any] = {"mode": one_of(values.get("mode", "sample"), "Mode", MODES.values())}
     if values.get("switch") is not None:
         fields["switch"] = number(values["switch"], "The switch", MIN_SWITCH, MAX_SWITCH)
     if values.get("places") is not None:
@@ -226,12 +226,14 @@ def _is_number(value: Any) -> bool:
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high`; raise a `RequestError` that names it otherwise."""
     if not (_is_number(value) and low <= value <= high and value == int(value)):
         raise RequestError(f"{name} must be a whole number from {low} to {high}; {repr_short(value)} came.")
     return int(value)
 
 
-def _one_of(value: Any, name: str, choices: Iterable[Choice]) -> Choice:
+def one_of(value: Any, name: str, choices: Iterable[Choice]) -> Choice:
+    """Return a value that is one of the choices, and of its type; raise a `RequestError` otherwise."""
     choices = list(choices)
     for choice in choices:
         if type(value) is type(choice) and value == choice:

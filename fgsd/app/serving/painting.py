@@ -1,7 +1,7 @@
 """Painting on the page: a picture of the plan that the visitor paints, in few steps or in all.
 
-Like previews, this bypasses Gradio's queue. The page asks for one picture at a time, always of the newest
-plan, so nothing waits in line.
+Like previews, this bypasses Gradio's queue. Each picture that a page asks for cancels its earlier ones, so
+that a stroke does not wait for all steps of the one before.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from fgsd.app.requests.paint import PaintRequest, check_paint_size, parse_paint
 from fgsd.app.requests.request import RequestError, parse_request, repr_short, whole
 from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
+from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
+from fgsd.regions import FEATHER
 
+MAX_NUMBER = 2**53  # of a query: what JavaScript counts exactly
 STEPS = {"preview": 4, "full": 16}  # of the picture that follows the hand, and of the one after it
 
 
@@ -36,15 +39,16 @@ def paint_function(
     - "plan": base64 of a byte for each pixel, row by row: the number of its region in "targets";
     - "width" in pixels, of the plan and of the picture;
     - "targets": a target for each region, as `parse_request` takes it;
-    - "seed", "tileable", "feather" as `parse_paint` takes them; "quality": one of `STEPS`; "visitor".
+    - "seed", "tileable", "feather" as `parse_paint` takes them; "quality": one of `STEPS`; "visitor";
+    - "number" of the query, by which the page counts its queries.
 
     Returns
     -------
     callable
-        It returns {"src": data URI of a lossless WebP}, without "src" if too many requests are under way or
-        it is cancelled, or {"error": sentence}.
+        It returns {"src": data URI of a lossless WebP}; {} once the page has asked for another picture;
+        {"busy": True} if too many requests are under way; or {"error": sentence}.
     """
-    pipe = admission.scheduler.pipe
+    pipe, sequence = admission.scheduler.pipe, RequestSequence()
 
     @errors_as_sentences()
     def paint(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
@@ -54,14 +58,22 @@ def paint_function(
             raise RequestError(f"quality must be one of {', '.join(STEPS)}; {repr_short(quality)} came.")
         user_centroids = centroids(store.of(query.get("visitor")))
         request = plan_request(pipe, query, user_centroids, multiple=multiple, steps=STEPS[quality])
+        address = preview_visitor(visitor)
+        painter = repr_short(query.get("visitor")) + address
+        run = sequence.start(painter, whole(query.get("number"), "number", 0, MAX_NUMBER))
+        if run is None:
+            return {}  # a newer query has overtaken this one
+        is_preview = quality == "preview"
+        regions = list(zip(request.targets, request.masks, strict=True))
         result: dict[str, Any] = {}
         try:
-            with admission.admit(preview_visitor(visitor), preview=quality == "preview") as lent:
-                regions = list(zip(request.targets, request.masks, strict=True))
+            with admission.admit(
+                address, preview=is_preview, is_cancelled=lambda: not sequence.is_current(painter, run)
+            ) as lent:
                 [image] = lent.paint(regions, **request.options())
                 result["src"] = data_uri(image, lossless=True)
         except BusyError:
-            pass  # the page asks again for the next stroke
+            result["busy"] = True
         return result
 
     return paint
@@ -97,8 +109,7 @@ def plan_request(
     return parse_paint(
         chosen,
         [plan == index for index in used],
-        multiple=multiple,
-        feather=query.get("feather", 6.0),
+        feather=query.get("feather", FEATHER),
         n=1,
         seed=query.get("seed", 0),
         steps=steps,

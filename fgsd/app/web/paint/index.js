@@ -1,8 +1,10 @@
 // The paint panel: the brush paints with what is chosen on the map. While the hand paints, a preview follows;
 // once it rests, the picture condenses in all steps.
 import { copyText, downloadBlob, find } from "../shared/dom.js";
-import { announce, current, subscribe } from "../shared/session.js";
 import { latest } from "../shared/latest.js";
+import { mapTarget } from "../shared/map_target.js";
+import { announce, current, subscribe } from "../shared/session.js";
+import { channels, commandOf, pictureFile, planFile } from "./files.js";
 import { COLOURS, Palette, wordsOf } from "./palette.js";
 import { Plan } from "./plan.js";
 
@@ -11,7 +13,8 @@ import { Plan } from "./plan.js";
 /** @typedef {"preview" | "full"} Quality */
 
 const KEY_STEP = 4; // pixels of the plan by which an arrow key moves the brush
-const REST_MS = 350; // after a change by the map or a slider, until all steps are sampled
+const REST_MS = 350; // after a change by the map, until all steps are sampled
+const BUSY_MS = 1000; // after which all steps are asked for again, if the server was busy
 
 class PaintPanel {
   /** @param {import("../shared/dom.js").Panel} panel */
@@ -25,7 +28,10 @@ class PaintPanel {
     this.brush = find(this.section, ".brush", HTMLInputElement);
     this.side = find(this.section, ".side", HTMLSelectElement);
     this.seed = find(this.section, ".seed", HTMLInputElement);
+    this.feather = find(this.section, ".feather", HTMLInputElement);
+    this.tileable = find(this.section, ".tileable", HTMLInputElement);
     this.follows = find(this.section, ".follows", HTMLInputElement);
+    this.error = find(this.section, ".error");
     this.plan = new Plan(Number(this.side.value));
     const most = Number(this.section.dataset.max);
     this.palette = new Palette(find(this.section, ".palette"), most, () => this.#say());
@@ -35,17 +41,17 @@ class PaintPanel {
     this.hovering = false; // the pointer is over the picture
     this.number = 0; // of the region that the stroke paints
     this.shown = this.plan.numbers.slice(); // the plan of the picture on the screen
-    this.ask = latest((/** @type {Quality} */ quality) => this.#ask(quality));
-    this.rest = 0;
+    this.following = false; // whether previews are wanted: no longer once all steps are
+    this.preview = latest(async () => this.following && (await this.#request("preview")));
+    this.newest = Date.now(); // number of the newest request, which cancels the others: also after a reload
+    this.rest = 0; // timer
     this.#listen();
     subscribe("painting", (open) => this.#show(open));
   }
 
-  /** What is chosen on the map. @returns {TargetEntry[]} */
-  get target() {
-    const map = document.querySelector(".map-panel");
-    const text = map instanceof HTMLElement ? map.dataset.target : "";
-    return JSON.parse(text || "[]");
+  /** Of the brush, in pixels of the plan: the slider counts those of a plan of 128 pixels. */
+  get diameter() {
+    return (Number(this.brush.value) * this.plan.side) / 128;
   }
 
   /** @param {boolean} open */
@@ -54,9 +60,9 @@ class PaintPanel {
     document.body.classList.toggle("painting", open);
     if (!open) return;
     this.#say();
-    if (!this.palette.targets.length && this.target.length) {
-      this.palette.add(this.target, new Set());
-      void this.ask("full");
+    if (!this.palette.targets.length && mapTarget().length) {
+      this.palette.add(mapTarget(), new Set());
+      this.ask("full");
     }
     this.#draw();
     this.canvas.focus({ preventScroll: true });
@@ -69,7 +75,7 @@ class PaintPanel {
     this.undoButton.addEventListener("click", () => this.#undo());
     find(section, ".another").addEventListener("click", () => {
       this.seed.value = String(Math.floor(1e6 * Math.random()));
-      void this.ask("full");
+      this.ask("full");
     });
     find(section, ".save").addEventListener("click", () => void this.#save());
     find(section, ".save-plan").addEventListener("click", () => void this.#savePlan());
@@ -78,10 +84,10 @@ class PaintPanel {
       this.shown = this.plan.numbers.slice();
       this.undoButton.disabled = true;
       this.#draw();
-      void this.ask("full");
+      this.ask("full");
     });
-    for (const selector of [".feather", ".seed", ".tileable"])
-      find(section, selector).addEventListener("change", () => void this.ask("full"));
+    for (const input of [this.feather, this.seed, this.tileable])
+      input.addEventListener("change", () => this.ask("full"));
     this.follows.addEventListener("change", () => this.#say());
     this.brush.addEventListener("input", () => this.#draw());
     canvas.addEventListener("pointerdown", (event) => this.#press(event));
@@ -139,7 +145,7 @@ class PaintPanel {
   #release() {
     if (!this.painting) return;
     this.painting = false;
-    void this.ask("full");
+    this.ask("full");
     this.#draw();
   }
 
@@ -153,7 +159,7 @@ class PaintPanel {
 
   /** Begin a stroke. @returns {boolean} whether the palette has room for its texture */
   #begin() {
-    const { target } = this;
+    const target = mapTarget();
     if (!target.length) return false;
     const number = this.palette.active ?? this.palette.add(target, this.plan.everUsed());
     if (number === null) {
@@ -168,21 +174,20 @@ class PaintPanel {
 
   /** @param {Position} position */
   #paintTo(position) {
-    const diameter = (Number(this.brush.value) * this.plan.side) / 128;
-    this.plan.stroke(this.cursor, position, diameter, this.number);
-    void this.ask("preview");
+    this.plan.stroke(this.cursor, position, this.diameter, this.number);
+    this.ask("preview");
     this.#draw();
   }
 
   #fill() {
     if (!this.#begin()) return;
     this.plan.fill(this.number);
-    void this.ask("full");
+    this.ask("full");
     this.#draw();
   }
 
   #undo() {
-    if (this.plan.undo()) void this.ask("full");
+    if (this.plan.undo()) this.ask("full");
     this.undoButton.disabled = !this.plan.earlier.length;
     this.#draw();
   }
@@ -198,7 +203,7 @@ class PaintPanel {
     } else if (key === " " || key === "Enter") {
       if (this.#begin()) {
         this.#paintTo(this.cursor);
-        void this.ask("full");
+        this.ask("full");
       }
     } else if (key === "Escape") announce("painting", false);
     else if (!this.#moveBy(key)) return;
@@ -223,50 +228,70 @@ class PaintPanel {
 
   /** The brush takes what is chosen on the map; or the entry that it has changes, and its regions with it. */
   #follow() {
-    if (this.section.hidden || this.painting || !this.target.length) return;
+    if (this.section.hidden || this.painting || !mapTarget().length) return;
     if (!this.follows.checked) {
-      this.palette.take(this.target);
+      this.palette.take(mapTarget());
       this.#say();
       return;
     }
-    if (!this.palette.change(this.target)) return;
+    if (!this.palette.change(mapTarget())) return;
     this.#say();
-    void this.ask("preview");
-    clearTimeout(this.rest);
-    this.rest = window.setTimeout(() => void this.ask("full"), REST_MS);
+    this.ask("preview");
+    this.rest = window.setTimeout(() => this.ask("full"), REST_MS);
   }
 
   // ---- the picture ----
 
-  /** @param {Quality} quality */
-  async #ask(quality) {
+  /** Ask for a picture of the plan as it is now. @param {Quality} quality */
+  ask(quality) {
     if (!this.palette.targets.length) return;
-    if (quality === "full") this.progress.hidden = false;
-    const asked = this.plan.numbers.slice();
+    clearTimeout(this.rest);
+    this.following = quality === "preview";
+    void (this.following ? this.preview(null) : this.#request(quality));
+  }
+
+  /** @param {Quality} quality */
+  async #request(quality) {
+    this.newest += 1;
+    const number = this.newest;
+    const numbers = this.plan.numbers.slice();
+    this.progress.hidden = quality !== "full";
     /** @type {any} */
-    let answer = {};
+    let answer;
     try {
       answer = await this.server.paint({
         plan: this.plan.encoded(),
         width: this.plan.side,
         targets: this.palette.targets,
-        feather: Number(find(this.section, ".feather", HTMLInputElement).value),
+        feather: Number(this.feather.value),
         seed: Number(this.seed.value),
-        tileable: find(this.section, ".tileable", HTMLInputElement).checked,
+        tileable: this.tileable.checked,
         quality,
+        number,
         visitor: current("visitor") ?? null,
       });
     } catch {
       answer = { error: "The server does not answer." };
     }
-    if (quality === "full") this.progress.hidden = true;
-    const error = find(this.section, ".error");
-    error.hidden = !answer?.error;
-    error.textContent = answer?.error ?? "";
-    if (!answer?.src) return;
-    this.image.src = answer.src;
+    if (number !== this.newest && !answer?.src) return; // cancelled by a newer one
+    this.error.hidden = !answer?.error;
+    this.error.textContent = answer?.error ?? "";
+    if (answer?.busy && quality === "full") this.rest = window.setTimeout(() => this.ask("full"), BUSY_MS);
+    else if (number === this.newest) this.progress.hidden = true;
+    if (answer?.src) await this.#receive(answer.src, quality, numbers);
+  }
+
+  /**
+   * Show a picture.
+   *
+   * @param {string} src
+   * @param {Quality} quality
+   * @param {Uint8Array<ArrayBuffer>} numbers the plan that it shows
+   */
+  async #receive(src, quality, numbers) {
+    this.image.src = src;
     await this.image.decode();
-    this.shown = asked;
+    this.shown = numbers;
     this.section.dataset.shown = quality;
     this.section.dataset.pictures = String(Number(this.section.dataset.pictures ?? 0) + 1);
     this.#draw();
@@ -283,7 +308,7 @@ class PaintPanel {
     context.clearRect(0, 0, pixels, pixels);
     if (this.painting) this.#drawPlan(context, pixels);
     if (!this.painting && !this.hovering && !canvas.matches(":focus-visible")) return;
-    const diameter = (Number(this.brush.value) * plan.side) / 128;
+    const radius = (this.diameter / 2) * scale;
     for (const [style, width] of /** @type {const} */ ([
       ["#000", 5],
       ["#fff", 2.5],
@@ -291,7 +316,7 @@ class PaintPanel {
       context.strokeStyle = style;
       context.lineWidth = width;
       context.beginPath();
-      context.arc(this.cursor.x * scale, this.cursor.y * scale, (diameter / 2) * scale, 0, 2 * Math.PI);
+      context.arc(this.cursor.x * scale, this.cursor.y * scale, radius, 0, 2 * Math.PI);
       context.stroke();
     }
   }
@@ -311,58 +336,28 @@ class PaintPanel {
   // ---- files ----
 
   async #save() {
-    if (!this.image.naturalWidth) return;
-    const canvas = new OffscreenCanvas(this.image.naturalWidth, this.image.naturalHeight);
-    canvas.getContext("2d")?.drawImage(this.image, 0, 0);
-    downloadBlob("painting.png", await canvas.convertToBlob({ type: "image/png" }));
+    if (this.image.naturalWidth) downloadBlob("painting.png", await pictureFile(this.image));
   }
 
   /** Save the plan, and copy the command that paints it. */
   async #savePlan() {
-    const { side, numbers } = this.plan;
-    const image = new ImageData(side, side);
-    for (let k = 0; k < numbers.length; k += 1)
-      image.data.set([...channels(COLOURS[numbers[k]]), 255], 4 * k);
-    const canvas = new OffscreenCanvas(side, side);
-    canvas.getContext("2d")?.putImageData(image, 0, 0);
-    downloadBlob("plan.png", await canvas.convertToBlob({ type: "image/png" }));
-    const copied = await copyText(this.#command());
-    this.#say(copied ? "Saved; the command that paints it is in the clipboard." : "");
-  }
-
-  #command() {
-    const used = this.plan.used();
-    const legend = this.palette.targets
-      .map((target, number) => (used.has(number) ? `--colour "${COLOURS[number]}=${mixOf(target)}"` : ""))
-      .filter(Boolean);
-    const feather = find(this.section, ".feather", HTMLInputElement).value;
-    const tileable = find(this.section, ".tileable", HTMLInputElement).checked ? " --tileable" : "";
-    const options = `--feather ${feather} --seed ${this.seed.value}${tileable}`;
-    return `fgsd paint --labels plan.png ${legend.join(" ")} ${options} -o painting.png`;
+    const { plan, palette } = this;
+    downloadBlob("plan.png", await planFile(plan));
+    const settings = { feather: this.feather.value, seed: this.seed.value, tileable: this.tileable.checked };
+    const { command, missing } = commandOf(plan, palette.targets, settings);
+    const copied = await copyText(command);
+    const note = missing ? ` It cannot name what you moved or brought: ${missing}.` : "";
+    if (copied) this.#say(`Saved. The command that paints it is in the clipboard.${note}`);
   }
 
   /** Say what the brush has, or another text. @param {string} [text] */
   #say(text) {
     const { active, targets } = this.palette;
-    const words = wordsOf(active === null ? this.target : (targets[active] ?? this.target));
+    const words = wordsOf(active === null ? mapTarget() : (targets[active] ?? mapTarget()));
     const change = active !== null && this.follows.checked;
     const brush = change ? `The map changes ${words}.` : `The brush has ${words}. Choose others on the map.`;
     find(this.section, ".advice").textContent = text || brush;
   }
-}
-
-/** @param {string} colour "#rrggbb" @returns {[number, number, number]} */
-const channels = (colour) => {
-  const value = Number.parseInt(colour.slice(1), 16);
-  return [value >> 16, (value >> 8) & 255, value & 255];
-};
-
-/** A target as the command line takes it. @param {TargetEntry[]} target @returns {string} */
-function mixOf(target) {
-  const escaped = (/** @type {string} */ name) => name.replace(/[\\,= ]/g, "\\$&");
-  if (target.length === 1) return target[0].name;
-  const total = target.reduce((sum, { weight }) => sum + weight, 0);
-  return target.map(({ name, weight }) => `${escaped(name)}=${(weight / total).toFixed(4)}`).join(",");
 }
 
 /** @param {import("../shared/dom.js").Panel} panel */

@@ -1,8 +1,8 @@
 // The preview: the picture follows the ring on the map, while the visitor drags it, and a texture that is
 // being learned.
-import { find } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
+import { mapTarget } from "../shared/map_target.js";
 import { isFollowing, previewRun, requestPreview } from "../shared/preview.js";
 import { current } from "../shared/session.js";
 
@@ -27,8 +27,7 @@ export function createPreview(panel, server, receive) {
   function followLearning() {
     const learning = current("learning") ?? [];
     if (!learning.length || current("drag") || current("mode")?.mode !== "sample") return;
-    /** @type {TargetEntry[]} */
-    const target = JSON.parse(find(document, ".map-panel").dataset.target ?? "[]");
+    const target = mapTarget();
     if (target.some(({ name }) => learning.includes(name))) void showPreview(target);
   }
   for (const name of /** @type {const} */ (["user-textures", "running"])) on(name, followLearning);
