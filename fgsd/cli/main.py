@@ -7,7 +7,7 @@ import gc
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,18 @@ from fgsd.cli.options import (
     InputError,
     load_pipeline,
     one_line_errors,
+)
+from fgsd.cli.pictures import (
+    Number,
+    Output,
+    Sampler,
+    Seed,
+    Steps,
+    StepsGif,
+    Strength,
+    Tileable,
+    check_pictures,
+    save_pictures,
 )
 from fgsd.shipped import resolve_shipped
 
@@ -88,35 +100,24 @@ def sample(
         Path | None,
         typer.Option(help="Image of a texture, which may be of no known class, or file of `fgsd learn`."),
     ] = None,
-    number: Annotated[int, typer.Option("--number", "-n", help="Number of images.", min=1)] = 16,
-    steps: Annotated[int, typer.Option(help="Sampling steps.", min=1)] = 16,
+    number: Number = 16,
+    steps: Steps = 16,
     size: Annotated[int, typer.Option(help="Side of the images in pixels.", min=1)] = 64,
-    seed: Annotated[int, typer.Option(help="Seed of the first image; image k has seed + k.", min=0)] = 0,
-    strength: Annotated[float, typer.Option(help="Guidance strength: 0 is none, 1 is full.")] = 1.0,
-    sampler: Annotated[str, typer.Option(help="Sampler: dpm2m, heun, ancestral or ascent.")] = "dpm2m",
-    tileable: Annotated[bool, typer.Option("--tileable", help="Sample seamless tiles.")] = False,
-    steps_gif: Annotated[Path | None, typer.Option(help="Also save the steps as an animation.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File for a grid of all images.")] = Path(
-        "samples.png"
-    ),
+    seed: Seed = 0,
+    strength: Strength = 1.0,
+    sampler: Sampler = "dpm2m",
+    tileable: Tileable = False,
+    steps_gif: StepsGif = None,
+    output: Output = Path("samples.png"),
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
 ) -> None:
     """Sample a class, a mixture or the texture of an image.
 
     Without --class, --mix and --like, sampling is unguided.
     """
-    from fgsd.cli.outputs import check_file
-    from fgsd.sheets import ANIMATION_FORMATS, check_size, grid_size, image_grid, save_animation, save_image
     from fgsd.texture import Texture, is_texture_file
 
-    grid = grid_size(number, (size, size))
-    check_size(output, grid)
-    check_file("--output", output)
-    if steps_gif is not None:
-        check_size(steps_gif, grid, ANIMATION_FORMATS)
-        check_file("--steps-gif", steps_gif)
-        if steps_gif.resolve() == output.resolve():
-            raise ValueError(f"--steps-gif {steps_gif}: this is the file of --output; name another")
+    check_pictures(output, steps_gif, number, (size, size))
     if sum(option is not None for option in (name, mix, like)) > 1:
         raise ValueError("give only one of --class, --mix and --like")
     pipe = load_pipeline(checkpoint)
@@ -125,20 +126,20 @@ def sample(
         target = parse_mix(mix)
     if like is not None:
         target = Texture.load(like) if is_texture_file(like) else pipe.centroid_of(like)
-    options: dict[str, Any] = dict(
-        steps=steps, size=size, strength=strength, sampler=sampler, tileable=tileable
+    images = save_pictures(
+        pipe.sample,
+        pipe.stream,
+        target,
+        output,
+        steps_gif,
+        n=number,
+        seed=seed,
+        steps=steps,
+        size=size,
+        strength=strength,
+        sampler=sampler,
+        tileable=tileable,
     )
-    if steps_gif is None:
-        images = pipe.sample(target, n=number, seed=seed, **options)
-    else:
-        frames = []
-        for step in pipe.stream(target, n=number, seed=seed, **options):
-            frames.append(image_grid(step.noisy))
-            images = step.images
-        frames.append(image_grid(images))
-        save_animation(frames, steps_gif)
-        typer.echo(f"{steps_gif}: {len(frames)} frames")
-    save_image(image_grid(images), output)
     typer.echo(f"{output}: {len(images)} image{'s' if len(images) > 1 else ''} of {size} x {size} pixels")
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fgsd.cli.mix import class_argument, parse_mix, split_list
 from fgsd.cli.options import DEFAULT_CHECKPOINT, Checkpoint, load_pipeline, one_line_errors
+from fgsd.cli.pictures import (
+    Number,
+    Output,
+    Sampler,
+    Seed,
+    Steps,
+    StepsGif,
+    Strength,
+    Tileable,
+    check_pictures,
+    save_pictures,
+)
 
 if TYPE_CHECKING:
     from fgsd.pipeline import Target
@@ -42,22 +54,18 @@ def paint(
         float | None,
         typer.Option(help="Pixels over which the edges of regions are softened [default: 6]."),
     ] = None,
-    number: Annotated[int, typer.Option("--number", "-n", help="Number of images.", min=1)] = 1,
-    steps: Annotated[int, typer.Option(help="Sampling steps.", min=1)] = 16,
-    seed: Annotated[int, typer.Option(help="Seed of the first image; image k has seed + k.", min=0)] = 0,
-    strength: Annotated[float, typer.Option(help="Guidance strength: 0 is none, 1 is full.")] = 1.0,
-    sampler: Annotated[str, typer.Option(help="Sampler: dpm2m, heun, ancestral or ascent.")] = "dpm2m",
-    tileable: Annotated[bool, typer.Option("--tileable", help="Paint seamless tiles.")] = False,
-    steps_gif: Annotated[Path | None, typer.Option(help="Also save the steps as an animation.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File for a grid of all images.")] = Path(
-        "painting.png"
-    ),
+    number: Number = 1,
+    steps: Steps = 16,
+    seed: Seed = 0,
+    strength: Strength = 1.0,
+    sampler: Sampler = "dpm2m",
+    tileable: Tileable = False,
+    steps_gif: StepsGif = None,
+    output: Output = Path("painting.png"),
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
 ) -> None:
     """Paint with textures: another one for each colour of a plan, or several that fade into each other."""
-    from fgsd.cli.outputs import check_file
     from fgsd.regions import FEATHER, check_side, linear_gradient, plan_masks
-    from fgsd.sheets import ANIMATION_FORMATS, check_size, grid_size, image_grid, save_animation, save_image
 
     if (labels is None) == (gradient is None):
         raise ValueError("give one of --labels and --gradient")
@@ -74,30 +82,23 @@ def paint(
         height, width = check_side(_height_width(size or "128x512"))
         plan = list(zip(names, linear_gradient(len(names), (height, width), angle=angle), strict=True))
         softness = 0.0 if feather is None else feather
-    grid = grid_size(number, (width, height))
-    check_size(output, grid)
-    check_file("--output", output)
-    if steps_gif is not None:
-        check_size(steps_gif, grid, ANIMATION_FORMATS)
-        check_file("--steps-gif", steps_gif)
-        if steps_gif.resolve() == output.resolve():
-            raise ValueError(f"--steps-gif {steps_gif}: this is the file of --output; name another")
+    check_pictures(output, steps_gif, number, (width, height))
     pipe = load_pipeline(checkpoint)
     regions = [(_target(text), mask) for text, mask in plan]
-    options: dict[str, Any] = dict(
-        feather=softness, steps=steps, seed=seed, strength=strength, sampler=sampler, tileable=tileable
+    images = save_pictures(
+        pipe.paint,
+        pipe.paint_stream,
+        regions,
+        output,
+        steps_gif,
+        feather=softness,
+        n=number,
+        seed=seed,
+        steps=steps,
+        strength=strength,
+        sampler=sampler,
+        tileable=tileable,
     )
-    if steps_gif is None:
-        images = pipe.paint(regions, n=number, **options)
-    else:
-        frames = []
-        for step in pipe.paint_stream(regions, n=number, **options):
-            frames.append(image_grid(step.noisy))
-            images = step.images
-        frames.append(image_grid(images))
-        save_animation(frames, steps_gif)
-        typer.echo(f"{steps_gif}: {len(frames)} frames")
-    save_image(image_grid(images), output)
     count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
     typer.echo(f"{output}: {count} of {height} x {width} pixels, {len(regions)} regions")
 

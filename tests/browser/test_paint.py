@@ -80,6 +80,23 @@ def test_a_stroke_changes_pixels_before_the_button_is_released(visit):
     expect(page.locator(".paint .undo")).to_be_disabled()
 
 
+def test_a_stroke_does_not_wait_for_the_picture_of_the_one_before(visit):
+    page = opened(visit())
+    page.locator(".paint .side").select_option("256")
+    dot(page, "slate").click()
+    shown = """count => { const { pictures, shown } = document.querySelector('.paint').dataset;
+                          return Number(pictures) > count && shown === 'preview'; }"""
+    stroke(page, (0.2, 0.2), (0.8, 0.2))
+    page.mouse.up()  # all steps are asked for
+    count = int(pictures(page))
+    stroke(page, (0.2, 0.6), (0.8, 0.6))
+    page.wait_for_function(shown, arg=count)
+    count = pictures(page)
+    page.mouse.up()
+    painted(page, count)
+    expect(page.locator(".paint .progress")).to_be_hidden()
+
+
 def test_the_map_changes_the_texture_of_the_brush_and_only_its_region(visit):
     page = opened(visit())
     count = pictures(page)
