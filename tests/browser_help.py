@@ -208,5 +208,16 @@ def give(page: Page, content: bytes, name: str = "my photo.png", kind: str = "im
     page.locator(".user-textures .file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
 
 
+def transfer(page: Page, image: Image.Image, name: str):
+    """A DataTransfer that holds an image as a file, as the system hands it to the page."""
+    return page.evaluate_handle(
+        """([body, name]) => { const bytes = Uint8Array.from(atob(body), c => c.charCodeAt(0));
+            const data = new DataTransfer();
+            data.items.add(new File([bytes], name, { type: 'image/png' }));
+            return data; }""",
+        [base64.b64encode(png(image)).decode(), name],
+    )
+
+
 def thumb(page: Page, name: str):
     return page.locator(f'.user-textures .thumbs button[data-name="{name}"]')

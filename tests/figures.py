@@ -33,7 +33,8 @@ COMMANDS = {
     "unseen.json": "fgsd evaluate --checkpoint checkpoints/world --data assets/world "
     "--unseen assets/world/unseen.txt --part unseen --part learned -o assets/evidence/unseen.json",
     "learned.json": "fgsd evaluate --data assets/world --unseen assets/world/unseen.txt --part learned "
-    "-o assets/evidence/learned.json",
+    + "".join(f"--learning-steps {steps} " for steps in (0, 20, 40, 60, 80, 160))
+    + "-o assets/evidence/learned.json",
     "painting.json": "fgsd evaluate --part painting -o assets/evidence/painting.json",
     "extended-known.json": "fgsd evaluate --checkpoint checkpoints/extended --per-class 16 --part classifier "
     "-o assets/evidence/extended-known.json",

@@ -14,7 +14,8 @@ MAX_SIDE = 256  # pixels of a side; such an image has the pixels of 16 images of
 # Of a painting, as of a pass of the network. An evaluation of it takes 0.1 to 0.4 s on two cores, and
 # previews of others wait no longer
 MAX_PAINT_PIXELS = 32 * 64 * 64
-MAX_PLAN_CHARACTERS = 4 * MAX_PAINT_PIXELS // 3 + 4  # of a plan in base64, a byte for each pixel
+# of a plan in base64: a byte for each pixel, which deflate makes longer by a thousandth at worst
+MAX_PLAN_CHARACTERS = 4 * MAX_PAINT_PIXELS // 3 + 1000
 MAX_REGIONS = 8  # of a painting; an evaluation with so many takes up to 1.6 times as long as with one
 MAX_STEPS = 100  # steps of a run; the default is 16
 MAX_SEED = 2**31 - 1  # fits 32 bits

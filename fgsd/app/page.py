@@ -18,7 +18,7 @@ from fgsd.app.panels.header import create_title, create_toolbar
 from fgsd.app.panels.interpolation import create_interpolation_panel, create_modes, wire_interpolation
 from fgsd.app.panels.learning import wire_learning
 from fgsd.app.panels.map import create_map_panel
-from fgsd.app.panels.paint import create_paint_button, create_paint_panel
+from fgsd.app.panels.paint import create_paint_button, create_paint_panel, wire_paint
 from fgsd.app.panels.picture import create_picture_panel
 from fgsd.app.panels.runs import wire_runs
 from fgsd.app.panels.save import create_save_panel, python_lines, wire_save
@@ -93,7 +93,7 @@ def build_page(
                     preview_function(admission, store, multiple=multiple, nearest=True)
                 )
                 interpolation = create_interpolation_panel(admission, store)
-                create_paint_panel(admission, store)
+                paint = create_paint_panel(state)
                 controls = create_controls_panel(multiple, view)
         components = Components(map_panel, modes, picture, interpolation, controls)
 
@@ -127,6 +127,7 @@ def build_page(
         wire_user_textures(user_textures_panel, state, components)
         wire_learning(user_textures_panel, state)
         wire_save(save_panel, state)
+        wire_paint(paint, state, sampling_queue=sampling_queue)
         create_api(admission, state.learning, sampling_queue=sampling_queue, image_queue=IMAGE_QUEUE)
 
         new_seed = "() => Math.floor(1e6 * Math.random())"

@@ -35,6 +35,7 @@ STYLES = [
         "map/toolbar",
         "map/map",
         "picture/picture",
+        "shared/timeline",
         "save/save",
         "interpolation/interpolation",
         "paint/paint",

@@ -74,7 +74,7 @@ def extend(
 
     from fgsd.training.config import TrainingConfig
     from fgsd.training.export import check_export, export
-    from fgsd.training.extension import extended_table, known_images
+    from fgsd.training.extension import known_images, learned_table
     from fgsd.training.loop import train
     from fgsd.training.run_folder import RunFolder
 
@@ -105,7 +105,7 @@ def extend(
     at_hand = _images_of(pipe.classes, data, info)
     bar = functools.partial(tqdm, file=sys.stderr)
     with advice_after_errors(TRAIN_AGAIN):
-        table = extended_table(pipe, new, run / "textures", seed=seed, progress=bar)
+        table = learned_table(pipe, new, run / "textures", seed=seed, progress=bar)
         known = known_images(pipe, at_hand, run / "samples", bar)
         folder = known.joined(new)
         typer.echo(f"{add}: {', '.join(new.classes)} added to {len(known.classes)} classes")

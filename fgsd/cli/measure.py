@@ -21,12 +21,13 @@ from fgsd.shipped import resolve_shipped
 
 if TYPE_CHECKING:
     from fgsd.data import TextureFolder
-    from fgsd.pipeline import Target
+    from fgsd.pipeline import Pipeline, Target
 
 Unseen = Annotated[
     Path | None,
     typer.Option(help="Text file of classes of the data that the checkpoint was not trained on, one a line."),
 ]
+PLAN_COLOURS = ("#0072b2", "#e69f00")  # of two regions, as on the page
 Json = Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON.")]
 
 
@@ -55,8 +56,8 @@ def evaluate(
 ) -> None:
     """Measure the samples and the speed of a checkpoint.
 
-    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen, learned and few_steps. Without
-    --unseen, all classes of the data that the checkpoint does not know count as unseen.
+    Parts: speed, classifier, memorisation, diversity, seams, paths, unseen, learned, painting and few_steps.
+    Without --unseen, all classes of the data that the checkpoint does not know count as unseen.
     """
     import json
 
@@ -104,6 +105,10 @@ def sheet(
     learn: Annotated[
         int, typer.Option(help="Also samples of textures that are learned in this many steps.", min=0)
     ] = 0,
+    borders: Annotated[
+        int,
+        typer.Option(help="In place of classes, so many borders of two, painted and blended.", min=0),
+    ] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the sheet.")] = Path("sheet.webp"),
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
@@ -113,7 +118,7 @@ def sheet(
     The real crops are held-out ones, unless the checkpoint was trained with test_share=0. With --unseen, the
     classes are those of the file, and with --learn alone those that the checkpoint does not know. The
     centroid of each is then measured from the rest of its image; with --learn it is also learned from there,
-    and its samples come last.
+    and its samples come last. With --borders, each row has two classes side by side.
     """
     import torch
     from tqdm import tqdm
@@ -126,6 +131,9 @@ def sheet(
     check_file("--output", output)
     pipe = load_pipeline(checkpoint)
     size = pipe.info.patch_size
+    if borders:
+        _border_sheet(pipe, borders, output, steps=steps, seed=seed)
+        return
     folder = load_textures(resolve_shipped(data), pipe.info.data)
     split, kind = ("test", "held-out") if pipe.info.test_share else ("train", "training")
     names, rows = [name for name in pipe.classes if name in folder.classes], []
@@ -152,6 +160,27 @@ def sheet(
     classes = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
     learned = f" and {samples} of it learned" if learn else ""
     typer.echo(f"{output}: {classes}, a {kind} crop and {samples} samples{learned} each")
+
+
+def _border_sheet(pipe: Pipeline, count: int, output: Path, *, steps: int, seed: int) -> None:
+    """Draw two classes side by side: the plan, painted as regions, and their samples blended and pasted."""
+    from PIL import Image
+    from tqdm import tqdm
+
+    from fgsd.data import to_images
+    from fgsd.evaluation.painting import half_planes
+    from fgsd.evaluation.paths import random_pairs
+    from fgsd.sheets import captioned_rows, save_image
+
+    size, rows = (pipe.info.patch_size, 2 * pipe.info.patch_size), []
+    for k, names in enumerate(tqdm(random_pairs(pipe.classes, count, seed=seed), unit="pair")):
+        _, images = half_planes(pipe, names, size, steps=steps, seed=seed + k)
+        plan = Image.new("RGB", (size[1], size[0]), PLAN_COLOURS[0])
+        plan.paste(PLAN_COLOURS[1], (size[1] // 2, 0, size[1], size[0]))
+        pictures = [plan, *(to_images(images[kind][None])[0] for kind in ("painted", "blended", "pasted"))]
+        rows.append((f"{names[0]} | {names[1]}: plan, painted, blended, pasted", pictures))
+    save_image(captioned_rows(rows), output)
+    typer.echo(f"{output}: {len(rows)} borders, painted, and their samples blended and pasted in pixels")
 
 
 @one_line_errors

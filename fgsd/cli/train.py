@@ -70,6 +70,13 @@ def train(
     ] = 1,
     muon_lr: Annotated[float, typer.Option(help="Learning rate of the kernels (Muon).")] = 0.02,
     adam_lr: Annotated[float, typer.Option(help="Learning rate of all other parameters (Adam).")] = 0.0015,
+    sigma_log_mean: Annotated[
+        float,
+        typer.Option(
+            help="Mean of the logarithm of the noise levels. Guidance matters most at high noise: 0.9 "
+            "teaches more about classes, and less about fine detail."
+        ),
+    ] = 0.2,
     seed: Annotated[int, typer.Option(help="Seed of weights, crops and noise.", min=0)] = 0,
     precision: Annotated[str, typer.Option(help="Precision: auto, float32 or bfloat16.")] = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
@@ -83,9 +90,16 @@ def train(
         bool,
         typer.Option(
             "--fixed-centroids",
-            help="Match crops to the centroids of --init-from, which stay as they are; train on its classes.",
+            help="Match crops to the centroids of --init-from, which stay as they are; train on its classes. "
+            "With --group-size above 1, in every second step only.",
         ),
     ] = False,
+    learn_centroids: Annotated[
+        int,
+        typer.Option(
+            help="Steps in which the fixed centroids are learned before; 0 takes them as they are.", min=0
+        ),
+    ] = 0,
     license: Annotated[
         str,
         typer.Option(
@@ -113,6 +127,7 @@ def train(
     from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
     from fgsd.training.export import check_export, export
+    from fgsd.training.extension import learned_table
     from fgsd.training.loop import train as steps
     from fgsd.training.run_folder import RunFolder
 
@@ -122,6 +137,8 @@ def train(
     centroids = initial.table if initial is not None and fixed_centroids else None
     if fixed_centroids and centroids is None:
         raise ValueError("--fixed-centroids: needs --init-from, the checkpoint that has them")
+    if learn_centroids and centroids is None:
+        raise ValueError("--learn-centroids: needs --fixed-centroids, without which they are measured anew")
     settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
         augmentation=Augmentation() if augment else None,
@@ -132,6 +149,7 @@ def train(
         fixed_centroids=fixed_centroids,
         muon_lr=muon_lr,
         adam_lr=adam_lr,
+        sigma_log_mean=sigma_log_mean,
         seed=seed,
         precision=precision,
         compile=compile,
@@ -151,15 +169,24 @@ def train(
     device, attribution = "cpu" if cpu else None, attribution_of(data)
     check_export(folder.classes, config, attribution=attribution, license=license)
     RunFolder(run, config, folder.classes).check_state()
+    bar = functools.partial(tqdm, file=sys.stderr)
     if main:
         typer.echo(f"{len(folder.classes)} classes from {data}")
     with advice_after_errors(TRAIN_AGAIN):
+        if learn_centroids and initial is not None:
+            centroids = learned_table(
+                initial,
+                folder,
+                run / "textures",
+                steps=learn_centroids,
+                seed=seed,
+                progress=bar if main else None,
+            )
         records = steps(
             folder, run, config, init_from=network, unseen=held_out, centroids=centroids, device=device
         )
         show_progress(records, visible=main)
     if main:
-        bar = functools.partial(tqdm, file=sys.stderr)
         with advice_after_errors(EXPORT_AGAIN):
             export(
                 run,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from fgsd.evaluation.context import EvaluationContext
 from fgsd.evaluation.paths import MAX_NOISE, positions_on_line, random_pairs, unguided_features
 from fgsd.guidance import GuidedDenoiser
 from fgsd.pipeline import Pipeline
-from fgsd.regions import FEATHER, Regions, linear_gradient, region_masks
+from fgsd.regions import FEATHER, MAX_SIDE, Regions, linear_gradient, region_masks
 
 BAND = 8  # pixels on each side of a border, in which gradients are measured
 REGION_TARGET = 0.97  # accuracy of crops of regions / of crops of whole samples
@@ -23,10 +26,17 @@ CORRELATION_TARGET = 0.9  # of the position on the line between two centroids wi
 POINTS = 9  # crops along a gradient
 COST_TARGETS = {2: 1.15, 4: 1.3, 8: 1.6}  # time of an evaluation with so many regions / with one
 COST_SIDES = (64, 128, 256)  # pixels
+STATM = Path("/proc/self/statm")  # memory of this process, in pages; on Linux
+POLL_S = 0.02  # seconds between two readings of the memory of this process
 
 
 def measure_painting(
-    context: EvaluationContext, *, pairs: int = 100, gradients: int = 20, cost_pairs: int = 30
+    context: EvaluationContext,
+    *,
+    pairs: int = 100,
+    gradients: int = 20,
+    cost_pairs: int = 30,
+    largest: int = MAX_SIDE,
 ) -> dict:
     """Paint two half planes, and gradients, of random pairs of classes.
 
@@ -38,6 +48,8 @@ def measure_painting(
         Pairs of classes of which one fades into the other.
     cost_pairs : int
         Evaluations of each number of regions and each size, in turns with those of one region.
+    largest : int
+        Side in pixels of the picture whose memory is measured.
     """
     chosen = random_pairs(context.classes, pairs, seed=context.seed)
     if not chosen:
@@ -49,30 +61,52 @@ def measure_painting(
     for regions, most in COST_TARGETS.items():
         worst = max(cost[str(side)][str(regions)] for side in COST_SIDES)
         checks.append(check(f"evaluation with {regions} regions / with one", worst, at_most=most))
-    return {"half_planes": halves, "gradients": follow, "cost": cost, "checks": checks}
+    memory = {"side": largest, "regions": 2, "gigabytes": peak_memory(context.pipe, largest)}
+    return {"half_planes": halves, "gradients": follow, "cost": cost, "memory": memory, "checks": checks}
+
+
+def half_planes(
+    pipe: Pipeline, names: tuple[str, str], size: tuple[int, int], **options: Any
+) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    """Join two classes at a vertical border in three ways.
+
+    Parameters
+    ----------
+    size : (height, width) in pixels
+    options
+        Of `Pipeline.sample`, for all pictures.
+
+    Returns
+    -------
+    samples : two Tensors of shape (3, H, W), in [-1, 1]
+        Of each class alone.
+    images : dict of Tensors of the same shape
+        "painted" as regions; "blended": the samples mixed by the same soft mask; "pasted": side by side.
+    """
+    left = torch.zeros(size)
+    left[:, : size[1] // 2] = 1
+    soft = region_masks([left, None], feather=FEATHER)[0]
+    first, second = (to_tensor(pipe.sample(name, size=size, **options)[0]) for name in names)
+    regions = Regions(torch.stack([soft, 1 - soft]), (pipe.table.of(names[0]), pipe.table.of(names[1])))
+    images = {
+        "painted": to_tensor(pipe.sample(regions, size=size, **options)[0]),
+        "blended": soft * first + (1 - soft) * second,
+        "pasted": left * first + (1 - left) * second,
+    }
+    return (first, second), images
 
 
 def _half_planes(context: EvaluationContext, chosen: list[tuple[str, str]]) -> dict:
     """Compare half planes of two classes with samples of both, blended or pasted in pixels."""
     side = context.size
-    size = (2 * side, 4 * side)
-    left = torch.zeros(size)
-    left[:, : 2 * side] = 1
-    soft = region_masks([left, None], feather=FEATHER)[0]
     kinds = ("painted", "blended", "pasted")
     borders: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
     gradients: dict[str, list[float]] = {kind: [] for kind in kinds}
     distances: dict[str, list[float]] = {kind: [] for kind in (*kinds, "inside")}
     inside, whole = [], []  # features (2, F) of crops inside the two half planes, and of the whole samples
     for k, (a, b) in enumerate(context.progress(chosen, desc="painting half planes")):
-        options: dict[str, Any] = {"size": size, "seed": context.seed + k, "steps": context.steps}
-        first, second = (to_tensor(context.pipe.sample(name, **options)[0]) for name in (a, b))
-        regions = Regions(torch.stack([soft, 1 - soft]), (context.pipe.table.of(a), context.pipe.table.of(b)))
-        images = {
-            "painted": to_tensor(context.pipe.sample(regions, **options)[0]),
-            "blended": soft * first + (1 - soft) * second,
-            "pasted": left * first + (1 - left) * second,
-        }
+        options = {"seed": context.seed + k, "steps": context.steps}
+        (first, second), images = half_planes(context.pipe, (a, b), (2 * side, 4 * side), **options)
         usual = (_steepness(first, side // 2) + _steepness(second, 7 * side // 2)) / 2
         for kind, image in images.items():
             features = context.features(_three_crops(image, side))
@@ -205,3 +239,40 @@ def region_costs(pipe: Pipeline, *, pairs: int, sides: tuple[int, ...]) -> dict[
         found[str(side)] = {str(count): medians[count] / medians[1] for count in COST_TARGETS}
         found[str(side)]["milliseconds"] = 1000 * medians[1]
     return found
+
+
+def peak_memory(pipe: Pipeline, side: int) -> float | None:
+    """Return the memory that an evaluation of a picture with two regions takes at most, besides the network.
+
+    In gigabytes (10^9 bytes): of the GPU, or else of this process, read every `POLL_S` seconds; None where
+    the system does not tell it.
+    """
+    masks = torch.from_numpy(np.stack(linear_gradient(2, (side, side)))).float()
+    centroids = tuple(pipe.table.of(pipe.classes[k % len(pipe.classes)]) for k in range(2))
+    denoiser = GuidedDenoiser(pipe.network, Regions(masks, centroids))
+    x = torch.zeros(1, 3, side, side, device=pipe.device)
+    if pipe.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(pipe.device)
+        before = torch.cuda.memory_allocated(pipe.device)
+        denoiser(x, 1.0)
+        return (torch.cuda.max_memory_allocated(pipe.device) - before) / 1e9
+    if not STATM.exists():
+        return None
+    before, readings, ended = _resident_bytes(), [], threading.Event()
+
+    def poll() -> None:
+        while not ended.wait(POLL_S):
+            readings.append(_resident_bytes())
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        denoiser(x, 1.0)
+    finally:
+        ended.set()
+        thread.join()
+    return (max([*readings, _resident_bytes()]) - before) / 1e9
+
+
+def _resident_bytes() -> int:
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -141,6 +141,11 @@ def _details(parts: dict) -> list[str]:
                     for side, one in cost.items()
                 ),
             ]
+            if (memory := figures.get("memory")) and memory["gigabytes"] is not None:
+                lines.append(
+                    f"  memory of an evaluation of {memory['side']} x {memory['side']} pixels with "
+                    f"{memory['regions']} regions: {memory['gigabytes']:.1f} GB"
+                )
     if figures := parts.get("speed"):
         lines.append(
             f"speed: guided {figures['milliseconds_guided']:.1f} ms a step, unguided "

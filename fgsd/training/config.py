@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fgsd.augmentation import Augmentation
 from fgsd.data import DataConfig
@@ -30,7 +31,8 @@ class TrainingConfig:
     # one of them; the other groups have the other classes
     focus: tuple[str, ...] = ()
     focus_share: float = 0.0
-    # match crops to centroids that are given and stay as they are, in place of running ones
+    # match crops to centroids that are given and stay as they are, in place of running ones. With groups of
+    # several crops, every second step does so with single crops, which keep their scale, turn and colours
     fixed_centroids: bool = False
     guided_share: float = 0.9  # fraction of groups that are matched or labelled; the rest is unguided
     # fraction of the budget after which running centroids are frozen. While they change, every step moves the
@@ -76,15 +78,19 @@ class TrainingConfig:
                 f"focus_share={self.focus_share} must be above 0 and below 1 with classes in "
                 f"focus={self.focus}, and 0 without"
             )
-        if self.fixed_centroids and not (self.group_size == 1 and self._without_classes):
+        if self.fixed_centroids and not self._without_classes:
+            raise ValueError("fixed_centroids=True needs a network without labels and target embedding")
+        if self.fixed_centroids and self.augmentation and self.group_size == 1:
             raise ValueError(
-                f"fixed_centroids=True needs group_size=1, got {self.group_size}, and a network without "
-                "labels and target embedding"
+                "fixed_centroids=True with augmentation needs group_size above 1, got 1: transformed crops "
+                "have other centroids, so they are matched to each other"
             )
         if not 0 < self.sigma_min < self.sigma_max:
             raise ValueError(
                 f"sigma_min={self.sigma_min} must be positive and below sigma_max={self.sigma_max}"
             )
+        if not math.isfinite(self.sigma_log_mean):
+            raise ValueError(f"sigma_log_mean={self.sigma_log_mean} must be a finite number")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision={self.precision!r} must be auto, float32 or bfloat16")
         starts = [start for start, _ in self.crop_sizes]
@@ -130,6 +136,18 @@ class TrainingConfig:
                 raise ValueError(f"network.{name}={value} must be 0 or the number of classes, {len(classes)}")
         if self.focus and not set(self.focus) < set(classes):
             raise ValueError(f"focus={self.focus} must name some of the classes, {', '.join(classes)}")
+
+    def of_step(self, step: int) -> TrainingConfig:
+        """Return the settings of one step, which has as many crops as any other.
+
+        With fixed centroids and groups of several crops, the crops of odd steps are matched to each other, so
+        that the network goes on to read features, and those of even steps to the fixed centroids.
+        """
+        if not self.fixed_centroids or self.group_size == 1:
+            return self
+        if step % 2:
+            return replace(self, fixed_centroids=False)
+        return replace(self, groups=self.groups * self.group_size, group_size=1, augmentation=None)
 
     def crop_size(self, progress: float) -> int:
         """Return the side of the crops, in pixels, after a fraction `progress` of the budget."""

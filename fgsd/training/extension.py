@@ -1,7 +1,8 @@
-"""What training needs to add classes to a checkpoint: their centroids, and images of the known classes.
+"""What training with fixed centroids needs: learned centroids, and images of the known classes.
 
-The centroids of the new classes are learned first, with the network as it is. The images of the known
-classes, which training rehearses, are those that the checkpoint was trained on, or else its own samples.
+To add classes to a checkpoint, their centroids are learned first, with the network as it is. The images of
+the known classes, which training rehearses, are those that the checkpoint was trained on, or else its own
+samples.
 """
 
 from __future__ import annotations
@@ -24,24 +25,27 @@ from fgsd.training.batch import seed_of
 SAMPLES = 2  # images of a class
 
 
-def extended_table(
+def learned_table(
     pipe: Pipeline,
-    new: TextureFolder,
+    data: TextureFolder,
     folder: Path,
     *,
+    steps: int = 60,
     seed: int = 0,
     progress: Callable[..., Any] | None = None,
 ) -> CentroidTable:
-    """Return the centroids of the classes of a checkpoint, as they are, and learned ones of new classes.
+    """Return learned centroids of the classes of the data, and those of a checkpoint for its other classes.
 
     Parameters
     ----------
     pipe : Pipeline
-    new : TextureFolder
-        Images of the new classes, none of which the checkpoint has.
+    data : TextureFolder
+        Images of classes that the checkpoint has, or of new ones.
     folder : Path
         Where what is learned is kept, a texture file for each class. Those that are there are not learned
         again, unless they were made with another network.
+    steps : int
+        Of learning.
     seed : int
         Of crops and noise.
     progress : callable, optional
@@ -49,16 +53,17 @@ def extended_table(
     """
     learned = {}
     folder.mkdir(parents=True, exist_ok=True)
-    for name in progress(new.classes, desc="learning") if progress else new.classes:
+    for name in progress(data.classes, desc="learning") if progress else data.classes:
         path = folder / f"{name}{SUFFIX}"
         try:
             learned[name] = pipe.centroid(Texture.load(path))
         except (TextureError, ValueError):  # none yet, or one of another network
-            images = [to_images(region[None])[0] for region in new.regions(name)]
-            *_, step = pipe.learn(images, name=name, scale=1.0, seed=seed)
+            images = [to_images(region[None])[0] for region in data.regions(name)]
+            start = pipe.table.of(name) if name in pipe.classes else None
+            *_, step = pipe.learn(images, steps=steps, name=name, scale=1.0, start=start, seed=seed)
             step.texture.save(path)
             learned[name] = step.texture.centroid
-    classes = sorted([*pipe.classes, *new.classes])
+    classes = sorted({*pipe.classes, *data.classes})
     centroids = [learned.get(name) or pipe.table.of(name) for name in classes]
     values, colours = (torch.stack([getattr(c, part) for c in centroids]) for part in ("values", "colour"))
     return CentroidTable(classes, pipe.table.sigmas, values, pipe.table.scales, colours)

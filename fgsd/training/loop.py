@@ -128,13 +128,14 @@ def train(
 
     def next_batch(step: int, progress: float) -> Batch:
         """Return this process's part of the batch."""
+        of_step = config.of_step(step)
         return make_batch(
             data,
-            config,
+            of_step,
             step,
             config.crop_size(progress),
-            first=accelerator.process_index * config.groups,
-            total_groups=accelerator.num_processes * config.groups,
+            first=accelerator.process_index * of_step.groups,
+            total_groups=accelerator.num_processes * of_step.groups,
             device=accelerator.device,
         )
 
@@ -142,7 +143,7 @@ def train(
     while (progress := _progress(config, step * per_step, seconds)) < 1:
         _set_learning_rates(optimizers, config, step, progress)
         batch = batch or next_batch(step, progress)
-        if (targets := fixed or running) is not None:
+        if (targets := fixed or running) is not None and batch.condition is None:
             batch = replace(batch, condition=targets.matching(batch.rows, batch.sigma, batch.guided))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
             loss, phi = loss_and_features(wrapped, batch, config.network.sigma_data, tileable=config.tileable)

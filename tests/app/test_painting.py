@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-import threading
-import time
+import re
+import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from PIL import Image
 
 from fgsd.app.limits import MAX_REGIONS
 from fgsd.app.render.user_textures import UserTextureStore
+from fgsd.app.requests.request import RequestError
 from fgsd.app.serving.admission import Admission
-from fgsd.app.serving.painting import STEPS, paint_function
+from fgsd.app.serving.painting import PREVIEW_STEPS, STEPS, Painter, textures_of_colours_function
 from fgsd.app.serving.scheduler import Scheduler
 
 PLAN = np.zeros((32, 32), dtype=np.uint8)
@@ -24,7 +26,7 @@ TARGETS = [[{"name": "moss", "weight": 50}], [{"name": "brick", "weight": 1}, {"
 
 
 def encoded(plan: np.ndarray) -> str:
-    return base64.b64encode(plan.tobytes()).decode()
+    return base64.b64encode(zlib.compress(plan.tobytes())).decode()
 
 
 numbers = itertools.count()
@@ -32,14 +34,27 @@ numbers = itertools.count()
 
 def query(**changes) -> dict:
     plan = {"plan": encoded(PLAN), "width": 32, "targets": TARGETS, "feather": 2}
-    return plan | {"quality": "preview", "seed": 3, "number": next(numbers), "visitor": "a"} | changes
+    return plan | {"seed": 3, "number": next(numbers), "visitor": "a"} | changes
+
+
+VISITOR = SimpleNamespace(session_hash="a", headers={}, client=None)
 
 
 @pytest.fixture
-def paint(pipe):
+def painter(pipe):
     scheduler = Scheduler(pipe)
-    yield paint_function(Admission(scheduler), UserTextureStore(), multiple=4)
+    yield Painter(Admission(scheduler), UserTextureStore())
     scheduler.close()
+
+
+@pytest.fixture
+def paint(painter):
+    return painter.preview_function()
+
+
+def frames_of(values) -> dict[str, dict]:
+    """All frames of a run, by index."""
+    return {index: frame for value in values for index, frame in value["frames"].items()}
 
 
 def picture(answer: dict) -> np.ndarray:
@@ -48,12 +63,28 @@ def picture(answer: dict) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"))
 
 
-@pytest.mark.parametrize("quality", list(STEPS))
-def test_a_plan_is_painted_to_the_bit_as_by_the_library(paint, pipe, quality):
-    found = picture(paint(query(quality=quality, tileable=True)))
+def expected_picture(pipe, steps: int) -> np.ndarray:
     regions = [("moss", PLAN == 0), ({"brick": 0.25, "slate": 0.75}, PLAN == 1)]
-    [expected] = pipe.paint(regions, feather=2, seed=3, steps=STEPS[quality], tileable=True)
-    assert np.array_equal(found, np.asarray(expected))
+    [image] = pipe.paint(regions, feather=2, seed=3, steps=steps, tileable=True)
+    return np.asarray(image)
+
+
+def test_a_plan_is_painted_to_the_bit_as_by_the_library(paint, pipe):
+    assert np.array_equal(picture(paint(query(tileable=True))), expected_picture(pipe, PREVIEW_STEPS))
+
+
+def test_all_steps_are_sent_as_frames(painter, pipe):
+    asked = query(tileable=True)
+    values = list(painter.steps(asked, VISITOR))
+    assert {value["number"] for value in values} == {asked["number"]}
+    found = frames_of(values)
+    assert list(found) == [str(k + 1) for k in range(STEPS)]
+    last = found[str(STEPS)]
+    assert last["last"] and np.array_equal(picture(last), expected_picture(pipe, STEPS))
+    assert last["label"] == "a painting with 2 textures" and last["name"] == "painting-seed-3"
+    assert last["size"] == (32, 32) and last["path"] is None and last["query"] == ""
+    assert all(np.isfinite(frame["distance"]) for frame in found.values())
+    assert np.abs(picture(found["1"]).astype(int) - picture(last)).mean() > 10
 
 
 def test_targets_without_pixels_are_left_out(paint):
@@ -71,11 +102,14 @@ def test_a_moved_texture_is_painted_as_it_was_moved(paint):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"quality": "best"}, "quality must be one of preview, full; 'best' came."),
-        ({"plan": None}, "The plan must be a byte for each pixel, as base64."),
-        ({"plan": "?" * 40}, "The plan must be a byte for each pixel"),
-        ({"plan": "A" * 10**6}, "The plan must be a byte for each pixel"),
-        ({"plan": ""}, "A plan of 0 pixels has no rows of 32."),
+        ({"plan": None}, "The plan must be a byte for each of at most 131,072 pixels, deflated, as base64."),
+        ({"plan": "?" * 40}, "The plan must be a byte for each"),
+        ({"plan": "A" * 10**6}, "The plan must be a byte for each"),
+        ({"plan": ""}, "The plan must be a byte for each"),
+        ({"plan": base64.b64encode(PLAN.tobytes()).decode()}, "The plan must be a byte for each"),
+        ({"plan": encoded(PLAN)[:12]}, "The plan must be a byte for each"),
+        ({"plan": encoded(np.zeros(10**7, dtype=np.uint8))}, "The plan must be a byte for each"),
+        ({"plan": encoded(PLAN[:0])}, "A plan of 0 pixels has no rows of 32."),
         ({"width": 20}, "A plan of 1024 pixels has no rows of 20."),
         ({"width": 2}, "The width must be a whole number from 4"),
         ({"width": "32"}, "The width must be a whole number"),
@@ -88,11 +122,14 @@ def test_a_moved_texture_is_painted_as_it_was_moved(paint):
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"tileable": 1}, "tileable must be False or True; 1 came."),
         ({"number": None}, "number must be a whole number from 0"),
+        ({"view": "all"}, "view must be noise or estimate or both"),
     ],
 )
-def test_forged_queries_are_refused_in_one_sentence(paint, changes, words):
+def test_forged_queries_are_refused_in_one_sentence(painter, paint, changes, words):
     answer = paint(query(**changes))
     assert words in answer["error"] and "src" not in answer
+    with pytest.raises(RequestError, match=re.escape(words)):
+        next(painter.steps(query(**changes), VISITOR))
 
 
 @pytest.mark.parametrize("forged", [None, [], "paint", {"plan": {}}])
@@ -103,43 +140,51 @@ def test_what_is_no_query_is_refused(paint, forged):
 def test_while_too_many_are_under_way_there_is_no_picture(pipe):
     scheduler = Scheduler(pipe)
     admission = Admission(scheduler, max_requests=1, max_requests_each=1)
-    paint = paint_function(admission, UserTextureStore(), multiple=4)
-    with admission.admit("another"):
-        assert paint(query(quality="full")) == {"busy": True}
-    assert "src" in paint(query(quality="full"))
+    painter = Painter(admission, UserTextureStore())
+    with admission.admit("another"), admission.admit("a third", preview=True):
+        assert painter.preview_function()(query()) == {"busy": True}
+        asked = query()
+        assert list(painter.steps(asked, VISITOR)) == [{"number": asked["number"], "busy": True}]
+    assert "src" in painter.preview_function()(query())
     scheduler.close()
 
 
-def test_a_newer_query_of_the_same_page_cancels_one_that_is_under_way(pipe):
-    scheduler = Scheduler(pipe)
-    paint = paint_function(Admission(scheduler), UserTextureStore(), multiple=4)
-    begun, go_on, answers = threading.Event(), threading.Event(), []
-    evaluate = pipe.network.denoise
-
-    def slow(*args, **options):
-        begun.set()
-        go_on.wait(10)
-        return evaluate(*args, **options)
-
-    pipe.network.denoise = slow
-    try:
-        first, second, other = query(quality="full"), query(), query(visitor="b")
-        threads = [threading.Thread(target=lambda q=q: answers.append((q, paint(q)))) for q in (first, other)]
-        for thread in threads:
-            thread.start()
-        begun.wait(10)
-        thread = threading.Thread(target=lambda: answers.append((second, paint(second))))
-        threads.append(thread)
-        thread.start()
-        time.sleep(0.3)  # so that the second query has arrived
-        go_on.set()
-        for thread in threads:
-            thread.join(20)
-    finally:
-        pipe.network.denoise = evaluate
-    found = {q["number"]: answer for q, answer in answers}
-    assert (
-        found[first["number"]] == {} and "src" in found[second["number"]] and "src" in found[other["number"]]
-    )
+def test_a_newer_query_of_the_same_page_cancels_one_that_is_under_way(painter, paint, pipe):
+    first, second, other = query(), query(), query(visitor="b")
+    steps = painter.steps(first, VISITOR)
+    assert "frames" in next(steps)
+    assert "src" in paint(other)  # of another page
+    assert "frames" in next(steps)
+    assert "src" in paint(second)
+    assert not any("frames" in value and value["frames"].get(str(STEPS)) for value in steps)
     assert paint(first) == {}  # it has been overtaken
-    scheduler.close()
+    assert list(painter.steps(first, VISITOR)) == []
+
+
+class TestTexturesOfColours:
+    @pytest.fixture
+    def textures(self, pipe):
+        return textures_of_colours_function(pipe)
+
+    def test_each_colour_has_the_class_of_the_nearest_mean_colour(self, pipe, textures):
+        names = ["slate", "brick", "moss"]
+        colours = []
+        for name in names:
+            channels = ((pipe.table.of(name).colour + 1) * 127.5).round().int().tolist()
+            colours.append("#" + "".join(f"{value:02x}" for value in channels))
+        assert textures(colours) == {"names": names}
+        assert textures([colours[1]] * 2)["names"][0] == "brick"
+        assert len(set(textures([colours[1]] * 3)["names"])) == 3  # no class comes twice
+
+    @pytest.mark.parametrize(
+        ("colours", "words"),
+        [
+            (None, "Give 1 to 8 colours; nothing came."),
+            ([], "Give 1 to 8 colours"),
+            (["#000000"] * 9, "Give 1 to 8 colours"),
+            (["black"], "A colour is # and six hexadecimal digits; 'black' came."),
+            ([7], "A colour is # and six hexadecimal digits; 7 came."),
+        ],
+    )
+    def test_other_values_are_refused(self, textures, colours, words):
+        assert words in textures(colours)["error"]

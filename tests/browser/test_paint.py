@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_help import PHONE, dot, finished, overflow, run_of
+from browser_help import PHONE, dot, finished, overflow, run_of, transfer
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from fgsd.app.serving.painting import textures_of_colours_function
 from fgsd.cli.main import main
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -177,32 +180,141 @@ def test_while_painting_the_map_samples_nothing_and_afterwards_what_was_chosen(v
     assert "mix=slate" in page.url
 
 
-def test_saved_plan_and_command_paint_the_picture(visit, tmp_path, monkeypatch, checkpoint_folder, browser):
-    page = visit()
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    opened(page)
+def painted_line(page: Page) -> None:
+    """A line of slate."""
     count = pictures(page)
     dot(page, "slate").click()
     stroke(page, (0.2, 0.2), (0.8, 0.8))
     page.mouse.up()
     painted(page, count)
-    for name in ("save-plan", "save"):
-        with page.expect_download() as download:
-            page.locator(f".paint .{name}").click()
-        download.value.save_as(tmp_path / download.value.suggested_filename)
+
+
+def saved(page: Page, kind: str, folder: Path) -> Path:
+    """Save from the menu."""
+    page.locator(".save .open").click()
+    with page.expect_download() as download:
+        page.locator(f".save [data-save={kind}]").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_the_steps_are_watched_again_and_saved(visit, tmp_path):
+    page = opened(visit())
+    painted_line(page)
+    last, slider = picture(page), page.locator(".paint .scrub")
+    assert slider.get_attribute("max") == "16" and slider.input_value() == "16"
+    expect(page.locator(".paint .duration")).to_have_text(re.compile(r"^16 steps in \d+\.\d s$"))
+    slider.focus()
+    for _ in range(13):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".paint [data-readout=sigma]")).not_to_have_text("0.020")
+    page.wait_for_function("document.querySelector('.paint').dataset.index === '3'")
+    assert np.abs(picture(page).astype(int) - last).mean() > 10
+    file = saved(page, "png", tmp_path)  # of the newest step, whatever is on the screen
+    assert file.name == "painting-seed-0.png"
+    assert np.array_equal(np.asarray(Image.open(file).convert("RGB")), last)
+    with Image.open(saved(page, "gif", tmp_path)) as film:
+        assert film.n_frames == 16
+        far = []
+        for k in (7, 15):
+            film.seek(k)
+            shrunk = film.convert("RGB").resize(last.shape[:2], Image.Resampling.BOX)
+            far.append(np.abs(np.asarray(shrunk).astype(int) - last).mean())
+    assert far[1] < 0.7 * far[0]  # a GIF has few colours
+    page.locator(".paint .play").click()
+    page.wait_for_function("document.querySelector('.paint').dataset.index === '16'")
+    # back on the map, the menu saves its picture again
+    page.get_by_role("button", name="Done").click()
+    page.locator(".save .open").click()
+    expect(page.locator(".save [data-save=link]")).to_be_visible()
+    expect(page.locator(".save [data-save=plan]")).to_be_hidden()
+
+
+def test_a_gradient_leads_from_the_texture_under_it_to_that_of_the_brush(visit):
+    page = opened(visit())
+    before, count = picture(page).astype(int), pictures(page)
+    page.locator(".paint .gradient").check()
+    stroke(page, (0.1, 0.5), (0.3, 0.5))
+    page.mouse.up()
+    expect(page.locator(".paint .advice")).to_contain_text("choose one")
+    assert pictures(page) == count
+    dot(page, "slate").click()
+    expect(page.locator(".paint .advice")).to_contain_text("becomes slate")
+    stroke(page, (0.3, 0.5), (0.7, 0.5))
+    painted(page, count, "preview")
+    count = pictures(page)
+    page.mouse.up()
+    painted(page, count)
+    changed = np.abs(picture(page) - before).mean(axis=(0, 2))
+    fifths = [part.mean() for part in np.array_split(changed, 5)]
+    assert fifths[0] < 0.5 * fifths[4] and fifths[0] < fifths[2]
+    count = pictures(page)
+    page.locator(".paint .undo").click()
+    painted(page, count)
+    assert np.array_equal(picture(page), before)
+    # by keys: Space at both ends
+    count = pictures(page)
+    page.locator(".paint .plan").focus()
+    for key in ["Space", *["ArrowRight"] * 6, "Space"]:
+        page.keyboard.press(key)
+    painted(page, count)
+    assert not np.array_equal(picture(page), before)
+
+
+def test_a_plan_from_elsewhere_is_painted_with_textures_of_its_colours(visit, pipe):
+    page = opened(visit())
+    plan = Image.new("RGB", (300, 200), "#c03020")
+    plan.paste("#2a7a30", (150, 0, 300, 200))
+    count = pictures(page)
+    page.locator(".paint .plan").dispatch_event("drop", {"dataTransfer": transfer(page, plan, "map.png")})
+    painted(page, count)
+    # both colours have the same number of pixels: the first one in the image comes first
+    red, green = textures_of_colours_function(pipe)(["#c03020", "#2a7a30"])["names"]
+    entries = page.locator(".paint .palette button")
+    assert [entries.nth(k).get_attribute("aria-label") for k in range(entries.count())] == [red, green]
+    left = np.zeros((128, 128), dtype=bool)
+    left[:, :64] = True
+    [expected] = pipe.paint([(red, left), (green, ~left)], feather=3, seed=0)
+    assert np.array_equal(picture(page), np.asarray(expected))
+    assert page.locator(".user-textures .thumbs button").count() == 0  # it is no texture of the visitor
+    page.locator(".paint .plan-file").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no image"}
+    )
+    expect(page.locator(".paint .error")).to_have_text("notes.txt is no image that this browser can read.")
+
+
+def test_a_saved_plan_brings_the_painting_back(visit, tmp_path):
+    page = opened(visit())
+    page.locator(".paint .side").select_option("192")
+    page.locator(".paint .feather").fill("3")
+    page.locator(".paint .tileable").check()
+    painted_line(page)
+    before, file = picture(page), saved(page, "plan", tmp_path)
+    other = opened(visit())
+    count = pictures(other)
+    other.locator(".paint .plan-file").set_input_files(file)
+    painted(other, count)
+    assert np.array_equal(picture(other), before)
+    assert other.locator(".paint .palette button").count() == 2
+    assert other.locator(".paint .side").input_value() == "192"
+
+
+def test_saved_plan_and_command_paint_the_picture(visit, tmp_path, monkeypatch, checkpoint_folder):
+    page = visit()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(page)
+    painted_line(page)
+    saved(page, "plan", tmp_path)
     command = page.evaluate("navigator.clipboard.readText()")
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "painting.png").convert("RGB")), picture(page))
-    (tmp_path / "painting.png").rename(tmp_path / "saved.png")
     monkeypatch.chdir(tmp_path)
     program, *arguments = shlex.split(command)
     assert program == "fgsd"
     with pytest.raises(SystemExit) as end:
         main([*arguments, "-c", str(checkpoint_folder)])
     assert end.value.code == 0
-    saved, ours = (
-        np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")) for name in ("saved", "painting")
-    )
-    assert np.abs(saved.astype(int) - ours).max() <= 1
+    ours = np.asarray(Image.open(tmp_path / "painting.png").convert("RGB"))
+    assert np.abs(picture(page).astype(int) - ours).max() <= 1
 
 
 def test_by_touch_on_a_phone(visit):

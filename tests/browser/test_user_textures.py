@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 
@@ -24,6 +23,7 @@ from browser_help import (
     same_picture,
     shows,
     thumb,
+    transfer,
 )
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -41,17 +41,6 @@ def add(page: Page, image: Image.Image, name: str = "my photo.png") -> None:
     give(page, png(image), name)
     thumb(page, name.partition(".")[0]).wait_for()
     finished(page, before)
-
-
-def transfer(page: Page, image: Image.Image, name: str):
-    """A DataTransfer that holds an image as a file, as the system hands it to the page."""
-    return page.evaluate_handle(
-        """([body, name]) => { const bytes = Uint8Array.from(atob(body), c => c.charCodeAt(0));
-            const data = new DataTransfer();
-            data.items.add(new File([bytes], name, { type: 'image/png' }));
-            return data; }""",
-        [base64.b64encode(png(image)).decode(), name],
-    )
 
 
 def own_picture(pipe, image: Image.Image, **classes: float) -> np.ndarray:

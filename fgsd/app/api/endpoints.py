@@ -208,7 +208,7 @@ def create_api(
             tileable=tileable,
         )
         images = _completed(run_painting(program_visitor(), request))
-        return [png_file(one, f"painting-seed-{request.seed}-{k}", folder) for k, one in enumerate(images)]
+        return [png_file(one, f"{file_name(request)}-{k}", folder) for k, one in enumerate(images)]
 
     def learn(  # type: ignore[misc]  # Gradio makes the schema from the type of what is yielded
         image: str | dict, name: str = "my texture", steps: int = 60, n: int = 4, seed: int = 0

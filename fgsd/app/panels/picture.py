@@ -9,19 +9,8 @@ import gradio as gr
 from fgsd.app.requests.request import SETTINGS
 from fgsd.app.web_files import mount_script
 
-MARKUP = f"""
-<section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
-  <div class="stage">
-    <figure>
-      <div class="samples" role="img" aria-label="No sample yet"></div>
-      <figcaption></figcaption>
-    </figure>
-    <figure hidden>
-      <div class="estimates" role="img" aria-label="Denoised estimates of the same samples"></div>
-      <figcaption></figcaption>
-    </figure>
-  </div>
-  <img class="source" alt="" hidden>
+# the paint panel has one too
+TIMELINE = """
   <div class="timeline">
     <button type="button" class="play" aria-label="Play the steps" disabled></button>
     <div class="track">
@@ -40,6 +29,21 @@ MARKUP = f"""
         <dd data-readout="distance">–</dd></div>
     </dl>
   </div>
+"""
+MARKUP = f"""
+<section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
+  <div class="stage">
+    <figure>
+      <div class="samples" role="img" aria-label="No sample yet"></div>
+      <figcaption></figcaption>
+    </figure>
+    <figure hidden>
+      <div class="estimates" role="img" aria-label="Denoised estimates of the same samples"></div>
+      <figcaption></figcaption>
+    </figure>
+  </div>
+  <img class="source" alt="" hidden>
+  {TIMELINE}
   <dl class="readouts">
     <div><dt>step</dt><dd data-readout="step">–</dd></div>
     <div><dt>ms a step</dt><dd data-readout="ms">–</dd></div>

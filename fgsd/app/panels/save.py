@@ -14,8 +14,10 @@ from fgsd.app.render.encode import file_uri
 from fgsd.app.render.exports import FORMATS, ExportedFile, export
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import from_link
+from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
+from fgsd.app.serving.painting import STEPS, plan_request
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
@@ -35,6 +37,8 @@ MARKUP = """
       GIF <small>the steps, moving</small></button></li>
     <li role="none"><button type="button" role="menuitem" data-save="mp4">
       MP4 <small>the steps as a film</small></button></li>
+    <li role="none" hidden><button type="button" role="menuitem" data-save="plan">
+      Plan <small>as a PNG; its command is copied</small></button></li>
     <li role="none"><button type="button" role="menuitem" data-save="python">
       Python <small>lines that make the same pixels</small></button></li>
     <li role="none"><button type="button" role="menuitem" data-save="link">
@@ -72,10 +76,13 @@ def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
     )
 
 
-def request_of_link(
+def request_of(
     query: Any, view: Any, *, pipe: Pipeline, user_centroids: Mapping[str, Centroid]
-) -> SampleRequest:
-    """Return the request of a link, shown in a view; raise `RequestError` if there is none."""
+) -> SampleRequest | PaintRequest:
+    """Return the request of a link, or of a painting's query, shown in a view; raise `RequestError` if there
+    is none."""
+    if isinstance(query, Mapping) and "plan" in query:
+        return plan_request(pipe, {**query, "view": view}, user_centroids, steps=STEPS)
     linked = from_link(query)
     if linked is None:
         raise RequestError("There is no picture to save yet.")
@@ -95,7 +102,9 @@ def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, A
             raise RequestError(
                 "The lines know the checkpoint's textures only: save the File of this picture instead."
             )
-        request = request_of_link(query, next(iter(VIEWS.values())), pipe=pipe, user_centroids={})
+        request = request_of(query, next(iter(VIEWS.values())), pipe=pipe, user_centroids={})
+        if isinstance(request, PaintRequest):
+            raise RequestError("A painting has no lines: save its plan.")
         return {"lines": to_python(request, checkpoint)}
 
     return lines
@@ -129,9 +138,7 @@ def wire_save(panel: gr.HTML, state: ServerState) -> None:
         if not isinstance(kind, str) or kind not in FORMATS:
             raise RequestError("There is no such kind of file.")
         textures = state.centroids(visitor)
-        request = request_of_link(
-            query.get("query"), query.get("view"), pipe=state.pipe, user_centroids=textures
-        )
+        request = request_of(query.get("query"), query.get("view"), pipe=state.pipe, user_centroids=textures)
         made: float | ExportedFile | None = None
         with state.admission.admit(visitor.session_hash, is_cancelled=is_cancelled) as pipe:
             for made in export(pipe, request, kind, user_centroids=textures, is_cancelled=is_cancelled):

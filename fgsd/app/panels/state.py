@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ from fgsd.app.render.user_textures import UserTexture, UserTextureStore, centroi
 from fgsd.app.requests.request import SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.learning import LearningQueue
+from fgsd.app.serving.painting import Painter
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
@@ -32,6 +34,10 @@ class ServerState:
     auto_learn: bool = True  # whether an image is learned without being asked for
     store: UserTextureStore = field(default_factory=UserTextureStore)
     sequence: RequestSequence = field(default_factory=RequestSequence)
+
+    @cached_property
+    def painter(self) -> Painter:
+        return Painter(self.admission, self.store)
 
     @property
     def pipe(self) -> Pipeline:

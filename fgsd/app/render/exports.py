@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fgsd.app.limits import MAX_GIF_PIXELS, MAX_MP4_PIXELS, MAX_SHEET_PIXELS, MIN_ANIMATED_SIDE
 from fgsd.app.render.encode import GIF, MP4, PNG, gif_bytes, mp4_bytes, png_bytes
-from fgsd.app.render.frames import file_name
+from fgsd.app.render.frames import file_name, sampling_steps
+from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.request import SampleRequest
-from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import image_grid
@@ -54,7 +54,7 @@ class ExportedFile:
 
 def export(
     pipe: Pipeline,
-    request: SampleRequest,
+    request: SampleRequest | PaintRequest,
     kind: str,
     *,
     user_centroids: Mapping[str, Centroid] | None = None,
@@ -78,7 +78,7 @@ def export(
     """
     file_format = FORMATS[kind]
     pictures, labels = [], []
-    for step in pipe.stream(target_centroid(pipe, request, user_centroids), **request.options()):
+    for step in sampling_steps(pipe, request, user_centroids):
         picture = step_picture(step, request.view)
         pictures.append(_resized(picture, file_format, step.steps))
         labels.append((f"{step.index}, noise {step.sigma:.3g}", f"{step.index}"))

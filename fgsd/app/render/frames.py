@@ -12,6 +12,7 @@ from fgsd.app.limits import MAX_KEPT_FRAMES, MAX_SAVED_NAME_BYTES, MIN_FRAME_INT
 from fgsd.app.render.step_images import StepImages, lossless_picture
 from fgsd.app.render.words import first_bytes, plain_words
 from fgsd.app.requests.link import to_link
+from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.request import SampleRequest
 from fgsd.app.requests.target import target_centroid
 from fgsd.centroids import Centroid
@@ -21,7 +22,7 @@ from fgsd.steps import PipelineStep
 
 def frames(
     pipe: Pipeline,
-    request: SampleRequest,
+    request: SampleRequest | PaintRequest,
     *,
     user_centroids: Mapping[str, Centroid] | None = None,
     interval: float = MIN_FRAME_INTERVAL_S,
@@ -48,14 +49,13 @@ def frames(
         denoised images; None where both are equal), `n`, `columns`, `side` (pixels of one image in both),
         `size` (of the sample), `index`, `steps`, `sigma`, `evaluations`, `ms` (milliseconds a step so far),
         `distance` (mean over the images, to the target; None if unguided), `last`, `device`, `label`, `name`
-        (for a file, without suffix), `tileable`, `query` (link to the same samples), and `path`: positions on
-        the map, an (x, y) for each image, by projection.
+        (for a file, without suffix), `tileable`, `query` (link to the same samples; empty for a painting),
+        and `path`: positions on the map, an (x, y) for each image, by projection; None for a painting.
     """
-    centroid = target_centroid(pipe, request, user_centroids)
     constants, step_images = _constants(pipe, request), StepImages(request.steps)
     pending: list[dict[str, Any]] = []
     busy, begun, next_time = 0.0, time.perf_counter(), 0.0
-    for step in pipe.stream(centroid, **request.options()):
+    for step in sampling_steps(pipe, request, user_centroids):
         seconds = time.perf_counter() - begun
         busy += seconds
         last = step.index == step.steps
@@ -64,7 +64,7 @@ def frames(
             **_measurements(step),
             "ms": round(1000 * busy / step.index, 1),
             "last": last,
-            "path": _map_positions(pipe, step),
+            "path": None if isinstance(request, PaintRequest) else _map_positions(pipe, step),
         }
         if last:
             src, columns, side = lossless_picture(step.images)
@@ -86,16 +86,26 @@ def last_frame(
     pipe: Pipeline, request: SampleRequest, *, user_centroids: Mapping[str, Centroid] | None = None
 ) -> dict[str, Any]:
     """Return the last of the `frames` of a request, without its `path`; no other step is encoded."""
-    centroid = target_centroid(pipe, request, user_centroids)
     begun = time.perf_counter()
-    *_, step = pipe.stream(centroid, **request.options())
+    *_, step = sampling_steps(pipe, request, user_centroids)
     ms = round(1000 * (time.perf_counter() - begun) / step.index, 1)
     src, columns, side = lossless_picture(step.images)
     images = {"src": src, "estimate": None, "columns": columns, "side": side, "ms": ms, "last": True}
     return {**_constants(pipe, request), **_measurements(step), **images}
 
 
-def _constants(pipe: Pipeline, request: SampleRequest) -> dict[str, Any]:
+def sampling_steps(
+    pipe: Pipeline,
+    request: SampleRequest | PaintRequest,
+    user_centroids: Mapping[str, Centroid] | None = None,
+) -> Iterator[PipelineStep]:
+    """Sample or paint a request, and yield each step."""
+    if isinstance(request, PaintRequest):
+        return pipe.paint_stream(list(zip(request.targets, request.masks, strict=True)), **request.options())
+    return pipe.stream(target_centroid(pipe, request, user_centroids), **request.options())
+
+
+def _constants(pipe: Pipeline, request: SampleRequest | PaintRequest) -> dict[str, Any]:
     """Return the values that all frames of a request share."""
     return {
         "n": request.n,
@@ -104,7 +114,7 @@ def _constants(pipe: Pipeline, request: SampleRequest) -> dict[str, Any]:
         "label": request.label,
         "name": file_name(request),
         "tileable": request.tileable,
-        "query": to_link(request),
+        "query": "" if isinstance(request, PaintRequest) else to_link(request),
     }
 
 
@@ -137,8 +147,10 @@ def frames_to_send(made: Mapping[str, dict[str, Any]], *, last: bool) -> dict[st
     return dict(made) if last else dict(list(made.items())[-MAX_KEPT_FRAMES:])
 
 
-def file_name(request: SampleRequest) -> str:
+def file_name(request: SampleRequest | PaintRequest) -> str:
     """Return the class names, heaviest first, and the seed, in letters of any script, digits and hyphens."""
+    if isinstance(request, PaintRequest):
+        return f"painting-seed-{request.seed}"
     names = sorted(request.weights, key=lambda name: -request.weights[name])
     words = first_bytes(plain_words(" ".join(names), "-"), MAX_SAVED_NAME_BYTES).strip("-")
     return f"{words or 'sample'}-seed-{request.seed}"

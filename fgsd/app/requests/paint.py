@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fgsd.app.limits import MAX_IMAGES, MAX_PAINT_PIXELS, MAX_REGIONS, MAX_SEED, MAX_STEPS, MAX_STRENGTH
-from fgsd.app.requests.request import PAGE_SAMPLERS, RequestError, number, one_of, whole
+from fgsd.app.requests.request import PAGE_SAMPLERS, VIEWS, RequestError, number, one_of, whole
 from fgsd.centroids import Centroid
 from fgsd.regions import FEATHER, MAX_FEATHER, linear_gradient, plan_masks
 
@@ -31,6 +31,13 @@ class PaintRequest:
     strength: float = 1.0  # of the guidance, 0 to 2
     sampler: str = "dpm2m"
     tileable: bool = False
+    view: str = "noise"  # what the page shows of each step, as `SampleRequest.view`
+
+    @property
+    def label(self) -> str:
+        """The painting in words, for screen readers."""
+        count = len(self.targets)
+        return f"a painting with {count} {'texture' if count == 1 else 'textures'}"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,6 +68,7 @@ def parse_paint(
     strength: Any,
     sampler: Any,
     tileable: Any,
+    view: Any = "noise",
 ) -> PaintRequest:
     """Validate the settings of a painting.
 
@@ -83,6 +91,7 @@ def parse_paint(
         strength=number(strength, "strength", 0.0, MAX_STRENGTH),
         sampler=one_of(sampler, "sampler", PAGE_SAMPLERS.values()),
         tileable=one_of(tileable, "tileable", (False, True)),
+        view=one_of(view, "view", VIEWS.values()),
     )
 
 

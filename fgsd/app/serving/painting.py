@@ -1,21 +1,25 @@
 """Painting on the page: a picture of the plan that the visitor paints, in few steps or in all.
 
-Like previews, this bypasses Gradio's queue. Each picture that a page asks for cancels its earlier ones, so
-that a stroke does not wait for all steps of the one before.
+The picture that follows the hand bypasses Gradio's queue, like previews. Each picture that a page asks for
+cancels its earlier ones, so that a stroke does not wait for all steps of the one before.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 import numpy as np
+import torch
 
 from fgsd.app.limits import MAX_PAINT_PIXELS, MAX_PLAN_CHARACTERS, MAX_REGIONS
 from fgsd.app.render.encode import data_uri
+from fgsd.app.render.frames import frames, frames_to_send
 from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.paint import PaintRequest, check_paint_size, parse_paint
@@ -28,55 +32,127 @@ from fgsd.pipeline import Pipeline
 from fgsd.regions import FEATHER
 
 MAX_NUMBER = 2**53  # of a query: what JavaScript counts exactly
-STEPS = {"preview": 4, "full": 16}  # of the picture that follows the hand, and of the one after it
+STEPS, PREVIEW_STEPS = 16, 4  # of the picture that is taken home, and of the one that follows the hand
 
 
-def paint_function(
-    admission: Admission, store: UserTextureStore, *, multiple: int
-) -> Callable[..., dict[str, Any]]:
-    """Make a function for the page to call, with a query of these values:
+class Painter:
+    """Paints what the pages of all visitors ask for.
 
-    - "plan": base64 of a byte for each pixel, row by row: the number of its region in "targets";
-    - "width" in pixels, of the plan and of the picture;
+    A query has these values:
+
+    - "plan": base64 of the deflated plan, a byte for each pixel, row by row: the number of its region in
+      "targets"; "width" in pixels, of the plan and of the picture;
     - "targets": a target for each region, as `parse_request` takes it;
-    - "seed", "tileable", "feather" as `parse_paint` takes them; "quality": one of `STEPS`; "visitor";
+    - "seed", "tileable", "feather", "view" as `parse_paint` takes them; "visitor": the session;
     - "number" of the query, by which the page counts its queries.
 
-    Returns
-    -------
-    callable
+    Parameters
+    ----------
+    admission : Admission
+    store : UserTextureStore
+        Textures of the visitors.
+    """
+
+    def __init__(self, admission: Admission, store: UserTextureStore) -> None:
+        self._admission, self._store = admission, store
+        self._sequence = RequestSequence()
+        self._stream = admission.stream(frames)
+
+    def preview_function(self) -> Callable[..., dict[str, Any]]:
+        """Return a function for the page to call with a query.
+
         It returns {"src": data URI of a lossless WebP}; {} once the page has asked for another picture;
         {"busy": True} if too many requests are under way; or {"error": sentence}.
+        """
+
+        @errors_as_sentences()
+        def preview_painting(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
+            query = query if isinstance(query, Mapping) else {}
+            request = self._request(query, query.get("visitor"), PREVIEW_STEPS)
+            is_cancelled = self._begin(query, query.get("visitor"), visitor)
+            if is_cancelled is None:
+                return {}
+            regions = list(zip(request.targets, request.masks, strict=True))
+            result: dict[str, Any] = {}
+            try:
+                with self._admission.admit(
+                    preview_visitor(visitor), preview=True, is_cancelled=is_cancelled
+                ) as lent:
+                    [image] = lent.paint(regions, **request.options())
+                    result["src"] = data_uri(image, lossless=True)
+            except BusyError:
+                result["busy"] = True
+            return result
+
+        return preview_painting
+
+    def steps(self, query: Mapping[str, Any], visitor: gr.Request) -> Iterator[dict[str, Any]]:
+        """Paint a query in all steps.
+
+        Yields
+        ------
+        dict
+            {"number", "frames"} as `frames_to_send` returns them; {"number", "busy"} if too many requests are
+            under way. It ends once the page has asked for another picture.
+
+        Raises
+        ------
+        RequestError
+            If a value of the query is forged.
+        """
+        session, made = visitor.session_hash, dict[str, dict[str, Any]]()
+        request = self._request(query, session, STEPS)
+        is_cancelled = self._begin(query, session, visitor)
+        if is_cancelled is None:
+            return
+        number = query["number"]
+        try:
+            for new in self._stream(session, request, is_cancelled=is_cancelled):
+                made |= {str(frame["index"]): frame for frame in new}
+                yield {"number": number, "frames": frames_to_send(made, last=new[-1]["last"])}
+        except BusyError:
+            yield {"number": number, "busy": True}
+
+    def _request(self, query: Mapping[str, Any], session: Any, steps: int) -> PaintRequest:
+        user_centroids = centroids(self._store.of(session))
+        return plan_request(self._admission.scheduler.pipe, query, user_centroids, steps=steps)
+
+    def _begin(
+        self, query: Mapping[str, Any], session: Any, visitor: gr.Request | None
+    ) -> Callable[[], bool] | None:
+        """Cancel the earlier pictures of a page; None if it has asked for a later one already.
+
+        Returns
+        -------
+        callable
+            Whether the page has asked for another one since.
+        """
+        painter = repr_short(session) + preview_visitor(visitor)
+        run = self._sequence.start(painter, whole(query.get("number"), "number", 0, MAX_NUMBER))
+        return None if run is None else lambda: not self._sequence.is_current(painter, run)
+
+
+def textures_of_colours_function(pipe: Pipeline) -> Callable[[Any], dict[str, Any]]:
+    """Return a function for the page to call with colours "#rrggbb", most important first.
+
+    It returns {"names"}: for each colour the class whose mean colour is nearest, of those that no colour
+    before has; or {"error": sentence}.
     """
-    pipe, sequence = admission.scheduler.pipe, RequestSequence()
 
     @errors_as_sentences()
-    def paint(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
-        query = query if isinstance(query, Mapping) else {}
-        quality = query.get("quality")
-        if quality not in STEPS:
-            raise RequestError(f"quality must be one of {', '.join(STEPS)}; {repr_short(quality)} came.")
-        user_centroids = centroids(store.of(query.get("visitor")))
-        request = plan_request(pipe, query, user_centroids, multiple=multiple, steps=STEPS[quality])
-        address = preview_visitor(visitor)
-        painter = repr_short(query.get("visitor")) + address
-        run = sequence.start(painter, whole(query.get("number"), "number", 0, MAX_NUMBER))
-        if run is None:
-            return {}  # a newer query has overtaken this one
-        is_preview = quality == "preview"
-        regions = list(zip(request.targets, request.masks, strict=True))
-        result: dict[str, Any] = {}
-        try:
-            with admission.admit(
-                address, preview=is_preview, is_cancelled=lambda: not sequence.is_current(painter, run)
-            ) as lent:
-                [image] = lent.paint(regions, **request.options())
-                result["src"] = data_uri(image, lossless=True)
-        except BusyError:
-            result["busy"] = True
-        return result
+    def textures_of_colours(colours: Any) -> dict[str, Any]:
+        if not isinstance(colours, list) or not 1 <= len(colours) <= min(MAX_REGIONS, len(pipe.classes)):
+            raise RequestError(f"Give 1 to {MAX_REGIONS} colours; {repr_short(colours)} came.")
+        free, names = list(pipe.classes), []
+        for colour in colours:
+            if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+                raise RequestError(f"A colour is # and six hexadecimal digits; {repr_short(colour)} came.")
+            wanted = torch.tensor(list(bytes.fromhex(colour[1:]))) / 127.5 - 1
+            names.append(min(free, key=lambda name: float((pipe.table.of(name).colour - wanted).norm())))
+            free.remove(names[-1])
+        return {"names": names}
 
-    return paint
+    return textures_of_colours
 
 
 def plan_request(
@@ -84,17 +160,16 @@ def plan_request(
     query: Mapping[str, Any],
     user_centroids: Mapping[str, Centroid],
     *,
-    multiple: int,
     steps: int,
 ) -> PaintRequest:
-    """Validate a query of the page; see `paint_function`.
+    """Validate a query of the page; see `Painter`.
 
     Raises
     ------
     RequestError
         If a value is missing, of another type, or out of range.
     """
-    targets = query.get("targets")
+    targets, multiple = query.get("targets"), pipe.network.config.multiple
     if not isinstance(targets, list) or not 1 <= len(targets) <= MAX_REGIONS:
         raise RequestError(f"Paint with 1 to {MAX_REGIONS} textures; {repr_short(targets)} came.")
     plan = _plan(query.get("plan"), query.get("width"), multiple)
@@ -116,6 +191,7 @@ def plan_request(
         strength=1.0,
         sampler="dpm2m",
         tileable=query.get("tileable", False),
+        view=query.get("view", "noise"),
     )
 
 
@@ -125,9 +201,15 @@ def _plan(encoded: Any, width: Any, multiple: int) -> np.ndarray:
     try:
         if not isinstance(encoded, str) or len(encoded) > MAX_PLAN_CHARACTERS:
             raise ValueError
-        numbers = np.frombuffer(base64.b64decode(encoded, validate=True), dtype=np.uint8)
-    except (ValueError, binascii.Error):
-        raise RequestError("The plan must be a byte for each pixel, as base64.") from None
+        inflate = zlib.decompressobj()
+        content = inflate.decompress(base64.b64decode(encoded, validate=True), MAX_PAINT_PIXELS + 1)
+        if not inflate.eof:
+            raise ValueError
+    except (ValueError, binascii.Error, zlib.error):
+        raise RequestError(
+            f"The plan must be a byte for each of at most {MAX_PAINT_PIXELS:,} pixels, deflated, as base64."
+        ) from None
+    numbers = np.frombuffer(content, dtype=np.uint8)
     if not len(numbers) or len(numbers) % width:
         raise RequestError(f"A plan of {len(numbers)} pixels has no rows of {width}.")
     plan = numbers.reshape(-1, width)

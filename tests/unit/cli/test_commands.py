@@ -11,6 +11,8 @@ from PIL import Image
 
 from fgsd.cli.train import validation_text
 from fgsd.data import TextureFolder, to_images
+from fgsd.evaluation.painting import half_planes
+from fgsd.evaluation.paths import random_pairs
 from fgsd.pipeline import Pipeline
 from fgsd.sheets import class_sheet, image_grid
 from fgsd.texture import Texture
@@ -93,6 +95,23 @@ def test_a_texture_is_learned_and_sampled_from_its_file(capsys, tmp_path, checkp
     expected = pipe.sample(texture, n=2, steps=2, size=16, seed=4)
     with Image.open(path) as image:
         assert code == 0 and image.tobytes() == image_grid(expected).tobytes()
+
+
+def test_a_sheet_shows_borders_that_are_painted_blended_and_pasted(capsys, tmp_path, pipe, checkpoint_folder):
+    path = tmp_path / "borders.png"
+    code, out, err = run(capsys, "sheet", "-c", checkpoint_folder, "--borders", 2, "--steps", 2, "-o", path)
+    assert code == 0 and "2 borders" in out, err
+    names = random_pairs(pipe.classes, 2, seed=0)[1]
+    side = pipe.info.patch_size
+    (first, second), images = half_planes(pipe, names, (side, 2 * side), steps=2, seed=1)
+    sheet = np.asarray(Image.open(path).convert("RGB"))
+    row = sheet[-side:]  # the second one: plan, painted, blended, pasted, with gaps between
+    for k, kind in enumerate(("painted", "blended", "pasted")):
+        left = (k + 1) * (2 * side + 2)
+        found = row[:, left : left + 2 * side]
+        assert np.array_equal(found, np.asarray(to_images(images[kind][None])[0])), kind
+    assert torch.equal(images["pasted"][:, :, :side], first[:, :, :side])
+    assert torch.equal(images["pasted"][:, :, side:], second[:, :, side:])
 
 
 def test_a_sheet_shows_a_new_texture_before_and_after_it_is_learned(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,13 @@ from fgsd.checkpoint import CheckpointInfo
 from fgsd.data import to_images
 from fgsd.evaluation import evaluate, report_text
 from fgsd.evaluation.context import EvaluationContext
-from fgsd.evaluation.painting import COST_TARGETS, measure_painting, region_costs
+from fgsd.evaluation.painting import (
+    COST_TARGETS,
+    STATM,
+    measure_painting,
+    peak_memory,
+    region_costs,
+)
 from fgsd.pipeline import Pipeline
 
 
@@ -50,7 +58,11 @@ def pipe(pipe) -> Pipeline:
 
 def measured(pipe, data, **options) -> dict:
     return measure_painting(
-        EvaluationContext(pipe, data, simple_features, seed=1), gradients=2, cost_pairs=1, **options
+        EvaluationContext(pipe, data, simple_features, seed=1),
+        gradients=2,
+        cost_pairs=1,
+        largest=64,
+        **options,
     )
 
 
@@ -88,13 +100,30 @@ def test_costs_are_ratios_by_size_and_number(pipe):
         assert one.keys() == {*map(str, COST_TARGETS), "milliseconds"} and min(one.values()) > 0
 
 
+def test_memory_is_what_an_evaluation_takes_at_most(pipe, monkeypatch):
+    if not STATM.exists():
+        pytest.skip("only Linux tells the memory of a process")
+    denoise = pipe.network.denoise
+
+    def greedy(*args, **options):
+        kept = torch.ones(100_000_000)  # 0.4 GB
+        time.sleep(0.1)
+        del kept
+        return denoise(*args, **options)
+
+    monkeypatch.setattr(pipe.network, "denoise", greedy)
+    assert 0.35 < peak_memory(pipe, 16) < 0.5
+
+
 def test_a_real_painting_is_measured_and_written_as_text(pipe, data, monkeypatch):
-    monkeypatch.setattr(measure_painting, "__kwdefaults__", {"pairs": 2, "gradients": 1, "cost_pairs": 1})
+    few = {"pairs": 2, "gradients": 1, "cost_pairs": 1, "largest": 64}
+    monkeypatch.setattr(measure_painting, "__kwdefaults__", few)
     results = evaluate(pipe, data, per_class=2, steps=2, parts=["painting"], features=simple_features)
     text = report_text(results)
     assert (
         "painting: 2 pairs of half planes" in text and "borders, pasted" in text and "cost at 256 px" in text
     )
+    assert "memory of an evaluation of 64 x 64 pixels with 2 regions" in text
     assert np.isfinite([one["value"] for one in results["parts"]["painting"]["checks"]]).all()
 
 

@@ -11,12 +11,12 @@ import torch
 from cli_help import run
 from PIL import Image
 
-from fgsd.data import TextureFolder
+from fgsd.data import TextureFolder, to_images
 from fgsd.pipeline import Pipeline
 from fgsd.texture import Texture
 from fgsd.training.batch import _plan, make_batch
 from fgsd.training.config import TrainingConfig
-from fgsd.training.extension import SAMPLES, extended_table, known_images
+from fgsd.training.extension import SAMPLES, known_images, learned_table
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +81,13 @@ class TestJoined:
             data.joined(new)
 
 
-class TestExtendedTable:
+class TestLearnedTable:
     @pytest.fixture
     def new(self, pipe, new_folder) -> TextureFolder:
         return TextureFolder(new_folder, pipe.info.data)
 
     def test_known_centroids_stay_and_new_ones_are_learned_once(self, pipe, new, tmp_path):
-        table = extended_table(pipe, new, tmp_path)
+        table = learned_table(pipe, new, tmp_path)
         assert table.classes == sorted([*pipe.classes, "moss-wall"])
         for name in pipe.classes:
             assert torch.equal(table.of(name).values, pipe.table.of(name).values)
@@ -96,17 +96,27 @@ class TestExtendedTable:
         learned = Texture.load(file)
         assert torch.equal(table.of("moss-wall").values, learned.centroid.values)
         written = file.stat().st_mtime_ns
-        assert torch.equal(extended_table(pipe, new, tmp_path).values, table.values)
+        assert torch.equal(learned_table(pipe, new, tmp_path).values, table.values)
         assert file.stat().st_mtime_ns == written
 
+    def test_known_classes_are_learned_from_their_own_centroids(self, pipe, texture_folder, tmp_path):
+        data = TextureFolder(texture_folder, pipe.info.data).only(["moss"])
+        table = learned_table(pipe, data, tmp_path, steps=1)
+        assert table.classes == pipe.classes
+        moved = (table.values - pipe.table.values).abs().amax(dim=(1, 2)) / pipe.table.scales.max()
+        assert [name for name, far in zip(pipe.classes, moved.tolist(), strict=True) if far] == ["moss"]
+        images = [to_images(region[None])[0] for region in data.regions("moss")]
+        [step] = pipe.learn(images, steps=1, scale=1.0, start=pipe.table.of("moss"))
+        assert torch.equal(table.of("moss").values, step.texture.centroid.values)
+
     def test_what_another_network_learned_is_learned_again(self, pipe, new, tmp_path):
-        table = extended_table(pipe, new, tmp_path)
+        table = learned_table(pipe, new, tmp_path)
         [file] = tmp_path.iterdir()
         replace(Texture.load(file), network="0" * 16).save(file)
-        assert torch.equal(extended_table(pipe, new, tmp_path).values, table.values)
+        assert torch.equal(learned_table(pipe, new, tmp_path).values, table.values)
         assert Texture.load(file).network == pipe.network_digest
         file.write_bytes(b"cut off")
-        assert torch.equal(extended_table(pipe, new, tmp_path).values, table.values)
+        assert torch.equal(learned_table(pipe, new, tmp_path).values, table.values)
 
 
 class TestKnownImages:

@@ -8,7 +8,12 @@ import pytest
 import torch
 from cli_help import run
 
+from fgsd.augmentation import Augmentation
+from fgsd.model.matching import CentroidMatching, PeerMatching
 from fgsd.pipeline import Pipeline
+from fgsd.texture import Texture
+from fgsd.training import loop
+from fgsd.training.batch import make_batch
 from fgsd.training.config import TrainingConfig
 from fgsd.training.export import export
 from fgsd.training.fixed_centroids import FixedCentroids
@@ -57,12 +62,36 @@ def test_the_targets_of_training_are_those_centroids(pipe, data, config, tmp_pat
     assert all(len(rows) == len(sigma) == 4 for rows, sigma in seen[:3])
 
 
-@pytest.mark.parametrize("changes", [{"group_size": 2}, {"network": "labels"}])
-def test_settings_without_use_for_them_are_refused(config, changes):
-    if "network" in changes:
-        changes = {"network": replace(config.network, labels=3)}
-    with pytest.raises(ValueError, match="fixed_centroids=True needs group_size=1"):
-        replace(config, **changes)
+def test_with_groups_every_second_step_matches_crops_to_each_other(config, data):
+    """Single crops are as they are; only those of groups are transformed."""
+    config = replace(config, groups=2, group_size=4, augmentation=Augmentation())
+    for step, (groups, size) in enumerate([(8, 1), (2, 4)] * 2):
+        of_step = config.of_step(step)
+        assert (of_step.groups, of_step.group_size) == (groups, size)
+        batch = make_batch(data, of_step, step)
+        assert len(batch.x) == 8 and (batch.condition is None) == (size == 1)
+        plain = make_batch(data, replace(of_step, fixed_centroids=False, augmentation=None), step)
+        assert torch.equal(batch.x0, plain.x0) == (size == 1)
+
+
+def test_with_groups_only_single_crops_have_fixed_targets(pipe, data, config, tmp_path, monkeypatch):
+    conditions, loss = [], loop.loss_and_features
+
+    def record(network, batch, *arguments, **options):
+        conditions.append(batch.condition)
+        return loss(network, batch, *arguments, **options)
+
+    monkeypatch.setattr(loop, "loss_and_features", record)
+    config = replace(config, groups=2, group_size=2, images=16, augmentation=Augmentation())
+    list(train(data, tmp_path, config, init_from=pipe.network, centroids=pipe.table, device="cpu"))
+    assert [type(one) for one in conditions] == [CentroidMatching, PeerMatching] * 2
+
+
+def test_settings_without_use_for_them_are_refused(config):
+    with pytest.raises(ValueError, match="fixed_centroids=True needs a network without labels"):
+        replace(config, network=replace(config.network, labels=3))
+    with pytest.raises(ValueError, match="with augmentation needs group_size above 1, got 1"):
+        replace(config, augmentation=Augmentation())
 
 
 def test_centroids_and_settings_must_fit(pipe, data, config, tmp_path):
@@ -100,12 +129,26 @@ class TestCommand:
         assert torch.equal(found.table.values, pipe.table.values)
         assert found.network_digest != pipe.network_digest
 
+    def test_they_can_be_learned_before(self, capsys, tmp_path, pipe, checkpoint_folder, texture_folder):
+        folders = ["--run", tmp_path / "run", "-o", tmp_path / "out"]
+        options = ["--fixed-centroids", "--learn-centroids", 2, "--group-size", 2, "--augment", *self.OPTIONS]
+        code, _, err = run(
+            capsys, "train", texture_folder, "--init-from", checkpoint_folder, *folders, *options
+        )
+        assert code == 0, err
+        found = Pipeline.from_pretrained(tmp_path / "out", device="cpu")
+        for name in pipe.classes:
+            learned = Texture.load(tmp_path / "run" / "textures" / f"{name}.fgsd.safetensors")
+            assert torch.equal(found.table.of(name).values, learned.centroid.values)
+            assert not torch.equal(found.table.of(name).values, pipe.table.of(name).values)
+
     @pytest.mark.parametrize(
         ("options", "words"),
         [
             ([], "--fixed-centroids: needs --init-from"),
             (["--init-from", "CHECKPOINT", "--classes", "names.txt"], "those of --init-from are kept"),
-            (["--init-from", "CHECKPOINT", "--group-size", 2], "fixed_centroids=True needs group_size=1"),
+            (["--init-from", "CHECKPOINT", "--augment"], "augmentation needs group_size above 1"),
+            (["--learn-centroids", -1], "--learn-centroids"),
         ],
     )
     def test_bad_input_is_one_line(

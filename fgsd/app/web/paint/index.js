@@ -1,27 +1,43 @@
 // The paint panel: the brush paints with what is chosen on the map. While the hand paints, a preview follows;
 // once it rests, the picture condenses in all steps.
-import { copyText, downloadBlob, find } from "../shared/dom.js";
+import { copyText, decodeImage, downloadBlob, find, findAll } from "../shared/dom.js";
+import { on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
 import { mapTarget } from "../shared/map_target.js";
 import { announce, current, subscribe } from "../shared/session.js";
-import { channels, commandOf, pictureFile, planFile } from "./files.js";
+import { Easel } from "./easel.js";
+import { examplePainting } from "./example.js";
+import { channels, commandOf, openPlan, planFile } from "./files.js";
 import { COLOURS, Palette, wordsOf } from "./palette.js";
 import { Plan } from "./plan.js";
+import { Steps } from "./steps.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("./plan.js").Position} Position */
+/** @typedef {import("./steps.js").Frame} Frame */
 /** @typedef {"preview" | "full"} Quality */
 
-const KEY_STEP = 4; // pixels of the plan by which an arrow key moves the brush
+/**
+ * What the server sends of a picture in all steps.
+ *
+ * @typedef {Object} Value
+ * @property {number} number of the query
+ * @property {Record<string, Frame>} [frames] the newest steps; at the end all
+ * @property {boolean} [busy] too many requests are under way
+ * @property {string} [error] a sentence for the visitor
+ */
+
 const REST_MS = 350; // after a change by the map, until all steps are sampled
 const BUSY_MS = 1000; // after which all steps are asked for again, if the server was busy
+const MIN_FADE_FEATHER = 3; // pixels of soft edge that blend the dots of a gradient
+const ALPHA = 110; // of what a stroke has painted, until a picture shows it
 
 class PaintPanel {
-  /** @param {import("../shared/dom.js").Panel} panel */
-  constructor({ element, server }) {
+  /** @param {import("../shared/dom.js").Panel<Value | null>} panel */
+  constructor({ element, trigger, props, server, watch }) {
     this.server = server;
+    this.trigger = trigger;
     this.section = find(element, ".paint");
-    this.canvas = find(this.section, ".plan", HTMLCanvasElement);
     this.image = find(this.section, ".painting", HTMLImageElement);
     this.progress = find(this.section, ".progress");
     this.undoButton = find(this.section, ".undo", HTMLButtonElement);
@@ -31,27 +47,38 @@ class PaintPanel {
     this.feather = find(this.section, ".feather", HTMLInputElement);
     this.tileable = find(this.section, ".tileable", HTMLInputElement);
     this.follows = find(this.section, ".follows", HTMLInputElement);
+    this.gradient = find(this.section, ".gradient", HTMLInputElement);
     this.error = find(this.section, ".error");
     this.plan = new Plan(Number(this.side.value));
-    const most = Number(this.section.dataset.max);
-    this.palette = new Palette(find(this.section, ".palette"), most, () => this.#say());
-    /** @type {Position} */
-    this.cursor = { x: this.plan.side / 2, y: this.plan.side / 2 };
-    this.painting = false; // a stroke is under way
-    this.hovering = false; // the pointer is over the picture
+    this.palette = new Palette(find(this.section, ".palette"), this.most, () => this.#say());
     this.number = 0; // of the region that the stroke paints
+    this.under = 0; // number of the region in which a gradient began
     this.shown = this.plan.numbers.slice(); // the plan of the picture on the screen
+    this.asked = this.shown; // the plan of the newest request in all steps
     this.following = false; // whether previews are wanted: no longer once all steps are
     this.preview = latest(async () => this.following && (await this.#request("preview")));
     this.newest = Date.now(); // number of the newest request, which cancels the others: also after a reload
     this.rest = 0; // timer
+    this.easel = new Easel(find(this.section, ".plan", HTMLCanvasElement), {
+      side: () => this.plan.side,
+      // the slider counts pixels of a plan of 128
+      diameter: () => (Number(this.brush.value) * this.plan.side) / 128,
+      isGradient: () => this.gradient.checked,
+      begin: (at) => this.#begin(at),
+      stroke: (from, to) => this.#stroke(from, to),
+      end: () => this.ask("full"),
+      pick: (at) => this.#pick(at),
+      changes: () => this.#changes(),
+    });
+    this.steps = new Steps(this.section, (frame) => this.#onShown(frame));
     this.#listen();
+    watch("value", () => this.#receive(props.value));
     subscribe("painting", (open) => this.#show(open));
   }
 
-  /** Of the brush, in pixels of the plan: the slider counts those of a plan of 128 pixels. */
-  get diameter() {
-    return (Number(this.brush.value) * this.plan.side) / 128;
+  /** Textures of a picture. */
+  get most() {
+    return Number(this.section.dataset.max);
   }
 
   /** @param {boolean} open */
@@ -59,17 +86,28 @@ class PaintPanel {
     this.section.hidden = !open;
     document.body.classList.toggle("painting", open);
     if (!open) return;
+    if (!this.palette.targets.length) this.#start();
     this.#say();
-    if (!this.palette.targets.length && mapTarget().length) {
+    this.easel.draw();
+    this.easel.canvas.focus({ preventScroll: true });
+  }
+
+  /** Begin with the example, or with the texture that is chosen on the map. */
+  #start() {
+    const names = new Set(findAll(document, ".map-panel .dot").map(({ dataset }) => dataset.name));
+    const example = examplePainting(this.plan.side, (name) => names.has(name));
+    if (example) {
+      this.palette.replace(example.targets);
+      this.palette.take(mapTarget());
+      this.#take(example.plan);
+    } else if (mapTarget().length) {
       this.palette.add(mapTarget(), new Set());
       this.ask("full");
     }
-    this.#draw();
-    this.canvas.focus({ preventScroll: true });
   }
 
   #listen() {
-    const { section, canvas } = this;
+    const { section } = this;
     find(section, ".done").addEventListener("click", () => announce("painting", false));
     find(section, ".clear").addEventListener("click", () => this.#fill());
     this.undoButton.addEventListener("click", () => this.#undo());
@@ -77,158 +115,122 @@ class PaintPanel {
       this.seed.value = String(Math.floor(1e6 * Math.random()));
       this.ask("full");
     });
-    find(section, ".save").addEventListener("click", () => void this.#save());
-    find(section, ".save-plan").addEventListener("click", () => void this.#savePlan());
-    this.side.addEventListener("change", () => {
-      this.plan = this.plan.scaled(Number(this.side.value));
-      this.shown = this.plan.numbers.slice();
-      this.undoButton.disabled = true;
-      this.#draw();
-      this.ask("full");
-    });
+    on("save-plan", () => void this.#savePlan());
+    this.side.addEventListener("change", () => this.#take(this.plan.scaled(Number(this.side.value))));
     for (const input of [this.feather, this.seed, this.tileable])
       input.addEventListener("change", () => this.ask("full"));
-    this.follows.addEventListener("change", () => this.#say());
-    this.brush.addEventListener("input", () => this.#draw());
-    canvas.addEventListener("pointerdown", (event) => this.#press(event));
-    canvas.addEventListener("pointermove", (event) => this.#move(event));
-    for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => this.#release());
-    canvas.addEventListener("pointerleave", () => {
-      this.hovering = false;
-      this.#draw();
-    });
-    for (const kind of ["focus", "blur"]) canvas.addEventListener(kind, () => this.#draw());
+    for (const input of [this.follows, this.gradient]) input.addEventListener("change", () => this.#say());
+    this.brush.addEventListener("input", () => this.easel.draw());
     section.addEventListener("keydown", (event) => this.#key(event));
     const map = document.querySelector(".map-panel");
     if (map) {
       const observer = new MutationObserver(() => this.#follow());
       observer.observe(map, { attributes: true, attributeFilter: ["data-target"] });
     }
+    // the page would take the image for a texture
+    const { canvas } = this.easel;
+    canvas.addEventListener("drop", (event) => {
+      const dropped = event.dataTransfer?.files[0];
+      if (!dropped) return;
+      event.preventDefault();
+      event.stopPropagation();
+      document.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));
+      void this.#openPlan(dropped);
+    });
+    const file = find(section, ".plan-file", HTMLInputElement);
+    find(section, ".open-plan").addEventListener("click", () => file.click());
+    file.addEventListener("change", () => {
+      if (file.files?.[0]) void this.#openPlan(file.files[0]);
+      file.value = "";
+    });
   }
 
-  // ---- the brush ----
+  // ---- strokes ----
 
-  /** @param {PointerEvent} event @returns {Position} */
-  #position(event) {
-    const { left, top, width, height } = this.canvas.getBoundingClientRect();
-    const scale = this.plan.side;
-    return {
-      x: ((event.clientX - left) / width) * scale,
-      y: ((event.clientY - top) / height) * scale,
-    };
-  }
-
-  /** @param {PointerEvent} event */
-  #press(event) {
-    if (event.button !== 0) return;
-    event.preventDefault();
-    this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
-    this.cursor = this.#position(event);
-    if (event.altKey) {
-      this.#pick();
-      return;
-    }
-    this.painting = this.#begin();
-    if (this.painting) this.#paintTo(this.cursor);
-  }
-
-  /** @param {PointerEvent} event */
-  #move(event) {
-    const position = this.#position(event);
-    if (this.painting) this.#paintTo(position);
-    this.cursor = position;
-    this.hovering = true;
-    this.#draw();
-  }
-
-  #release() {
-    if (!this.painting) return;
-    this.painting = false;
-    this.ask("full");
-    this.#draw();
-  }
-
-  /** Give the texture under the brush to the brush. */
-  #pick() {
-    const { side, numbers } = this.plan;
-    const [x, y] = [this.cursor.x, this.cursor.y].map((v) => Math.min(side - 1, Math.max(0, Math.floor(v))));
-    this.palette.choose(numbers[y * side + x]);
+  /** Give the texture under the brush to the brush. @param {Position} at */
+  #pick(at) {
+    this.palette.choose(this.plan.at(at));
     this.#say();
   }
 
-  /** Begin a stroke. @returns {boolean} whether the palette has room for its texture */
-  #begin() {
+  /** Begin a stroke, or fill all. @param {Position | null} at @returns {boolean} whether it can be painted */
+  #begin(at) {
     const target = mapTarget();
     if (!target.length) return false;
     const number = this.palette.active ?? this.palette.add(target, this.plan.everUsed());
     if (number === null) {
-      this.#say(`A picture has at most ${this.palette.most} textures. Undo, or paint one of them over.`);
+      this.#say(`A picture has at most ${this.most} textures. Undo, or paint one of them over.`);
       return false;
     }
     this.number = number;
+    if (at && this.gradient.checked) {
+      this.under = this.plan.at(at);
+      if (this.under === number) {
+        this.#say("A gradient leads to another texture: choose one, then press and draw the line.");
+        return false;
+      }
+      this.feather.value = String(Math.max(MIN_FADE_FEATHER, Number(this.feather.value)));
+    }
     this.plan.remember();
     this.undoButton.disabled = false;
     return true;
   }
 
-  /** @param {Position} position */
-  #paintTo(position) {
-    this.plan.stroke(this.cursor, position, this.diameter, this.number);
+  /** @param {Position} from @param {Position} to */
+  #stroke(from, to) {
+    if (this.gradient.checked) this.plan.fade(from, to, this.under, this.number);
+    else this.plan.stroke(from, to, (Number(this.brush.value) * this.plan.side) / 128, this.number);
     this.ask("preview");
-    this.#draw();
   }
 
   #fill() {
-    if (!this.#begin()) return;
+    if (!this.#begin(null)) return;
     this.plan.fill(this.number);
     this.ask("full");
-    this.#draw();
   }
 
   #undo() {
     if (this.plan.undo()) this.ask("full");
     this.undoButton.disabled = !this.plan.earlier.length;
-    this.#draw();
+  }
+
+  /** Paint another plan, from which nothing can be undone. @param {Plan} plan */
+  #take(plan) {
+    this.plan = plan;
+    this.shown = plan.numbers.slice();
+    this.undoButton.disabled = true;
+    this.easel.draw();
+    this.ask("full");
+  }
+
+  /** What the picture does not show yet, in the colours of the plan. */
+  #changes() {
+    const { side, numbers } = this.plan;
+    const changes = new ImageData(side, side);
+    for (let k = 0; k < numbers.length; k += 1)
+      if (this.shown[k] !== numbers[k]) changes.data.set([...channels(COLOURS[numbers[k]]), ALPHA], 4 * k);
+    return changes;
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
     const { key } = event;
     if (key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) this.#undo();
-    else if (event.target !== this.canvas || event.ctrlKey || event.metaKey || event.altKey) return;
+    else if (event.target !== this.easel.canvas || event.ctrlKey || event.metaKey || event.altKey) return;
     else if (key === "[" || key === "]") {
       this.brush.value = String(Number(this.brush.value) + (key === "]" ? 4 : -4));
-      this.#draw();
-    } else if (key === " " || key === "Enter") {
-      if (this.#begin()) {
-        this.#paintTo(this.cursor);
-        this.ask("full");
-      }
+      this.easel.draw();
     } else if (key === "Escape") announce("painting", false);
-    else if (!this.#moveBy(key)) return;
+    else if (!this.easel.press(key)) return;
     event.preventDefault();
     event.stopPropagation(); // the page has shortcuts of the same keys
-  }
-
-  /** @param {string} key @returns {boolean} whether it is an arrow key */
-  #moveBy(key) {
-    /** @type {Record<string, [number, number]>} */
-    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const step = steps[key];
-    if (!step) return false;
-    const inside = (/** @type {number} */ v) => Math.min(this.plan.side, Math.max(0, v));
-    const { x, y } = this.cursor;
-    this.cursor = { x: inside(x + KEY_STEP * step[0]), y: inside(y + KEY_STEP * step[1]) };
-    this.#draw();
-    return true;
   }
 
   // ---- the map ----
 
   /** The brush takes what is chosen on the map; or the entry that it has changes, and its regions with it. */
   #follow() {
-    if (this.section.hidden || this.painting || !mapTarget().length) return;
+    if (this.section.hidden || this.easel.painting || !mapTarget().length) return;
     if (!this.follows.checked) {
       this.palette.take(mapTarget());
       this.#say();
@@ -256,98 +258,114 @@ class PaintPanel {
     const number = this.newest;
     const numbers = this.plan.numbers.slice();
     this.progress.hidden = quality !== "full";
-    /** @type {any} */
-    let answer;
-    try {
-      answer = await this.server.paint({
-        plan: this.plan.encoded(),
-        width: this.plan.side,
-        targets: this.palette.targets,
-        feather: Number(this.feather.value),
-        seed: Number(this.seed.value),
-        tileable: this.tileable.checked,
-        quality,
-        number,
-        visitor: current("visitor") ?? null,
-      });
-    } catch {
-      answer = { error: "The server does not answer." };
+    const query = {
+      plan: await this.plan.packed(),
+      width: this.plan.side,
+      targets: this.palette.targets,
+      feather: Number(this.feather.value),
+      seed: Number(this.seed.value),
+      tileable: this.tileable.checked,
+      number,
+      visitor: current("visitor") ?? null,
+    };
+    if (number !== this.newest) return;
+    this.steps.begin(number, query);
+    this.steps.estimate(this.plan.side);
+    if (quality === "full") {
+      this.asked = numbers;
+      this.trigger("submit", query);
+      return;
     }
-    if (number !== this.newest && !answer?.src) return; // cancelled by a newer one
-    this.error.hidden = !answer?.error;
-    this.error.textContent = answer?.error ?? "";
-    if (answer?.busy && quality === "full") this.rest = window.setTimeout(() => this.ask("full"), BUSY_MS);
-    else if (number === this.newest) this.progress.hidden = true;
-    if (answer?.src) await this.#receive(answer.src, quality, numbers);
+    const answer = await this.server
+      .preview_painting(query)
+      .catch(() => ({ error: "The server does not answer." }));
+    if (answer.src && this.following) await this.#follows(answer.src, numbers);
+    else if (number === this.newest) this.#sayError(answer.error);
   }
 
   /**
-   * Show a picture.
+   * Show the picture that follows the hand.
    *
    * @param {string} src
-   * @param {Quality} quality
    * @param {Uint8Array<ArrayBuffer>} numbers the plan that it shows
    */
-  async #receive(src, quality, numbers) {
+  async #follows(src, numbers) {
+    await decodeImage(src);
     this.image.src = src;
-    await this.image.decode();
+    this.#shows(numbers, "preview");
+  }
+
+  /** What arrives of the picture in all steps. @param {Value | null} value */
+  #receive(value) {
+    if (!value || value.number !== this.newest) return; // of a picture that a newer one has cancelled
+    this.#sayError(value.error);
+    const frames = Object.values(value.frames ?? {});
+    if (value.busy) this.rest = window.setTimeout(() => this.ask("full"), BUSY_MS);
+    if (frames.length) this.steps.receive(frames);
+    if (value.error || frames.at(-1)?.last) this.progress.hidden = true;
+  }
+
+  /** A step is on the screen. @param {Frame} frame */
+  #onShown(frame) {
+    this.#shows(this.asked, frame.last ? "full" : "step");
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} numbers the plan of the picture on the screen @param {string} kind */
+  #shows(numbers, kind) {
     this.shown = numbers;
-    this.section.dataset.shown = quality;
+    this.section.dataset.shown = kind;
     this.section.dataset.pictures = String(Number(this.section.dataset.pictures ?? 0) + 1);
-    this.#draw();
+    this.easel.draw();
   }
 
-  /** Draw the brush, and during a stroke what the picture does not show yet. */
-  #draw() {
-    const { canvas, plan } = this;
-    const scale = 4;
-    const pixels = plan.side * scale;
-    if (canvas.width !== pixels) Object.assign(canvas, { width: pixels, height: pixels });
-    const context = canvas.getContext("2d");
-    if (!context) return;
-    context.clearRect(0, 0, pixels, pixels);
-    if (this.painting) this.#drawPlan(context, pixels);
-    if (!this.painting && !this.hovering && !canvas.matches(":focus-visible")) return;
-    const radius = (this.diameter / 2) * scale;
-    for (const [style, width] of /** @type {const} */ ([
-      ["#000", 5],
-      ["#fff", 2.5],
-    ])) {
-      context.strokeStyle = style;
-      context.lineWidth = width;
-      context.beginPath();
-      context.arc(this.cursor.x * scale, this.cursor.y * scale, radius, 0, 2 * Math.PI);
-      context.stroke();
-    }
-  }
-
-  /** @param {CanvasRenderingContext2D} context @param {number} pixels */
-  #drawPlan(context, pixels) {
-    const { side, numbers } = this.plan;
-    const changed = new ImageData(side, side);
-    const [red, green, blue] = channels(COLOURS[this.number]);
-    for (let k = 0; k < numbers.length; k += 1)
-      if (this.shown[k] !== numbers[k]) changed.data.set([red, green, blue, 110], 4 * k);
-    const layer = new OffscreenCanvas(side, side);
-    layer.getContext("2d")?.putImageData(changed, 0, 0);
-    context.drawImage(layer, 0, 0, pixels, pixels);
+  /** @param {string} [sentence] */
+  #sayError(sentence) {
+    this.error.hidden = !sentence;
+    this.error.textContent = sentence ?? "";
   }
 
   // ---- files ----
 
-  async #save() {
-    if (this.image.naturalWidth) downloadBlob("painting.png", await pictureFile(this.image));
-  }
-
   /** Save the plan, and copy the command that paints it. */
   async #savePlan() {
     const { plan, palette } = this;
-    downloadBlob("plan.png", await planFile(plan));
-    const settings = { feather: this.feather.value, seed: this.seed.value, tileable: this.tileable.checked };
+    const [feather, seed] = [this.feather, this.seed].map(({ value }) => Number(value));
+    const settings = { feather, seed, tileable: this.tileable.checked };
+    downloadBlob("plan.png", await planFile(plan, { targets: palette.targets, ...settings }));
     const { command, missing } = commandOf(plan, palette.targets, settings);
     const copied = await copyText(command);
     const note = missing ? ` It cannot name what you moved or brought: ${missing}.` : "";
     if (copied) this.#say(`Saved. The command that paints it is in the clipboard.${note}`);
+  }
+
+  /** Paint the plan of a file: one that was saved here as it was, another with textures of its colours. */
+  async #openPlan(/** @type {File} */ file) {
+    /** @type {Awaited<ReturnType<typeof openPlan>>} */
+    let opened;
+    try {
+      opened = await openPlan(file, this.plan.side, this.most);
+    } catch {
+      this.#sayError(`${file.name} is no image that this browser can read.`);
+      return;
+    }
+    const { plan, colours, painting } = opened;
+    if (painting) {
+      this.palette.replace(painting.targets);
+      this.feather.value = String(painting.feather);
+      this.seed.value = String(painting.seed);
+      this.tileable.checked = painting.tileable === true;
+    } else {
+      const { names, error } = await this.server
+        .textures_of_colours(colours)
+        .catch(() => ({ error: "The server does not answer." }));
+      this.#sayError(error);
+      if (!names) return;
+      this.palette.replace(names.map((/** @type {string} */ name) => [{ name, weight: 50 }]));
+    }
+    const sides = [...this.side.options].map(({ value }) => Number(value));
+    this.side.value = String(sides.includes(plan.side) ? plan.side : sides[0]);
+    this.#take(plan.scaled(Number(this.side.value)));
+    this.#say();
   }
 
   /** Say what the brush has, or another text. @param {string} [text] */
@@ -355,12 +373,13 @@ class PaintPanel {
     const { active, targets } = this.palette;
     const words = wordsOf(active === null ? mapTarget() : (targets[active] ?? mapTarget()));
     const change = active !== null && this.follows.checked;
-    const brush = change ? `The map changes ${words}.` : `The brush has ${words}. Choose others on the map.`;
-    find(this.section, ".advice").textContent = text || brush;
+    const fade = `Draw a line: what is under its start becomes ${words} along it.`;
+    const brush = this.gradient.checked ? fade : `The brush has ${words}. Choose others on the map.`;
+    find(this.section, ".advice").textContent = text || (change ? `The map changes ${words}.` : brush);
   }
 }
 
-/** @param {import("../shared/dom.js").Panel} panel */
+/** @param {import("../shared/dom.js").Panel<Value | null>} panel */
 export function mount(panel) {
   new PaintPanel(panel);
 }

@@ -81,6 +81,12 @@ export class Palette {
     return number;
   }
 
+  /** Have these entries and no others; the brush has the first. @param {TargetEntry[][]} targets */
+  replace(targets) {
+    this.targets = targets;
+    this.choose(0);
+  }
+
   /**
    * Change the entry that the brush has.
    *

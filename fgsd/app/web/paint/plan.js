@@ -3,6 +3,14 @@
 /** @typedef {{ x: number, y: number }} Position in pixels of the plan */
 
 const KEPT = 40; // plans that undo can return to
+// An 8 x 8 matrix of thresholds, from 1/128 to 127/128 (Bayer 1973): a gradient is stippled, so that a plan
+// stays a number for each pixel. The soft edges of the regions blend the dots.
+const THRESHOLDS = Float32Array.from({ length: 64 }, (_, k) => {
+  const [x, y] = [k & 7, k >> 3];
+  let value = 0;
+  for (let bit = 0; bit < 3; bit += 1) value = value * 4 + 2 * (((x ^ y) >> bit) & 1) + ((y >> bit) & 1);
+  return (value + 0.5) / 64;
+});
 
 export class Plan {
   /** @param {number} side in pixels */
@@ -25,6 +33,33 @@ export class Plan {
     if (!before) return false;
     this.numbers = before;
     return true;
+  }
+
+  /** The number of the region at a position. @param {Position} position */
+  at({ x, y }) {
+    const [column, row] = [x, y].map((v) => Math.min(this.side - 1, Math.max(0, Math.floor(v))));
+    return this.numbers[row * this.side + column];
+  }
+
+  /**
+   * Let a region fade into another one along a line; beyond its ends all is one of them. What was remembered
+   * last is the plan before.
+   *
+   * @param {Position} from
+   * @param {Position} to
+   * @param {number} first number of the region
+   * @param {number} second number of the one that it becomes
+   */
+  fade(from, to, first, second) {
+    const before = this.earlier[this.earlier.length - 1];
+    const [dx, dy] = [to.x - from.x, to.y - from.y];
+    const length = Math.max(1, dx * dx + dy * dy);
+    for (let k = 0; k < before.length; k += 1) {
+      const [x, y] = [k % this.side, Math.floor(k / this.side)];
+      const share = ((x + 0.5 - from.x) * dx + (y + 0.5 - from.y) * dy) / length;
+      const faded = before[k] === first && share > THRESHOLDS[(y & 7) * 8 + (x & 7)];
+      this.numbers[k] = faded ? second : before[k];
+    }
   }
 
   /** @param {number} number */
@@ -78,10 +113,12 @@ export class Plan {
     return new Set([...this.used(), ...this.earlier.flatMap((numbers) => [...new Set(numbers)])]);
   }
 
-  /** Base64 of a byte for each pixel. @returns {string} */
-  encoded() {
+  /** Base64 of a byte for each pixel, deflated. @returns {Promise<string>} */
+  async packed() {
+    const deflated = new Blob([this.numbers]).stream().pipeThrough(new CompressionStream("deflate"));
+    const bytes = new Uint8Array(await new Response(deflated).arrayBuffer());
     let text = "";
-    for (const number of this.numbers) text += String.fromCharCode(number);
+    for (const byte of bytes) text += String.fromCharCode(byte);
     return btoa(text);
   }
 }

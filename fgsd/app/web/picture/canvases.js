@@ -47,7 +47,7 @@ export function contextOf(canvas) {
  * Paint the images of a sheet into a pane.
  *
  * @param {HTMLElement} pane
- * @param {import("./run.js").Frame} frame says how the images lie in the sheet
+ * @param {import("../shared/run.js").Frame} frame says how the images lie in the sheet
  * @param {HTMLImageElement} sheet
  * @param {boolean} tiled whether to repeat each image, if it is seamless
  */

@@ -3,14 +3,14 @@ import { hasMixture, replaceQuery, withWatch } from "../shared/address.js";
 import { find, reducedMotion } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { isFollowing } from "../shared/preview.js";
+import { Run } from "../shared/run.js";
 import { announce, subscribe } from "../shared/session.js";
+import { createTimeline, welcomeMs } from "../shared/timeline.js";
 import { createHistory } from "./history.js";
 import { createPreview } from "./preview.js";
-import { Run } from "./run.js";
 import { createScreen } from "./screen.js";
-import { createTimeline, welcomeMs } from "./timeline.js";
 
-/** @typedef {import("./run.js").Frame} Frame */
+/** @typedef {import("../shared/run.js").Frame} Frame */
 /** @typedef {import("./screen.js").View} View */
 
 /**
@@ -158,6 +158,7 @@ export function mount({ element, trigger, props, server, watch }) {
     screen.state.tiled = tiled;
     screen.repaint();
   });
+  subscribe("painting", (open) => open || screen.repaint()); // the menu saves what is on the screen
   on("linked", history.remember);
   on("error", showError);
   watch("value", () => receive(props.value));

@@ -1,9 +1,9 @@
 // What the panel shows: the images of one frame, decoded and painted, and its values.
 import { decodeImage, find } from "../shared/dom.js";
-import { formatMs } from "../shared/format.js";
+import { readouts } from "../shared/run.js";
 import { paintSheet } from "./canvases.js";
 
-/** @typedef {import("./run.js").Frame} Frame */
+/** @typedef {import("../shared/run.js").Frame} Frame */
 /** @typedef {"noise" | "estimate"} Content */
 /** @typedef {Content | "both"} View */
 
@@ -20,23 +20,6 @@ const CAPTIONS = { noise: "noisy image", estimate: "denoised estimate" };
 export function contentsOf(view, preview = false) {
   if (preview) return ["noise"];
   return view === "both" ? ["noise", "estimate"] : [view];
-}
-
-/**
- * The values of a frame, as the panel's read-outs name and print them.
- *
- * @param {Frame} frame
- * @returns {Record<string, string>}
- */
-export function readouts(frame) {
-  return {
-    step: `${frame.index} / ${frame.steps}`,
-    sigma: frame.sigma.toFixed(frame.sigma < 1 ? 3 : 2),
-    distance: frame.distance?.toFixed(2) ?? "–",
-    ms: formatMs(frame.ms),
-    evaluations: String(frame.evaluations),
-    device: frame.device,
-  };
 }
 
 /**

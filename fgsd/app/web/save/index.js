@@ -5,7 +5,7 @@ import { closest, copyText, decodeImage, download, find, findAll, make } from ".
 import { emit, on } from "../shared/events.js";
 import { announce, current } from "../shared/session.js";
 
-/** @typedef {import("../picture/run.js").Frame} Frame */
+/** @typedef {import("../shared/run.js").Frame} Frame */
 
 /**
  * A file of the server: its progress, then the file, or why there is none.
@@ -72,8 +72,9 @@ export function mount({ element, trigger, props, server, watch }) {
     if (await copyText(text)) status.textContent = success;
   }
 
-  async function savePng(/** @type {Frame} */ { name }) {
-    const image = await decodeImage(find(document, ".picture .source", HTMLImageElement).src);
+  async function savePng(/** @type {Frame} */ { name, source }) {
+    const src = source ?? find(document, ".picture .source", HTMLImageElement).src;
+    const image = await decodeImage(src);
     const canvas = make("canvas", { width: image.width, height: image.height });
     canvas.getContext("2d")?.drawImage(image, 0, 0);
     saveFile(`${name}.png`, canvas.toDataURL("image/png"));
@@ -88,6 +89,7 @@ export function mount({ element, trigger, props, server, watch }) {
   }
 
   function copyLink(/** @type {Frame} */ { query }) {
+    if (typeof query !== "string") return undefined;
     return copy(new URL(currentLink(query), location.href).href, "Link copied.");
   }
 
@@ -95,7 +97,8 @@ export function mount({ element, trigger, props, server, watch }) {
   function requestFile(kind, { query }) {
     state.sequence += 1;
     setProgress(`${SERVER_FILES[kind]} …`);
-    trigger("submit", { client_seq: state.sequence, kind, query, view: current("view") ?? "noise" });
+    const view = typeof query === "string" ? (current("view") ?? "noise") : "estimate"; // as it is shown
+    trigger("submit", { client_seq: state.sequence, kind, query, view });
   }
 
   /** @param {string} kind */
@@ -105,6 +108,7 @@ export function mount({ element, trigger, props, server, watch }) {
     const { frame } = state;
     if (!frame || kind === "recipe") return; // the user textures panel saves recipes
     if (kind === "png") void savePng(frame);
+    else if (kind === "plan") emit("save-plan");
     else if (kind === "link") void copyLink(frame);
     else if (kind === "python") void showCode(frame);
     else requestFile(kind, frame);
@@ -158,6 +162,11 @@ export function mount({ element, trigger, props, server, watch }) {
     if (frame.preview) return;
     state.frame = /** @type {Frame} */ (/** @type {unknown} */ (frame));
     tile.hidden = !frame.tileable;
+    const isPainting = typeof state.frame.query !== "string";
+    for (const kind of ["plan", "python", "link"]) {
+      const item = find(menu, `[data-save=${kind}]`).closest("li");
+      if (item) item.hidden = isPainting !== (kind === "plan");
+    }
   });
   watch("value", receive);
 }

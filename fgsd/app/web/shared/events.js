@@ -46,6 +46,7 @@
  * @property {{ kind: string, changes: Partial<Mode> }} interpolation a slider of the interpolation panel
  *  changes the mode: `kind` is "select" when a drag begins, "release" when it ends
  * @property {string} error a sentence for the visitor; an empty one clears the last error
+ * @property {undefined} save-plan the visitor saves the plan of a painting
  * @property {undefined} no-answer a request to the server had no answer
  */
 

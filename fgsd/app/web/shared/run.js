@@ -1,4 +1,5 @@
-// The run in the picture panel: its id, and the steps of it that have arrived.
+// A run: its id, and the steps of it that have arrived.
+import { formatMs } from "./format.js";
 
 /**
  * One step of a run, as the server sends it; see `fgsd.app.render.frames`.
@@ -15,14 +16,16 @@
  * @property {number} n images
  * @property {number} columns of the sheet that holds the images
  * @property {number} side of an image in the sheet, in pixels
+ * @property {number | [number, number]} size of a sample, in pixels: its side, or height and width
  * @property {boolean} tileable
  * @property {string} src data URI of the sheet of noisy images; of the samples at the last step
  * @property {string | null} [estimate] data URI of the sheet of denoised estimates; null if it is the same
  * @property {string} label the target, in words
  * @property {string} name for files
- * @property {string} query the link of the picture
- * @property {Record<string, import("../shared/events.js").Point[]>} [path] the images on the map, by
- *  projection
+ * @property {string | object} query the link of the picture, or the query of a painting
+ * @property {string} [source] data URI of the newest step of a painting
+ * @property {Record<string, import("./events.js").Point[]> | null} [path] the images on the map, by
+ *  projection; null for a painting
  * @property {boolean} [preview] the frame follows a drag, and is no step of a run
  */
 
@@ -38,6 +41,23 @@ export function nearestStep(steps, index) {
   let k = Math.min(Math.max(index, 1), steps.length) - 1;
   while (k > 0 && !steps[k]) k -= 1;
   return steps[k] ?? steps.find(Boolean);
+}
+
+/**
+ * The values of a frame, as the panel's read-outs name and print them.
+ *
+ * @param {Frame} frame
+ * @returns {Record<string, string>}
+ */
+export function readouts(frame) {
+  return {
+    step: `${frame.index} / ${frame.steps}`,
+    sigma: frame.sigma.toFixed(frame.sigma < 1 ? 3 : 2),
+    distance: frame.distance?.toFixed(2) ?? "–",
+    ms: formatMs(frame.ms),
+    evaluations: String(frame.evaluations),
+    device: frame.device,
+  };
 }
 
 /** State of a run. The panel replaces it when another run begins. */

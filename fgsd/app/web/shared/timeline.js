@@ -1,5 +1,5 @@
 // The timeline: slider, play button and chart, which go back and forth through the steps of a run.
-import { find } from "../shared/dom.js";
+import { find } from "./dom.js";
 import { createChart } from "./chart.js";
 
 /** @typedef {import("./run.js").Frame} Frame */
