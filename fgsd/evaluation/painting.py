@@ -17,13 +17,16 @@ from fgsd.evaluation.checks import bootstrap_interval, check
 from fgsd.evaluation.context import EvaluationContext
 from fgsd.evaluation.paths import MAX_NOISE, positions_on_line, random_pairs, unguided_features
 from fgsd.guidance import GuidedDenoiser
-from fgsd.pipeline import Pipeline
+from fgsd.pipeline import Pipeline, Target
 from fgsd.regions import FEATHER, MAX_SIDE, Regions, linear_gradient, region_masks
 
 BAND = 8  # pixels on each side of a border, in which gradients are measured
 REGION_TARGET = 0.97  # accuracy of crops of regions / of crops of whole samples
 CORRELATION_TARGET = 0.9  # of the position on the line between two centroids with the weight in a gradient
 POINTS = 9  # crops along a gradient
+RADII = (4, 8, 16, 32)  # of discs, in pixels
+CORE = 0.7  # part of a disc's radius within which its colour is measured
+DISC_TARGET = 0.8
 COST_TARGETS = {2: 1.15, 4: 1.3, 8: 1.6}  # time of an evaluation with so many regions / with one
 COST_SIDES = (64, 128, 256)  # pixels
 STATM = Path("/proc/self/statm")  # memory of this process, in pages; on Linux
@@ -45,7 +48,7 @@ def measure_painting(
     pairs : int
         Pairs of half planes.
     gradients : int
-        Pairs of classes of which one fades into the other.
+        Pairs of classes of which one fades into the other; as many have a disc of one in the other.
     cost_pairs : int
         Evaluations of each number of regions and each size, in turns with those of one region.
     largest : int
@@ -56,13 +59,15 @@ def measure_painting(
         return {"note": "there is only one class, so no border between two", "checks": []}
     halves = _half_planes(context, chosen)
     follow = _gradients(context, random_pairs(context.classes, gradients, seed=context.seed + 1))
+    discs = _discs(context, random_pairs(context.classes, gradients, seed=context.seed + 2))
     cost = region_costs(context.pipe, pairs=cost_pairs, sides=COST_SIDES)
-    checks = [*halves.pop("checks"), *follow.pop("checks")]
+    checks = [*halves.pop("checks"), *follow.pop("checks"), *discs.pop("checks")]
     for regions, most in COST_TARGETS.items():
         worst = max(cost[str(side)][str(regions)] for side in COST_SIDES)
         checks.append(check(f"evaluation with {regions} regions / with one", worst, at_most=most))
     memory = {"side": largest, "regions": 2, "gigabytes": peak_memory(context.pipe, largest)}
-    return {"half_planes": halves, "gradients": follow, "cost": cost, "memory": memory, "checks": checks}
+    parts = {"half_planes": halves, "gradients": follow, "discs": discs, "cost": cost, "memory": memory}
+    return parts | {"checks": checks}
 
 
 def half_planes(
@@ -209,6 +214,38 @@ def _gradients(context: EvaluationContext, chosen: list[tuple[str, str]]) -> dic
             )
         ],
     }
+
+
+def _discs(context: EvaluationContext, chosen: list[tuple[str, str]]) -> dict:
+    """Paint discs of one class in another, and find whether they have the colour of their own class.
+
+    Where the mean colour of a disc lies is measured on the line between those of the two whole samples: 0 is
+    the surroundings, 1 the class of the disc.
+    """
+    size = (2 * context.size, 2 * context.size)
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    distance = np.hypot(x - size[1] / 2, y - size[0] / 2)
+    found: dict[int, list[float]] = {radius: [] for radius in RADII if radius < context.size}
+    for k, (outer, inner) in enumerate(context.progress(chosen, desc="painting discs")):
+        options: dict[str, Any] = {"seed": context.seed + k, "steps": context.steps}
+        around, own = (
+            to_tensor(context.pipe.sample(name, size=size, **options)[0]).mean(dim=(1, 2))
+            for name in (outer, inner)
+        )
+        for radius, places in found.items():
+            regions: list[tuple[Target, np.ndarray | None]] = [(inner, distance < radius), (outer, None)]
+            painted = to_tensor(context.pipe.paint(regions, **options)[0])
+            colour = painted[:, torch.from_numpy(distance < CORE * radius)].mean(dim=1)
+            way = own - around
+            places.append(float((colour - around) @ way / (way @ way).clamp(min=1e-12)))
+    colours = {str(radius): float(np.median(places)) for radius, places in found.items()}
+    checks = [
+        check(
+            f"colour of discs of radius {radius} px, from 0 (surroundings) to 1", value, at_least=DISC_TARGET
+        )
+        for radius, value in colours.items()
+    ]
+    return {"pairs": len(chosen), "colour": colours, "checks": checks}
 
 
 def region_costs(pipe: Pipeline, *, pairs: int, sides: tuple[int, ...]) -> dict[str, dict[str, float]]:

@@ -141,6 +141,9 @@ def _details(parts: dict) -> list[str]:
                     for side, one in cost.items()
                 ),
             ]
+            if discs := figures.get("discs"):
+                places = ", ".join(f"{radius} px {value:.2f}" for radius, value in discs["colour"].items())
+                lines.append(f"  discs, {discs['pairs']} pairs, median place of their colour: {places}")
             if (memory := figures.get("memory")) and memory["gigabytes"] is not None:
                 lines.append(
                     f"  memory of an evaluation of {memory['side']} x {memory['side']} pixels with "

@@ -36,11 +36,36 @@ class TestMasks:
 
     def test_of_a_tile_they_wrap(self):
         corner = np.zeros((16, 24), dtype=bool)
-        corner[0, 0] = True
+        corner[:6, :6] = True
         flat, wrapped = (region_masks([corner, None], feather=1.5, tileable=t)[0] for t in (False, True))
         assert wrapped[-1, -1] > 0.03 > flat[-1, -1]
         rolled = region_masks([np.roll(corner, (5, 7), (0, 1)), None], feather=1.5, tileable=True)[0]
         assert torch.allclose(rolled, wrapped.roll((5, 7), (0, 1)), atol=1e-6)
+
+    @pytest.mark.parametrize("radius", [3, 6, 12])
+    def test_a_small_disc_keeps_its_middle(self, radius):
+        y, x = np.mgrid[:64, :64]
+        disc = np.hypot(x - 32, y - 32) < radius
+        soft, rest = region_masks([disc, None], feather=6)
+        assert soft[32, 32] > 0.95 and rest[32, 32] < 0.05
+        assert torch.allclose(soft + rest, torch.ones(64, 64), atol=1e-6)
+        assert 0.2 < soft[32, 32 + radius] < 0.6  # the edge stays where it is
+        assert soft[32, 33 + radius] > 0.01  # and soft
+
+    def test_wide_regions_are_softened_as_ever_beside_a_narrow_one(self):
+        y, x = np.mgrid[:64, :160]
+        left, disc = x < 80, np.hypot(x - 140, y - 32) < 6
+        masks = [left & ~disc, ~left & ~disc, disc]
+        soft, plain = region_masks(masks, feather=4), region_masks([left, ~left], feather=4)
+        assert torch.allclose(soft[:2, :, :110], plain[:, :, :110], atol=1e-5)
+        assert soft[2, 32, 140] > 0.95 and soft[2, :, :110].max() < 1e-4
+
+    def test_narrow_stripes_all_remain(self):
+        stripes = np.arange(48)[None, :].repeat(16, axis=0) // 8
+        soft = region_masks([stripes == k for k in range(6)], feather=6)
+        assert torch.allclose(soft.sum(dim=0), torch.ones(16, 48), atol=1e-6)
+        for k in range(1, 5):
+            assert soft[k, 8, 8 * k + 4] > 0.7
 
     @pytest.mark.parametrize("kind", ["tensor", "bytes", "image", "path"])
     def test_they_may_be_of_any_kind(self, tmp_path, kind):

@@ -93,6 +93,14 @@ def test_crops_along_a_gradient_follow_it_if_the_picture_does(pipe, data):
     assert follows["worst"]["correlation"] == min(follows["pairs"].values()) > 0.5
 
 
+def test_discs_have_the_colour_of_their_class_if_the_picture_has_it(pipe, data):
+    right = measured(Pasted(pipe, data), data, pairs=1)["discs"]["colour"]
+    assert list(right) == ["4", "8"] and min(right.values()) > 0.8
+    wrong = {"brick": "moss", "moss": "slate", "slate": "brick"}
+    other = measured(Pasted(pipe, data, wrong.__getitem__), data, pairs=1)["discs"]["colour"]
+    assert max(other.values()) < 0.7
+
+
 def test_costs_are_ratios_by_size_and_number(pipe):
     found = region_costs(pipe, pairs=2, sides=(16, 32))
     assert list(found) == ["16", "32"]
