@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -27,6 +28,8 @@ POINTS = 9  # crops along a gradient
 RADII = (4, 8, 16, 32)  # of discs, in pixels
 CORE = 0.7  # part of a disc's radius within which its colour is measured
 DISC_TARGET = 0.8
+ELSEWHERE = 48  # pixels from a region, beyond which a change of its texture should change little
+ELSEWHERE_TARGET = 3.0  # grey levels
 COST_TARGETS = {2: 1.15, 4: 1.3, 8: 1.6}  # time of an evaluation with so many regions / with one
 COST_SIDES = (64, 128, 256)  # pixels
 STATM = Path("/proc/self/statm")  # memory of this process, in pages; on Linux
@@ -61,13 +64,21 @@ def measure_painting(
     follow = _gradients(context, random_pairs(context.classes, gradients, seed=context.seed + 1))
     discs = _discs(context, random_pairs(context.classes, gradients, seed=context.seed + 2))
     cost = region_costs(context.pipe, pairs=cost_pairs, sides=COST_SIDES)
-    checks = [*halves.pop("checks"), *follow.pop("checks"), *discs.pop("checks")]
+    change = _change_elsewhere(context, random_pairs(context.classes, gradients, seed=context.seed + 3))
+    checks = [*halves.pop("checks"), *follow.pop("checks"), *discs.pop("checks"), *change.pop("checks")]
     for regions, most in COST_TARGETS.items():
         worst = max(cost[str(side)][str(regions)] for side in COST_SIDES)
         checks.append(check(f"evaluation with {regions} regions / with one", worst, at_most=most))
     memory = {"side": largest, "regions": 2, "gigabytes": peak_memory(context.pipe, largest)}
-    parts = {"half_planes": halves, "gradients": follow, "discs": discs, "cost": cost, "memory": memory}
-    return parts | {"checks": checks}
+    return {
+        "half_planes": halves,
+        "gradients": follow,
+        "discs": discs,
+        "change": change,
+        "cost": cost,
+        "memory": memory,
+        "checks": checks,
+    }
 
 
 def half_planes(
@@ -246,6 +257,32 @@ def _discs(context: EvaluationContext, chosen: list[tuple[str, str]]) -> dict:
         for radius, value in colours.items()
     ]
     return {"pairs": len(chosen), "colour": colours, "checks": checks}
+
+
+def _change_elsewhere(context: EvaluationContext, chosen: list[tuple[str, str]]) -> dict:
+    """Change the texture of a region, and find how much the picture changes far from it.
+
+    The region, on the left, has one class of the pair and then the other; the rest has the class of the next
+    pair.
+    """
+    multiple = context.pipe.network.config.multiple
+    size = (2 * context.size, 2 * context.size + math.ceil(ELSEWHERE / multiple) * multiple)
+    region = np.zeros(size, dtype=bool)
+    region[:, : context.size] = True
+    inside, far = [], []
+    for k, names in enumerate(context.progress(chosen, desc="painting changes")):
+        rest = chosen[(k + 1) % len(chosen)][0]
+        options: dict[str, Any] = {"seed": context.seed + k, "steps": context.steps}
+        pictures = [
+            np.asarray(context.pipe.paint([(name, region), (rest, None)], **options)[0], dtype=float)
+            for name in names
+        ]
+        change = np.abs(pictures[0] - pictures[1]).mean(axis=(0, 2))  # of each column, in grey levels
+        inside.append(change[: context.size].mean())
+        far.append(change[context.size + ELSEWHERE :].mean())
+    grey, name = float(np.mean(far)), f"change more than {ELSEWHERE} px from a region whose texture changes"
+    checks = [check(name, grey, at_most=ELSEWHERE_TARGET, unit="grey levels")]
+    return {"pairs": len(chosen), "inside": float(np.mean(inside)), "elsewhere": grey, "checks": checks}
 
 
 def region_costs(pipe: Pipeline, *, pairs: int, sides: tuple[int, ...]) -> dict[str, dict[str, float]]:

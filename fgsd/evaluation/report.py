@@ -144,6 +144,11 @@ def _details(parts: dict) -> list[str]:
             if discs := figures.get("discs"):
                 places = ", ".join(f"{radius} px {value:.2f}" for radius, value in discs["colour"].items())
                 lines.append(f"  discs, {discs['pairs']} pairs, median place of their colour: {places}")
+            if change := figures.get("change"):
+                lines.append(
+                    f"  another texture in a region changes it by {change['inside']:.0f} grey levels, and "
+                    f"what is far from it by {change['elsewhere']:.2f}"
+                )
             if (memory := figures.get("memory")) and memory["gigabytes"] is not None:
                 lines.append(
                     f"  memory of an evaluation of {memory['side']} x {memory['side']} pixels with "

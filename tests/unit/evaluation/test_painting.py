@@ -101,6 +101,11 @@ def test_discs_have_the_colour_of_their_class_if_the_picture_has_it(pipe, data):
     assert max(other.values()) < 0.7
 
 
+def test_a_changed_region_changes_nothing_elsewhere_if_the_picture_is_pasted(pipe, data):
+    change = measured(Pasted(pipe, data), data, pairs=1)["change"]
+    assert change["inside"] > 20 and change["elsewhere"] < 0.01
+
+
 def test_costs_are_ratios_by_size_and_number(pipe):
     found = region_costs(pipe, pairs=2, sides=(16, 32))
     assert list(found) == ["16", "32"]
