@@ -11,11 +11,14 @@ from __future__ import annotations
 MAX_CLASSES = 8  # textures in one mixture; each has a slider under the map
 MAX_IMAGES = 16  # images of one run, a grid of 4 x 4
 MAX_SIDE = 256  # pixels of a side; such an image has the pixels of 16 images of 64 pixels
-# Of a painting, as of a pass of the network. An evaluation of it takes 0.1 to 0.4 s on two cores, and
-# previews of others wait no longer
+# Of a painting that a program asks for, as of a pass of the network: an evaluation of it takes 0.1 to 0.4 s
+# on two cores
 MAX_PAINT_PIXELS = 32 * 64 * 64
-# of a plan in base64: a byte for each pixel, which deflate makes longer by a thousandth at worst
-MAX_PLAN_CHARACTERS = 4 * MAX_PAINT_PIXELS // 3 + 1000
+# Pixels of a side of a painting on the page. Larger ones than above are offered if an evaluation takes at
+# most `MAX_EVALUATION_S`, as measured when the server starts: previews of others wait for it
+PAINT_SIDES = (128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+MAX_EVALUATION_S = 0.5
+MAX_PLAN_CHARACTERS = 1_000_000  # of a deflated plan in base64; one of 2,048 pixels a side takes some 20,000
 MAX_REGIONS = 8  # of a painting; an evaluation with so many takes up to 1.6 times as long as with one
 MAX_STEPS = 100  # steps of a run; the default is 16
 MAX_SEED = 2**31 - 1  # fits 32 bits

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import re
+import time
 import zlib
 from types import SimpleNamespace
 
@@ -13,11 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgsd.app.limits import MAX_REGIONS
+from fgsd.app.limits import MAX_PAINT_PIXELS, MAX_REGIONS
 from fgsd.app.render.user_textures import UserTextureStore
 from fgsd.app.requests.request import RequestError
 from fgsd.app.serving.admission import Admission
-from fgsd.app.serving.painting import PREVIEW_STEPS, STEPS, Painter, textures_of_colours_function
+from fgsd.app.serving.painting import (
+    PREVIEW_STEPS,
+    STEPS,
+    Painter,
+    measure_evaluation,
+    textures_of_colours_function,
+)
 from fgsd.app.serving.scheduler import Scheduler
 
 PLAN = np.zeros((32, 32), dtype=np.uint8)
@@ -37,13 +44,14 @@ def query(**changes) -> dict:
     return plan | {"seed": 3, "number": next(numbers), "visitor": "a"} | changes
 
 
+SLOW = 1.0  # seconds of an evaluation for each pixel: no size is offered but those that always are
 VISITOR = SimpleNamespace(session_hash="a", headers={}, client=None)
 
 
 @pytest.fixture
 def painter(pipe):
     scheduler = Scheduler(pipe)
-    yield Painter(Admission(scheduler), UserTextureStore())
+    yield Painter(Admission(scheduler), UserTextureStore(), SLOW)
     scheduler.close()
 
 
@@ -140,7 +148,7 @@ def test_what_is_no_query_is_refused(paint, forged):
 def test_while_too_many_are_under_way_there_is_no_picture(pipe):
     scheduler = Scheduler(pipe)
     admission = Admission(scheduler, max_requests=1, max_requests_each=1)
-    painter = Painter(admission, UserTextureStore())
+    painter = Painter(admission, UserTextureStore(), SLOW)
     with admission.admit("another"), admission.admit("a third", preview=True):
         assert painter.preview_function()(query()) == {"busy": True}
         asked = query()
@@ -159,6 +167,40 @@ def test_a_newer_query_of_the_same_page_cancels_one_that_is_under_way(painter, p
     assert not any("frames" in value and value["frames"].get(str(STEPS)) for value in steps)
     assert paint(first) == {}  # it has been overtaken
     assert list(painter.steps(first, VISITOR)) == []
+
+
+class TestSizes:
+    @pytest.mark.parametrize(
+        ("seconds", "sides"),
+        [
+            (SLOW, [128, 192, 256]),
+            (0.5 / 512**2, [128, 192, 256, 384, 512]),
+            (1e-9, [128, 192, 256, 384, 512, 768, 1024, 1536, 2048]),
+        ],
+    )
+    def test_larger_pictures_are_offered_if_an_evaluation_takes_half_a_second(self, pipe, seconds, sides):
+        scheduler = Scheduler(pipe)
+        painter = Painter(Admission(scheduler), UserTextureStore(), seconds)
+        assert painter.sides() == sides
+        plan = np.zeros((sides[-1], sides[-1]), dtype=np.uint8)
+        assert painter.request(query(plan=encoded(plan), width=sides[-1]), "a").size == plan.shape
+        larger = np.zeros((sides[-1] + 128, sides[-1]), dtype=np.uint8)
+        if larger.size > MAX_PAINT_PIXELS:
+            with pytest.raises(RequestError, match="The plan must be a byte for each of at most"):
+                painter.request(query(plan=encoded(larger), width=sides[-1]), "a")
+        scheduler.close()
+
+    def test_an_evaluation_is_timed_after_the_first(self, pipe, monkeypatch):
+        denoise, calls = pipe.network.denoise, []
+
+        def slow(x, *args, **options):
+            calls.append(x.shape[-1])
+            time.sleep(0.3 if len(calls) == 1 else 0.05)
+            return denoise(x[..., :16, :16], *args, **options)
+
+        monkeypatch.setattr(pipe.network, "denoise", slow)
+        assert 0.05 < measure_evaluation(pipe) * calls[0] ** 2 < 0.3
+        assert calls == [256, 256]
 
 
 class TestTexturesOfColours:

@@ -15,7 +15,7 @@ from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.serving.painting import STEPS, textures_of_colours_function
 from fgsd.app.web_files import mount_script
 
-SIDES = (128, 192, 256)  # pixels
+MIN_SECONDS_SHOWN = 1.5  # of all steps; pictures of larger sides say how long they take
 FAILURE = "Painting failed on the server; try a smaller picture."
 BUTTON = """
 <div class="paint-button">
@@ -69,18 +69,22 @@ def create_paint_button() -> gr.HTML:
 def create_paint_panel(state: ServerState) -> gr.HTML:
     """The component; `wire_paint` describes its value. It fires `submit` with a query of
     `fgsd.app.serving.painting.Painter` when a stroke ends."""
-    multiple = state.multiple
-    sides = [side for side in SIDES if side % multiple == 0] or [multiple * max(1, SIDES[0] // multiple)]
+    painter = state.painter
+    options = []
+    for side in painter.sides():
+        seconds = STEPS * side**2 * painter.seconds_per_pixel
+        duration = f", {seconds:.0f} s" if seconds >= MIN_SECONDS_SHOWN else ""
+        options.append(f'<option value="{side}">{side} px{duration}</option>')
     return gr.HTML(
         None,
         html_template=MARKUP.format(
             regions=MAX_REGIONS,
             steps=STEPS,
-            sides="".join(f'<option value="{side}">{side} px</option>' for side in sides),
+            sides="".join(options),
             timeline=TIMELINE,
         ),
         js_on_load=mount_script("paint"),
-        server_functions=[state.painter.preview_function(), textures_of_colours_function(state.pipe)],
+        server_functions=[painter.preview_function(), textures_of_colours_function(state.pipe)],
         apply_default_css=False,
         elem_id="paint",
     )

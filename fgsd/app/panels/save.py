@@ -17,7 +17,6 @@ from fgsd.app.requests.link import from_link
 from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
-from fgsd.app.serving.painting import STEPS, plan_request
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
@@ -76,13 +75,10 @@ def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
     )
 
 
-def request_of(
+def request_of_link(
     query: Any, view: Any, *, pipe: Pipeline, user_centroids: Mapping[str, Centroid]
-) -> SampleRequest | PaintRequest:
-    """Return the request of a link, or of a painting's query, shown in a view; raise `RequestError` if there
-    is none."""
-    if isinstance(query, Mapping) and "plan" in query:
-        return plan_request(pipe, {**query, "view": view}, user_centroids, steps=STEPS)
+) -> SampleRequest:
+    """Return the request of a link, shown in a view; raise `RequestError` if there is none."""
     linked = from_link(query)
     if linked is None:
         raise RequestError("There is no picture to save yet.")
@@ -102,9 +98,7 @@ def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, A
             raise RequestError(
                 "The lines know the checkpoint's textures only: save the File of this picture instead."
             )
-        request = request_of(query, next(iter(VIEWS.values())), pipe=pipe, user_centroids={})
-        if isinstance(request, PaintRequest):
-            raise RequestError("A painting has no lines: save its plan.")
+        request = request_of_link(query, next(iter(VIEWS.values())), pipe=pipe, user_centroids={})
         return {"lines": to_python(request, checkpoint)}
 
     return lines
@@ -137,8 +131,12 @@ def wire_save(panel: gr.HTML, state: ServerState) -> None:
         client_seq, kind = client_seq_of(query), query.get("kind")
         if not isinstance(kind, str) or kind not in FORMATS:
             raise RequestError("There is no such kind of file.")
-        textures = state.centroids(visitor)
-        request = request_of(query.get("query"), query.get("view"), pipe=state.pipe, user_centroids=textures)
+        textures, asked, view = state.centroids(visitor), query.get("query"), query.get("view")
+        request: SampleRequest | PaintRequest
+        if isinstance(asked, Mapping) and "plan" in asked:
+            request = state.painter.request({**asked, "view": view}, visitor.session_hash)
+        else:
+            request = request_of_link(asked, view, pipe=state.pipe, user_centroids=textures)
         made: float | ExportedFile | None = None
         with state.admission.admit(visitor.session_hash, is_cancelled=is_cancelled) as pipe:
             for made in export(pipe, request, kind, user_centroids=textures, is_cancelled=is_cancelled):

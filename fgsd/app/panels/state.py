@@ -14,7 +14,7 @@ from fgsd.app.render.user_textures import UserTexture, UserTextureStore, centroi
 from fgsd.app.requests.request import SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.learning import LearningQueue
-from fgsd.app.serving.painting import Painter
+from fgsd.app.serving.painting import Painter, measure_evaluation
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
@@ -37,7 +37,7 @@ class ServerState:
 
     @cached_property
     def painter(self) -> Painter:
-        return Painter(self.admission, self.store)
+        return Painter(self.admission, self.store, measure_evaluation(self.pipe))
 
     @property
     def pipe(self) -> Pipeline:

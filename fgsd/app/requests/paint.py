@@ -95,17 +95,16 @@ def parse_paint(
     )
 
 
-def check_paint_size(height: int, width: int, multiple: int) -> None:
+def check_paint_size(height: int, width: int, multiple: int, max_pixels: int = MAX_PAINT_PIXELS) -> None:
     """Raise a `RequestError` unless an image of this size can be painted."""
     if height % multiple or width % multiple or not (height and width):
         raise RequestError(
             f"Height and width must be multiples of {multiple} pixels; {height} x {width} pixels came."
         )
-    if height * width > MAX_PAINT_PIXELS:
-        side = math.isqrt(MAX_PAINT_PIXELS) // multiple * multiple
+    if height * width > max_pixels:
+        side = math.isqrt(max_pixels) // multiple * multiple
         raise RequestError(
-            f"At most {MAX_PAINT_PIXELS:,} pixels can be painted, such as {side} x {side}; "
-            f"{height} x {width} came."
+            f"At most {max_pixels:,} pixels can be painted, such as {side} x {side}; {height} x {width} came."
         )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,7 +19,13 @@ import gradio as gr
 import numpy as np
 import torch
 
-from fgsd.app.limits import MAX_PAINT_PIXELS, MAX_PLAN_CHARACTERS, MAX_REGIONS
+from fgsd.app.limits import (
+    MAX_EVALUATION_S,
+    MAX_PAINT_PIXELS,
+    MAX_PLAN_CHARACTERS,
+    MAX_REGIONS,
+    PAINT_SIDES,
+)
 from fgsd.app.render.encode import data_uri
 from fgsd.app.render.frames import frames, frames_to_send
 from fgsd.app.render.user_textures import UserTextureStore, centroids
@@ -28,10 +36,12 @@ from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
+from fgsd.guidance import GuidedDenoiser
 from fgsd.pipeline import Pipeline
 from fgsd.regions import FEATHER
 
 MAX_NUMBER = 2**53  # of a query: what JavaScript counts exactly
+MEASURED_SIDE = 256  # pixels of the image by which evaluations are timed
 STEPS, PREVIEW_STEPS = 16, 4  # of the picture that is taken home, and of the one that follows the hand
 
 
@@ -51,12 +61,28 @@ class Painter:
     admission : Admission
     store : UserTextureStore
         Textures of the visitors.
+    seconds_per_pixel : float
+        Of an evaluation of the network, as `measure_evaluation` returns it; it limits the size of paintings.
     """
 
-    def __init__(self, admission: Admission, store: UserTextureStore) -> None:
+    def __init__(self, admission: Admission, store: UserTextureStore, seconds_per_pixel: float) -> None:
         self._admission, self._store = admission, store
+        self.seconds_per_pixel = seconds_per_pixel
         self._sequence = RequestSequence()
         self._stream = admission.stream(frames)
+
+    def sides(self) -> list[int]:
+        """Return the sides of pictures that can be painted, in pixels."""
+        multiple = self._admission.scheduler.pipe.network.config.multiple
+        longest = math.sqrt(max(MAX_PAINT_PIXELS, MAX_EVALUATION_S / self.seconds_per_pixel))
+        fitting = [side for side in PAINT_SIDES if side % multiple == 0 and side <= longest]
+        return fitting or [multiple * max(1, PAINT_SIDES[0] // multiple)]
+
+    def request(self, query: Mapping[str, Any], session: Any, *, steps: int = STEPS) -> PaintRequest:
+        """Validate a query of a session; raise `RequestError` if a value of it is forged."""
+        pipe, textures = self._admission.scheduler.pipe, centroids(self._store.of(session))
+        largest = max(MAX_PAINT_PIXELS, self.sides()[-1] ** 2)
+        return plan_request(pipe, query, textures, steps=steps, max_pixels=largest)
 
     def preview_function(self) -> Callable[..., dict[str, Any]]:
         """Return a function for the page to call with a query.
@@ -68,7 +94,7 @@ class Painter:
         @errors_as_sentences()
         def preview_painting(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
             query = query if isinstance(query, Mapping) else {}
-            request = self._request(query, query.get("visitor"), PREVIEW_STEPS)
+            request = self.request(query, query.get("visitor"), steps=PREVIEW_STEPS)
             is_cancelled = self._begin(query, query.get("visitor"), visitor)
             if is_cancelled is None:
                 return {}
@@ -101,7 +127,7 @@ class Painter:
             If a value of the query is forged.
         """
         session, made = visitor.session_hash, dict[str, dict[str, Any]]()
-        request = self._request(query, session, STEPS)
+        request = self.request(query, session)
         is_cancelled = self._begin(query, session, visitor)
         if is_cancelled is None:
             return
@@ -112,10 +138,6 @@ class Painter:
                 yield {"number": number, "frames": frames_to_send(made, last=new[-1]["last"])}
         except BusyError:
             yield {"number": number, "busy": True}
-
-    def _request(self, query: Mapping[str, Any], session: Any, steps: int) -> PaintRequest:
-        user_centroids = centroids(self._store.of(session))
-        return plan_request(self._admission.scheduler.pipe, query, user_centroids, steps=steps)
 
     def _begin(
         self, query: Mapping[str, Any], session: Any, visitor: gr.Request | None
@@ -130,6 +152,19 @@ class Painter:
         painter = repr_short(session) + preview_visitor(visitor)
         run = self._sequence.start(painter, whole(query.get("number"), "number", 0, MAX_NUMBER))
         return None if run is None else lambda: not self._sequence.is_current(painter, run)
+
+
+def measure_evaluation(pipe: Pipeline) -> float:
+    """Return the seconds that an evaluation of the network takes for each pixel, in an image of some size."""
+    side = MEASURED_SIDE // pipe.network.config.multiple * pipe.network.config.multiple
+    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]))
+    x = torch.zeros(1, 3, side, side, device=pipe.device)
+    seconds = math.inf
+    for _ in range(2):  # the first one warms up
+        began = time.perf_counter()
+        denoiser(x, 1.0)[0].cpu()  # which waits for an accelerator
+        seconds = time.perf_counter() - began
+    return seconds / side**2
 
 
 def textures_of_colours_function(pipe: Pipeline) -> Callable[[Any], dict[str, Any]]:
@@ -161,6 +196,7 @@ def plan_request(
     user_centroids: Mapping[str, Centroid],
     *,
     steps: int,
+    max_pixels: int,
 ) -> PaintRequest:
     """Validate a query of the page; see `Painter`.
 
@@ -172,7 +208,7 @@ def plan_request(
     targets, multiple = query.get("targets"), pipe.network.config.multiple
     if not isinstance(targets, list) or not 1 <= len(targets) <= MAX_REGIONS:
         raise RequestError(f"Paint with 1 to {MAX_REGIONS} textures; {repr_short(targets)} came.")
-    plan = _plan(query.get("plan"), query.get("width"), multiple)
+    plan = _plan(query.get("plan"), query.get("width"), multiple, max_pixels)
     used = sorted(set(np.unique(plan).tolist()))
     if used[-1] >= len(targets):
         raise RequestError(f"The plan names texture {used[-1] + 1}, but {len(targets)} came.")
@@ -195,23 +231,23 @@ def plan_request(
     )
 
 
-def _plan(encoded: Any, width: Any, multiple: int) -> np.ndarray:
+def _plan(encoded: Any, width: Any, multiple: int, max_pixels: int) -> np.ndarray:
     """Return the numbers (height, width) of the regions of all pixels."""
-    width = whole(width, "The width", multiple, MAX_PAINT_PIXELS)
+    width = whole(width, "The width", multiple, max_pixels)
     try:
         if not isinstance(encoded, str) or len(encoded) > MAX_PLAN_CHARACTERS:
             raise ValueError
         inflate = zlib.decompressobj()
-        content = inflate.decompress(base64.b64decode(encoded, validate=True), MAX_PAINT_PIXELS + 1)
+        content = inflate.decompress(base64.b64decode(encoded, validate=True), max_pixels + 1)
         if not inflate.eof:
             raise ValueError
     except (ValueError, binascii.Error, zlib.error):
         raise RequestError(
-            f"The plan must be a byte for each of at most {MAX_PAINT_PIXELS:,} pixels, deflated, as base64."
+            f"The plan must be a byte for each of at most {max_pixels:,} pixels, deflated, as base64."
         ) from None
     numbers = np.frombuffer(content, dtype=np.uint8)
     if not len(numbers) or len(numbers) % width:
         raise RequestError(f"A plan of {len(numbers)} pixels has no rows of {width}.")
     plan = numbers.reshape(-1, width)
-    check_paint_size(*plan.shape, multiple=multiple)
+    check_paint_size(*plan.shape, multiple=multiple, max_pixels=max_pixels)
     return plan

@@ -18,7 +18,7 @@
  */
 
 const KEY_STEP = 4; // pixels of the plan by which an arrow key moves the brush
-const SCALE = 4; // pixels of the canvas for one of the plan
+const MIN_PIXELS = 512; // of a side of the canvas
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -111,9 +111,14 @@ export class Easel {
     return true;
   }
 
+  /** Pixels of the canvas for one of the plan. */
+  get scale() {
+    return Math.max(1, MIN_PIXELS / this.painter.side());
+  }
+
   draw() {
     const { canvas, painter } = this;
-    const pixels = painter.side() * SCALE;
+    const pixels = painter.side() * this.scale;
     if (canvas.width !== pixels) Object.assign(canvas, { width: pixels, height: pixels });
     const context = canvas.getContext("2d");
     if (!context) return;
@@ -131,27 +136,30 @@ export class Easel {
       ["#fff", 2.5],
     ])) {
       context.strokeStyle = style;
-      context.lineWidth = width;
+      context.lineWidth = (width * pixels) / MIN_PIXELS;
       context.stroke(path);
     }
   }
 
   #disc() {
+    const { cursor, scale, painter } = this;
     const path = new Path2D();
-    path.arc(this.cursor.x * SCALE, this.cursor.y * SCALE, (this.painter.diameter() / 2) * SCALE, 0, 7);
+    path.arc(cursor.x * scale, cursor.y * scale, (painter.diameter() / 2) * scale, 0, 7);
     return path;
   }
 
   /** From the start of a gradient to the pointer. */
   #line() {
     const path = new Path2D();
+    const { scale } = this;
+    const radius = (scale * this.painter.side()) / 40;
     const ends = this.painting ? [this.start, this.cursor] : [this.cursor];
     for (const { x, y } of ends) {
-      path.moveTo(x * SCALE + 12, y * SCALE);
-      path.arc(x * SCALE, y * SCALE, 12, 0, 7);
+      path.moveTo(x * scale + radius, y * scale);
+      path.arc(x * scale, y * scale, radius, 0, 7);
     }
-    path.moveTo(ends[0].x * SCALE, ends[0].y * SCALE);
-    path.lineTo(this.cursor.x * SCALE, this.cursor.y * SCALE);
+    path.moveTo(ends[0].x * scale, ends[0].y * scale);
+    path.lineTo(this.cursor.x * scale, this.cursor.y * scale);
     return path;
   }
 }

@@ -206,9 +206,13 @@ class PaintPanel {
   /** What the picture does not show yet, in the colours of the plan. */
   #changes() {
     const { side, numbers } = this.plan;
+    const { shown } = this;
     const changes = new ImageData(side, side);
-    for (let k = 0; k < numbers.length; k += 1)
-      if (this.shown[k] !== numbers[k]) changes.data.set([...channels(COLOURS[numbers[k]]), ALPHA], 4 * k);
+    const pixels = new Uint32Array(changes.data.buffer);
+    const colours = COLOURS.map(
+      (colour) => new Uint32Array(Uint8Array.of(...channels(colour), ALPHA).buffer)[0],
+    );
+    for (let k = 0; k < numbers.length; k += 1) if (shown[k] !== numbers[k]) pixels[k] = colours[numbers[k]];
     return changes;
   }
 

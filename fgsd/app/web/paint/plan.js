@@ -2,7 +2,7 @@
 
 /** @typedef {{ x: number, y: number }} Position in pixels of the plan */
 
-const KEPT = 40; // plans that undo can return to
+const [KEPT, KEPT_PIXELS] = [40, 16_000_000]; // plans that undo can return to, and pixels of them all
 // An 8 x 8 matrix of thresholds, from 1/128 to 127/128 (Bayer 1973): a gradient is stippled, so that a plan
 // stays a number for each pixel. The soft edges of the regions blend the dots.
 const THRESHOLDS = Float32Array.from({ length: 64 }, (_, k) => {
@@ -24,7 +24,8 @@ export class Plan {
   /** Keep the plan as it is now, for `undo`. */
   remember() {
     this.earlier.push(this.numbers.slice());
-    if (this.earlier.length > KEPT) this.earlier.shift();
+    const most = Math.min(KEPT, Math.max(1, Math.floor(KEPT_PIXELS / this.numbers.length)));
+    if (this.earlier.length > most) this.earlier.shift();
   }
 
   /** Return to the plan that was remembered last. @returns {boolean} whether there is one */
