@@ -5,14 +5,10 @@ import { Plan } from "./plan.js";
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 
 const TEXTURES = ["grass", "sand-ripples", "deep-water"];
-const COURSE = [
-  [-0.1, 0.34],
-  [0.16, 0.28],
-  [0.36, 0.42],
-  [0.5, 0.62],
-  [0.72, 0.72],
-  [1.1, 0.56],
-]; // of the river, in shares of the side
+const COURSE = Array.from({ length: 41 }, (_, k) => {
+  const x = -0.1 + (1.2 * k) / 40;
+  return [x, 0.5 + 0.17 * Math.sin(5.5 * x - 2.2)];
+}); // of the river, in shares of the side
 const WIDTHS = [0, 0.4, 0.24]; // of the strokes with each texture; the first covers all
 
 /**
