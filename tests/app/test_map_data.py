@@ -98,6 +98,7 @@ def test_the_true_distance_is_that_of_the_moved_target(map_data, mapped):
     assert map_data.true_distance({"target": target}) == {
         "name": name,
         "distance": pytest.approx(distance, abs=6e-4),
+        "spacing": pytest.approx(mapped.nearest(name, 2)[1][1], abs=6e-4),
     }
 
 

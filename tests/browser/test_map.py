@@ -320,13 +320,16 @@ def test_a_weight_typed_as_a_number(visit, mapped):
     assert same_picture(pixels(page), made)
 
 
-def test_the_true_distance_stands_beside_the_one_on_the_map(visit, mapped):
+def test_the_target_is_said_in_words_and_its_distances_on_request(visit, mapped):
     page = visit()
     expect(page.locator(".true-distance")).to_have_attribute("data-distance", "0")
+    expect(page.locator(".true-distance")).to_have_text("This is brick.")
     dot(page, "moss").click(modifiers=["Shift"])
+    expect(page.locator(".true-distance")).to_contain_text("is the nearest.")
     [(_, distance)] = mapped.table.nearest(mapped.table.mixture({"brick": 0.5, "moss": 0.5}), 1)
     assert distance > 0.05
-    expect(page.locator(".true-distance")).to_contain_text(f"truly {distance:.2f} · on the map")
+    title = page.locator(".true-distance").get_attribute("title")
+    assert f"is {distance:.2f} away" in title and "On the map it is" in title
 
 
 def test_what_other_rooms_bring_onto_the_map(visit, mapped):

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { legible, packColour, viridis } from "../../fgsd/app/web/map/colours.js";
 import { pointStamp } from "../../fgsd/app/web/map/crop_painter.js";
 import { decodeBytes, decodePositions, readMapData } from "../../fgsd/app/web/map/data.js";
+import { nearestWords } from "../../fgsd/app/web/map/distance.js";
 import { gridColumns, gridLayout, mapLayout } from "../../fgsd/app/web/map/layout.js";
 import { isInside } from "../../fgsd/app/web/map/polygon.js";
 import { Requests } from "../../fgsd/app/web/map/requests.js";
@@ -385,4 +386,13 @@ test("an answer is asked for once, unless it failed", async () => {
     asked.map(({ crop }) => crop),
     [3, 3, 4],
   );
+});
+
+test("what the target is, in words", () => {
+  const words = (distance, spacing = 4) => nearestWords({ name: "lava", distance, spacing });
+  assert.equal(words(0), "This is lava.");
+  assert.equal(words(1), "Close to lava.");
+  assert.equal(words(3), "Between textures; lava is the nearest.");
+  assert.equal(words(5), "Unlike any texture; lava is the nearest.");
+  assert.equal(words(0, 0), "This is lava.");
 });

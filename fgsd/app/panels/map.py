@@ -121,9 +121,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
   </div>
   <div class="messages">
     <p class="hint">Drag the ring, or click a texture.</p>
-    <p class="true-distance"
-      title="1 is the typical spread of crops within a class. On the map, distances deceive."
-      ></p>
+    <p class="true-distance"></p>
   </div>
   <div class="chips" role="group" aria-label="What is sampled, with weights"></div>
 </section>

@@ -37,6 +37,11 @@ def target_centroid(
 def nearest_class(
     pipe: Pipeline, request: SampleRequest, user_centroids: Mapping[str, Centroid] | None = None
 ) -> dict[str, str | float]:
-    """Return the class nearest to a target: {"name", "distance"}; distances are in spreads within a class."""
-    [(name, distance)] = pipe.table.nearest(target_centroid(pipe, request, user_centroids), 1)
-    return {"name": name, "distance": round(distance, 3)}
+    """Return the class nearest to a target: {"name", "distance", "spacing"}.
+
+    Distances are in spreads within a class; the spacing is the distance of that class from the next one.
+    """
+    table = pipe.table
+    [(name, distance)] = table.nearest(target_centroid(pipe, request, user_centroids), 1)
+    spacing = table.nearest(table.of(name), 2)[-1][1]
+    return {"name": name, "distance": round(distance, 3), "spacing": round(spacing, 3)}

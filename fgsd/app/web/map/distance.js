@@ -5,7 +5,23 @@ import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
 import { current } from "../shared/session.js";
 
-/** @typedef {{ name: string, distance: number }} Nearest */
+/** @typedef {import("../shared/events.js").Nearest} Nearest */
+
+const SAME = 0.02; // distance in units of the spacing, up to which a target is the class itself
+const CLOSE = 0.5;
+
+/**
+ * What the target is, in words.
+ *
+ * @param {Nearest} nearest
+ */
+export function nearestWords({ name, distance, spacing }) {
+  const share = distance / Math.max(spacing, 1e-9);
+  if (share <= SAME) return `This is ${name}.`;
+  if (share < CLOSE) return `Close to ${name}.`;
+  if (share < 1) return `Between textures; ${name} is the nearest.`;
+  return `Unlike any texture; ${name} is the nearest.`;
+}
 
 export class TrueDistance {
   /** @type {Nearest | null} */
@@ -55,18 +71,22 @@ export class TrueDistance {
   }
 
   #draw() {
-    const text = this.#nearest ? this.#sentence(this.#nearest) : "";
+    const text = this.#nearest ? nearestWords(this.#nearest) : "";
     if (this.element.textContent !== text) this.element.textContent = text;
+    const numbers = this.#nearest ? this.#numbers(this.#nearest) : "";
+    if (this.element.title !== numbers) this.element.title = numbers;
   }
 
-  /** @param {Nearest} nearest */
-  #sentence({ name, distance }) {
-    const sentence = `nearest: ${name} · truly ${distance.toFixed(2)}`;
+  /** The distances, which on the map deceive. @param {Nearest} nearest */
+  #numbers({ name, distance, spacing }) {
+    const truly =
+      `In feature space ${name} is ${distance.toFixed(2)} away, and ${spacing.toFixed(2)} from the next ` +
+      "texture (1 is the spread of the crops of one texture).";
     const { view } = this.panel;
     const home = this.thumbnails.placements.get(name); // its place, though it may have been dragged away
-    if (!view.isMap || !home) return sentence;
+    if (!view.isMap || !home) return truly;
     const { x, y } = this.ring.position;
     const onMap = Math.hypot(x - home.x, ((y - home.y) * view.size.height) / view.size.width);
-    return `${sentence} · on the map ${Math.round(100 * onMap)} %`;
+    return `${truly} On the map it is ${Math.round(100 * onMap)} % of the width away.`;
   }
 }

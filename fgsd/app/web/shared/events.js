@@ -8,6 +8,8 @@
 /** @typedef {{ name: string, src: string, near: [string, number][], pca: Point[], umap: Point[] | null,
  *  learnable: boolean }} UserTexture `pca` and `umap` hold one point for each noise level; `learnable` while
  *  the server has the image to learn from */
+/** @typedef {{ name: string, distance: number, spacing: number }} Nearest a class, its distance from the
+ *  target, and from the class next to it */
 /** @typedef {{ mode: string, switch: number, places: number }} Mode the tab over the picture and the
  *  values of its controls: `switch` is a noise level, `places` the number of pictures in a strip */
 /** @typedef {Record<string, any> & { index: number, steps: number, last: boolean, preview?: boolean }} Frame
@@ -37,7 +39,7 @@
  *
  * @typedef {Object} Occurrences
  * @property {TargetEntry[]} move the target has changed during a drag
- * @property {{ name: string, distance: number } | null} nearest class nearest to the previewed target
+ * @property {Nearest | null} nearest class nearest to the previewed target
  * @property {{ run: number, index: number, positions: Record<string, Point[]> }} path where the images of one
  *  step are on the map, by projection
  * @property {Frame} frame a step is on the screen
