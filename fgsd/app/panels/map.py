@@ -94,6 +94,10 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
  {MAX_CLASSES} textures that most of them belong to">Lasso</button>
     <button type="button" class="toggle mix" aria-pressed="false"
       title="Each click adds or removes one">Mix</button>
+    <button type="button" class="toggle surprise" aria-label="Surprise me"
+      title="Surprise me: a random mixture">⚄</button>
+    <button type="button" class="toggle wander" aria-pressed="false" aria-label="Wander"
+      title="Wander: the ring drifts over the map until you touch anything">∿</button>
   </div>
   <div class="map">
     <canvas class="ground" aria-hidden="true"></canvas>

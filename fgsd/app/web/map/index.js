@@ -13,6 +13,7 @@ import { Lasso } from "./lasso.js";
 import { paintOverlay } from "./overlay.js";
 import { MapPanel } from "./panel.js";
 import { Paths } from "./paths.js";
+import { Play } from "./play.js";
 import { Pointer } from "./pointer.js";
 import { Requests } from "./requests.js";
 import { Ring } from "./ring.js";
@@ -47,6 +48,8 @@ export function mount(gradio) {
   new Paths(panel, over, theme);
   new Chips(panel, thumbnails);
   new TrueDistance(panel, thumbnails, ring);
+
+  new Play(panel, thumbnails, ring);
 
   const zoom = new Zoom(panel);
   const tooltip = new Tooltip(panel, crops, requests);
