@@ -132,6 +132,13 @@ SUMMARY = (
         "fgsd evaluate --part painting",
     ),
     Figure(
+        "painting.json",
+        "painting",
+        "radius 4 px",
+        "Painted discs of radius 4 pixels: their colour, from that of their surroundings (0) to their own (1)",
+        "fgsd evaluate --part painting",
+    ),
+    Figure(
         "unseen.json",
         "unseen",
         "nearest to themselves",
