@@ -135,7 +135,7 @@ SUMMARY = (
         "painting.json",
         "painting",
         "radius 4 px",
-        "Painted discs of radius 4 pixels: their colour, from that of their surroundings (0) to their own (1)",
+        "Painted discs of radius 4 pixels: their colour, from that around them (0) to their own (1)",
         "fgsd evaluate --part painting",
     ),
     Figure(

@@ -104,7 +104,7 @@ def build_page(
             create_paint_button()
             if evidence:
                 create_evidence()
-            create_toolbar(to_link(request))
+            create_toolbar(to_link(request), pipe.table.dimension)
 
         # other settings press the Sample button from the browser, see `web/header`
         run_triggers = [

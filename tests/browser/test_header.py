@@ -112,6 +112,24 @@ def test_every_change_is_sampled_and_can_be_undone_and_done_again(visit, pipe):
 
 
 @pytest.mark.slow
+def test_a_dialog_tells_how_it_works_and_which_keys_there_are(visit, pipe):
+    page = visit()
+    dialog = page.locator(".help-dialog")
+    page.get_by_role("button", name="How it works, and keys").click()
+    expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text(f"{pipe.table.dimension} numbers")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("?")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    search = page.get_by_label("Find a texture")
+    search.focus()
+    page.keyboard.press("?")  # in a text field it is a character
+    expect(search).to_have_value("?")
+    expect(dialog).to_be_hidden()
+
+
 def test_undo_pressed_twice_at_once_goes_two_steps(visit, pipe):
     page = visit()
     for name in ("moss", "slate"):

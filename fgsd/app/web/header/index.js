@@ -4,6 +4,7 @@ import { subscribe } from "../shared/session.js";
 import { pressSample } from "../shared/sample_button.js";
 import { keepStreamOpen } from "../shared/stream.js";
 import { createFavourites } from "./favourites.js";
+import { createHelp } from "./help.js";
 import { postponeAborts } from "./leaving.js";
 import { watchServer } from "./reconnect.js";
 import { checkRootPath } from "./root_path.js";
@@ -37,6 +38,7 @@ export function mount({ element }) {
   find(toolbar, ".theme").addEventListener("click", () => document.body.classList.toggle("dark"));
   createUndo(toolbar);
   createFavourites(toolbar);
+  createHelp(toolbar);
   watchServer(find(toolbar, ".offline"));
   void checkRootPath(find(toolbar, ".offline"));
   postponeAborts();
