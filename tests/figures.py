@@ -30,6 +30,7 @@ COMMANDS = {
     "fuzz.json": "python tests/bad_visitors.py --inputs 10000 -o assets/evidence/fuzz.json",
     "evaluate.json": "fgsd evaluate -o assets/evidence/evaluate.json",
     "paths.json": "fgsd evaluate --part paths -o assets/evidence/paths.json",
+    "schedules.json": "fgsd evaluate --part schedules -o assets/evidence/schedules.json",
     "unseen.json": "fgsd evaluate --checkpoint checkpoints/world --data assets/world "
     "--unseen assets/world/unseen.txt --part unseen --part learned -o assets/evidence/unseen.json",
     "learned.json": "fgsd evaluate --data assets/world --unseen assets/world/unseen.txt --part learned "

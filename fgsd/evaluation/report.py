@@ -22,8 +22,9 @@ def report_text(results: dict) -> str:
         f"{machine['device']}, torch {machine['torch']}",
         "",
     ]
-    lines += check_lines(results["parts"])
-    lines += ["", *_details(results["parts"])]
+    if any(part["checks"] for part in results["parts"].values()):
+        lines += [*check_lines(results["parts"]), ""]
+    lines += _details(results["parts"])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -117,6 +118,15 @@ def _details(parts: dict) -> list[str]:
                 f"{1 / (len(figures['weights']) - 1):.2f}, a leap: 1); beside the line by "
                 f"{figures['beside']:.2f} of its length",
             ]
+    if figures := parts.get("schedules"):
+        lines.append(
+            f"schedules: {figures['each']} samples a class, against {figures['steps']} steps from the same "
+            "noise; structure 0 is the same picture, contrast of the detail 1"
+        )
+        lines += [
+            f"  {name}: structure {one['structure']:.3f}, contrast {one['contrast']:.3f}"
+            for name, one in figures["schedules"].items()
+        ]
     if figures := parts.get("painting"):
         if "note" in figures:
             lines.append(f"painting: {figures['note']}")

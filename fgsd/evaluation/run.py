@@ -22,6 +22,7 @@ from fgsd.evaluation.learned import measure_learned
 from fgsd.evaluation.memorisation import measure_memorisation
 from fgsd.evaluation.painting import measure_painting
 from fgsd.evaluation.paths import measure_paths
+from fgsd.evaluation.schedules import measure_schedules
 from fgsd.evaluation.seams import measure_seams
 from fgsd.evaluation.speed import measure_speed
 from fgsd.evaluation.unseen import measure_unseen
@@ -80,6 +81,7 @@ PARTS: dict[str, Callable[[EvaluationContext], dict]] = {
     "diversity": _diversity,
     "seams": _seams,
     "paths": measure_paths,
+    "schedules": measure_schedules,
     "painting": measure_painting,
     "unseen": measure_unseen,
     "learned": measure_learned,

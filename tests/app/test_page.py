@@ -19,7 +19,7 @@ from fgsd.app.render.thumbnails import MISSING, thumbnails, training_images
 from fgsd.app.requests.link import from_link, to_link
 from fgsd.app.requests.request import SETTINGS, RequestError, SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
-from fgsd.app.serving.preview import STEPS, preview_function
+from fgsd.app.serving.preview import STEPS, preview_function, preview_sigma_max
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.checkpoint import CheckpointInfo
@@ -265,16 +265,18 @@ class TestPreview:
         settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
         settings[SETTINGS.index("view")] = "noise"
         frame = preview({"target": target, "settings": settings})["frame"]
-        sample = pipe.sample({"moss": 0.25, "slate": 0.75}, steps=STEPS, seed=5, strength=0.5, tileable=True)[
-            0
-        ]
+        options = {"steps": STEPS, "sigma_max": preview_sigma_max(pipe), "seed": 5}
+        [sample] = pipe.sample({"moss": 0.25, "slate": 0.75}, strength=0.5, tileable=True, **options)
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
     def test_missing_settings_take_their_defaults(self, pipe):
         result = preview_function(Admission(Scheduler(pipe)), multiple=4)(
             {"target": [{"name": "moss", "weight": 1}], "settings": None}
         )
-        shown, sample = opened(result["frame"]["src"]), pipe.sample("moss", steps=STEPS)[0]
+        shown, sample = (
+            opened(result["frame"]["src"]),
+            pipe.sample("moss", steps=STEPS, sigma_max=preview_sigma_max(pipe))[0],
+        )
         assert np.array_equal(np.asarray(shown), np.asarray(sample))
 
     def test_it_knows_the_nearest_class_and_its_true_distance(self, pipe):

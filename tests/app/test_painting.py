@@ -25,6 +25,7 @@ from fgsd.app.serving.painting import (
     measure_evaluation,
     textures_of_colours_function,
 )
+from fgsd.app.serving.preview import preview_sigma_max
 from fgsd.app.serving.scheduler import Scheduler
 
 PLAN = np.zeros((32, 32), dtype=np.uint8)
@@ -71,14 +72,15 @@ def picture(answer: dict) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"))
 
 
-def expected_picture(pipe, steps: int) -> np.ndarray:
+def expected_picture(pipe, steps: int, **options) -> np.ndarray:
     regions = [("moss", PLAN == 0), ({"brick": 0.25, "slate": 0.75}, PLAN == 1)]
-    [image] = pipe.paint(regions, feather=2, seed=3, steps=steps, tileable=True)
+    [image] = pipe.paint(regions, feather=2, seed=3, steps=steps, tileable=True, **options)
     return np.asarray(image)
 
 
 def test_a_plan_is_painted_to_the_bit_as_by_the_library(paint, pipe):
-    assert np.array_equal(picture(paint(query(tileable=True))), expected_picture(pipe, PREVIEW_STEPS))
+    expected = expected_picture(pipe, PREVIEW_STEPS, sigma_max=preview_sigma_max(pipe))
+    assert np.array_equal(picture(paint(query(tileable=True))), expected)
 
 
 def test_all_steps_are_sent_as_frames(painter, pipe):

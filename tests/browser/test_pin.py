@@ -24,7 +24,7 @@ from browser_help import (
 )
 from playwright.sync_api import expect
 
-from fgsd.app.serving.preview import STEPS
+from fgsd.app.serving.preview import STEPS, preview_sigma_max
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +42,9 @@ def test_dragging_the_pin_changes_the_picture_before_it_is_released(visit, pipe)
     mixed = weights(page)
     assert {"brick", "moss"} <= mixed.keys()
     assert mixed["brick"] == pytest.approx(mixed["moss"], abs=0.05)
-    small = np.asarray(pipe.sample(mixed, n=1, steps=STEPS, size=64, seed=0)[0])
+    small = np.asarray(
+        pipe.sample(mixed, n=1, steps=STEPS, sigma_max=preview_sigma_max(pipe), size=64, seed=0)[0]
+    )
     assert same_picture(pixels(page), small)
     page.mouse.move(*goal, steps=5)
     live_picture(page, halfway)

@@ -31,6 +31,7 @@ class PaintRequest:
     strength: float = 1.0  # of the guidance, 0 to 2
     sampler: str = "dpm2m"
     tileable: bool = False
+    sigma_max: float | None = None  # noise level at which sampling begins; None: that of the checkpoint
     view: str = "noise"  # what the page shows of each step, as `SampleRequest.view`
 
     @property
@@ -54,7 +55,8 @@ class PaintRequest:
     def options(self) -> dict[str, Any]:
         """Return the arguments of `Pipeline.paint` other than the regions."""
         names = ("feather", "n", "seed", "steps", "strength", "sampler", "tileable")
-        return {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in names}
+        return options if self.sigma_max is None else options | {"sigma_max": self.sigma_max}
 
 
 def parse_paint(

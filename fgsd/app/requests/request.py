@@ -88,6 +88,7 @@ class SampleRequest:
     mode: str = "sample"  # one of `MODES`
     switch: float = 0.5  # noise level below which "coarse-fine" targets the second texture
     points: int = 7  # images of a strip
+    sigma_max: float | None = None  # noise level at which sampling begins; None: that of the checkpoint
     label: str = field(init=False, default="")  # the mixture in words, for screen readers
 
     def __post_init__(self) -> None:
@@ -97,7 +98,8 @@ class SampleRequest:
     def options(self) -> dict[str, Any]:
         """Return the arguments of `Pipeline.stream` other than the target."""
         names = ("n", "steps", "size", "seed", "strength", "sampler", "tileable")
-        return {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in names}
+        return options if self.sigma_max is None else options | {"sigma_max": self.sigma_max}
 
 
 def parse_request(

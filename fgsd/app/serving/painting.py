@@ -13,6 +13,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -34,6 +35,7 @@ from fgsd.app.requests.paint import PaintRequest, check_paint_size, parse_paint
 from fgsd.app.requests.request import RequestError, parse_request, repr_short, whole
 from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
+from fgsd.app.serving.preview import preview_sigma_max
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.guidance import GuidedDenoiser
@@ -95,6 +97,7 @@ class Painter:
         def preview_painting(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
             query = query if isinstance(query, Mapping) else {}
             request = self.request(query, query.get("visitor"), steps=PREVIEW_STEPS)
+            request = replace(request, sigma_max=preview_sigma_max(self._admission.scheduler.pipe))
             is_cancelled = self._begin(query, query.get("visitor"), visitor)
             if is_cancelled is None:
                 return {}

@@ -8,6 +8,7 @@ before all full renders.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -18,8 +19,17 @@ from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.request import SETTINGS, parse_request, sizes
 from fgsd.app.requests.target import nearest_class
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
+from fgsd.pipeline import Pipeline
 
 STEPS = 5  # the fewest that look like 16; with the same noise, the picture changes smoothly with the target
+# Noise level at which a picture of few steps begins: above it only colours form, and a step is better spent
+# below. Measured by `fgsd.evaluation.schedules`
+SIGMA_MAX = 10.0
+
+
+def preview_sigma_max(pipe: Pipeline) -> float:
+    """Return the noise level at which previews begin."""
+    return min(SIGMA_MAX, pipe.info.sigma_max)
 
 
 def preview_function(
@@ -66,6 +76,7 @@ def preview_function(
         user_centroids = centroids(store.of(query.get("visitor"))) if store else {}
         classes = [*pipe.classes, *user_centroids]
         request = parse_request(query.get("target"), classes=classes, multiple=multiple, **settings)
+        request = replace(request, sigma_max=preview_sigma_max(pipe))
         result: dict[str, Any] = {}
         if nearest:
             result["nearest"] = nearest_class(pipe, request, user_centroids)

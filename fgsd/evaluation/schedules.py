@@ -1,0 +1,81 @@
+"""How near is a picture of few steps to that of many, from the same noise?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from fgsd.data import to_tensor
+from fgsd.evaluation.context import EvaluationContext
+from fgsd.model.network import PASS_PIXELS
+
+# steps of the default sampler, and the noise level at which they begin
+SCHEDULES = ((5, 20.0), (5, 10.0), (4, 20.0), (4, 10.0), (3, 6.0), (2, 4.0))
+BLUR = 2.0  # pixels, standard deviation: what is coarser is structure, what is finer is detail
+
+
+def measure_schedules(context: EvaluationContext, *, each: int = 2) -> dict:
+    """Compare samples of few steps with those of `context.steps`, from the same noise.
+
+    Structure: root mean square difference of the blurred pictures, in units of the variation of the blurred
+    picture of many steps; 0 is the same picture. Contrast: that of the fine detail, 1 is the same.
+
+    Parameters
+    ----------
+    each : int
+        Samples per class.
+    """
+    pipe, size = context.pipe, context.size
+    targets = [name for name in context.classes for _ in range(each)]
+    seeds = [context.seed + k for k in range(len(targets))]
+    batch = max(1, PASS_PIXELS // size**2)
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    parts = [slice(k, k + batch) for k in range(0, len(targets), batch)]
+    for part in context.progress(parts, desc="schedules"):
+
+        def sampled(steps: int, sigma_max: float, part: slice = part) -> Tensor:
+            images = pipe.sample(
+                targets[part],
+                n=len(targets[part]),
+                seed=seeds[part],
+                size=size,
+                steps=steps,
+                sigma_max=min(sigma_max, pipe.info.sigma_max),
+            )
+            return torch.stack([to_tensor(image) for image in images])
+
+        many = sampled(context.steps, pipe.info.sigma_max)
+        coarse = _blurred(many)
+        variation = _rms(coarse - coarse.mean(dim=(2, 3), keepdim=True))
+        detail = _rms(many - coarse)
+        for steps, sigma_max in SCHEDULES:
+            few = sampled(steps, sigma_max)
+            blurred = _blurred(few)
+            structure = _rms(blurred - coarse) / variation.clamp(min=1e-6)
+            contrast = _rms(few - blurred) / detail.clamp(min=1e-6)
+            name = f"{steps} steps from {sigma_max:g}"
+            found.setdefault(name, []).append((structure.numpy(), contrast.numpy()))
+    schedules = {}
+    for name, values in found.items():
+        medians = [float(np.median(np.concatenate(part))) for part in zip(*values, strict=True)]
+        schedules[name] = dict(zip(("structure", "contrast"), medians, strict=True))
+    return {"each": each, "steps": context.steps, "schedules": schedules, "checks": []}
+
+
+def _rms(x: Tensor) -> Tensor:
+    """Return the root mean square of each image: (N,)."""
+    return x.square().mean(dim=(1, 2, 3)).sqrt()
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Blur images (N, 3, H, W) by a Gaussian; they continue beyond the edge as they are there."""
+    radius = math.ceil(3 * BLUR)
+    kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * BLUR**2))
+    kernel = kernel / kernel.sum()
+    channels = pad(x, (radius,) * 4, mode="replicate").flatten(0, 1)[:, None]
+    rows = conv2d(channels, kernel[None, None, None, :])
+    return conv2d(rows, kernel[None, None, :, None])[:, 0].unflatten(0, x.shape[:2])
