@@ -349,4 +349,4 @@ def peak_memory(pipe: Pipeline, side: int) -> float | None:
 
 
 def _resident_bytes() -> int:
-    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

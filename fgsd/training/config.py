@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -89,8 +88,8 @@ class TrainingConfig:
             raise ValueError(
                 f"sigma_min={self.sigma_min} must be positive and below sigma_max={self.sigma_max}"
             )
-        if not math.isfinite(self.sigma_log_mean):
-            raise ValueError(f"sigma_log_mean={self.sigma_log_mean} must be a finite number")
+        if not -10 <= self.sigma_log_mean <= 10:
+            raise ValueError(f"sigma_log_mean={self.sigma_log_mean} must be from -10 to 10")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision={self.precision!r} must be auto, float32 or bfloat16")
         starts = [start for start, _ in self.crop_sizes]

@@ -271,7 +271,7 @@ def test_programs_share_the_queues_of_visitors_and_leave_nothing_behind(pipe):
         queues.setdefault(function.concurrency_id, set()).add(function.name)
         if function.concurrency_id == "sampling":
             assert function.concurrency_limit is None  # the scheduler chooses among all requests
-    assert queues["sampling"] == {"run", "sample", "interpolate", "paint"}
+    assert queues["sampling"] == {"run", "sample", "interpolate", "paint", "paint_plan"}
     assert "embed" in queues["images"] and len(queues["images"]) > 1
 
     embed = next(function for function in page.fns.values() if function.api_name == "embed")

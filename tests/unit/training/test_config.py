@@ -21,6 +21,7 @@ from fgsd.training.running_centroids import LEVELS
         ({"groups": 0}, "groups=0"),
         ({"group_size": 0}, "group_size=0"),
         ({"guided_share": 1.1}, "guided_share=1.1"),
+        ({"sigma_log_mean": float("nan")}, "sigma_log_mean=nan must be from -10 to 10"),
         ({"sigma_min": 0.0}, "sigma_min=0.0"),
         ({"sigma_min": 21.0}, "sigma_max=20.0"),
         ({"precision": "float16"}, "precision='float16'"),
