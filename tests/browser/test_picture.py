@@ -68,7 +68,7 @@ def saved(page: Page, name: str) -> tuple[str, bytes]:
 
 
 def points(page: Page, line: str) -> np.ndarray:
-    text = page.locator(f".chart .{line}").get_attribute("points")
+    text = page.locator(f".picture .chart .{line}").get_attribute("points")
     return np.array([[float(v) for v in pair.split(",")] for pair in text.split()])
 
 
@@ -86,10 +86,10 @@ def test_the_timeline_shows_each_step_of_the_first_screen_and_of_a_run(visit, st
         others = [distance(shown, steps[k - 1].images[1], side=16) for k in range(1, 17) if abs(k - step) > 2]
         assert min(others) > right
         assert page.locator('[data-readout="step"]').inner_text() == f"{step} / 16"
-        assert float(page.locator('[data-readout="sigma"]').inner_text()) == pytest.approx(
+        assert float(page.locator('.picture [data-readout="sigma"]').inner_text()) == pytest.approx(
             steps[step - 1].sigma, rel=0.02, abs=1e-3
         )
-        assert float(page.locator('[data-readout="distance"]').inner_text()) == pytest.approx(
+        assert float(page.locator('.picture [data-readout="distance"]').inner_text()) == pytest.approx(
             float(steps[step - 1].distance.mean()), rel=0.01
         )
     assert np.array_equal(pixels(page, 1), np.asarray(steps[-1].images[1]))
@@ -146,7 +146,7 @@ def test_the_chart_has_a_point_for_each_step_and_values_under_the_pointer(visit,
     logs = np.log([step.sigma for step in steps])
     assert np.corrcoef(sigma[:, 1], -logs)[0, 1] > 0.9999
     assert np.corrcoef(far[:, 1], [-float(step.distance.mean()) for step in steps])[0, 1] > 0.9999
-    box = page.locator(".chart").bounding_box()
+    box = page.locator(".picture .chart").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 4 / 15, box["y"] + box["height"] / 2)
     assert page.locator('[data-readout="step"]').inner_text() == "5 / 16"
     assert page.locator(".picture").get_attribute("data-index") == "16"
@@ -156,7 +156,7 @@ def test_the_chart_has_a_point_for_each_step_and_values_under_the_pointer(visit,
     shows(page, 10)
     page.mouse.up()
     assert scrub(page).input_value() == "10"
-    marker = float(page.locator(".chart .marker").get_attribute("x1"))
+    marker = float(page.locator(".picture .chart .marker").get_attribute("x1"))
     assert marker == pytest.approx(60)
     page.mouse.move(5, 5)
     assert page.locator('[data-readout="step"]').inner_text() == "10 / 16"
@@ -372,7 +372,7 @@ def test_all_fits(visit, viewport):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"]
         assert box["y"] + box["height"] <= 800
-    chart, thumb = (page.locator(part).bounding_box() for part in (".chart", ".scrub"))
+    chart, thumb = (page.locator(part).bounding_box() for part in (".picture .chart", ".picture .scrub"))
     assert chart["y"] + chart["height"] <= thumb["y"] + 1
     assert chart["x"] == pytest.approx(thumb["x"] + 7, abs=0.5)  # under step 1 is the middle of the thumb
     assert chosen(page) == ["brick"]

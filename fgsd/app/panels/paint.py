@@ -81,7 +81,7 @@ def create_paint_panel(state: ServerState) -> gr.HTML:
             regions=MAX_REGIONS,
             steps=STEPS,
             sides="".join(options),
-            timeline=TIMELINE,
+            timeline=TIMELINE.format(step="Step of the painting"),
         ),
         js_on_load=mount_script("paint"),
         server_functions=[painter.preview_function(), textures_of_colours_function(state.pipe)],

@@ -9,7 +9,7 @@ import gradio as gr
 from fgsd.app.requests.request import SETTINGS
 from fgsd.app.web_files import mount_script
 
-# the paint panel has one too
+# the paint panel has one too, whose slider has another label
 TIMELINE = """
   <div class="timeline">
     <button type="button" class="play" aria-label="Play the steps" disabled></button>
@@ -20,7 +20,7 @@ TIMELINE = """
         <polyline class="sigma"/>
         <polyline class="distance"/>
       </svg>
-      <input type="range" class="scrub" min="1" max="1" value="1" aria-label="Step" disabled>
+      <input type="range" class="scrub" min="1" max="1" value="1" aria-label="{step}" disabled>
     </div>
     <dl class="readouts legend">
       <div title="noise level: black is -1, white is 1"><dt class="sigma">noise σ</dt>
@@ -43,7 +43,7 @@ MARKUP = f"""
     </figure>
   </div>
   <img class="source" alt="" hidden>
-  {TIMELINE}
+  {TIMELINE.format(step="Step")}
   <dl class="readouts">
     <div><dt>step</dt><dd data-readout="step">–</dd></div>
     <div><dt>ms a step</dt><dd data-readout="ms">–</dd></div>
