@@ -368,7 +368,7 @@ def test_a_seamless_image_is_shown_three_times_three(visit):
 def test_all_fits(visit, viewport):
     page = visit(viewport=viewport)
     assert overflow(page)[0] == 0
-    for part in (".save .open", "#view", ".picture .play", ".chart", ".scrub"):
+    for part in (".save .open", "#view", ".picture .play", ".picture .chart", ".picture .scrub"):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"]
         assert box["y"] + box["height"] <= 800
