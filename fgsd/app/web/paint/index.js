@@ -265,7 +265,7 @@ class PaintPanel {
     const query = {
       plan: await this.plan.packed(),
       width: this.plan.side,
-      targets: this.palette.targets,
+      targets: [...this.palette.targets], // the palette may change later
       feather: Number(this.feather.value),
       seed: Number(this.seed.value),
       tileable: this.tileable.checked,
