@@ -62,7 +62,7 @@ def test_tables_and_blocks_of_figures_stand_between_marks():
 def test_the_readme_has_one_short_table_of_figures():
     ((name, table),) = MARKS.findall(README)
     rows = [line for line in table.splitlines() if line.startswith("| ")]
-    assert name == "summary" and len(rows) == 2 + len(SUMMARY) <= 2 + 12
+    assert name == "summary" and len(rows) == 2 + len(SUMMARY) <= 2 + 14
 
 
 def test_no_figure_that_falls_short_is_left_out_of_the_readme():
