@@ -37,6 +37,12 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True)
+def still_one_thread(one_thread):
+    """Undo what a command that ran in the test before has set."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """Fail a test that connects to another machine."""
     connect = socket.socket.connect
