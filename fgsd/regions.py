@@ -12,20 +12,17 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import conv1d, pad
 
 from fgsd.centroids import Centroid
 from fgsd.images import load_image
 from fgsd.masks import Mask, read_mask
+from fgsd.soft_edges import softened
 
 MAX_SIDE = 2048  # of an image, in pixels; larger ones are refused because they exhaust the memory
 MAX_REGIONS = 32
 FEATHER, MAX_FEATHER = 6.0, 256.0  # pixels: by default, and at most
 MAX_COLOURS_NAMED = 5  # in an error message
 COVERED = 1e-3  # sum of the masks at a pixel that belongs to a region
-# feather of a region at most, as a share of the radius of the largest disc in it. Softened over 6 pixels, the
-# mask of a disc of radius 6 would be 0.4 at its middle, and the disc would be sampled as a mixture
-FEATHER_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,8 @@ def region_masks(
     size : (height, width), optional
         Of the picture, in pixels; by default that of the masks.
     feather : float
-        Standard deviation of the Gaussian by which the edges are softened, in pixels; 0 leaves them hard. A
-        narrow region, which would vanish, has less: `FEATHER_SHARE` of the radius of the largest disc in it,
-        if no pixels are shared.
+        Standard deviation of the Gaussian by which the edges are softened, in pixels; 0 leaves them hard. Small
+        spots, which would vanish, have less; see `fgsd.soft_edges`.
     tileable : bool
         Whether edges are softened across the edge of the picture.
 
@@ -112,7 +108,7 @@ def region_masks(
         raise ValueError(f"masks: {share:.2g} % of the pixels belong to no region; None takes what is left")
     stacked = stacked / stacked.sum(dim=0)
     if feather > 0:
-        stacked = _softened(stacked, feather, tileable)
+        stacked = softened(stacked, feather, wraps=tileable)
         stacked = stacked / stacked.sum(dim=0)
     return stacked
 
@@ -199,55 +195,6 @@ def _faded(position: np.ndarray, count: int) -> list[np.ndarray]:
     low, high = position.min(), position.max()
     knots = (position - low) / max(high - low, 1e-9) * (count - 1)
     return [np.clip(1 - np.abs(knots - k), 0, 1) for k in range(count)]
-
-
-def _softened(masks: Tensor, feather: float, wraps: bool) -> Tensor:
-    """Blur masks (R, H, W); narrow ones less, and laid over the others."""
-    margin = math.ceil(feather / FEATHER_SHARE) if wraps else 0
-    limits = [FEATHER_SHARE * _inner_radius(mask, margin) for mask in masks]
-    shared = bool(((masks > 0) & (masks < 1)).any())
-    wide = [k for k, limit in enumerate(limits) if shared or limit >= feather]
-    wide = wide or [limits.index(max(limits))]
-    softened = torch.zeros_like(masks)
-    blurred = _blurred(masks[wide], feather, wraps)
-    softened[wide] = blurred / blurred.sum(dim=0).clamp(min=1e-6)
-    narrow = [k for k in range(len(masks)) if k not in wide]
-    for k in sorted(narrow, key=lambda k: -limits[k]):
-        over = _blurred(masks[k : k + 1], limits[k], wraps)
-        softened *= 1 - over
-        softened[k] = over[0]
-    return softened
-
-
-def _inner_radius(mask: Tensor, margin: int) -> float:
-    """Return the radius of the largest disc in a mask (H, W), in pixels.
-
-    Beyond the edge the mask wraps round within `margin` pixels, and then it goes on as it is there.
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    inside = np.pad(mask.numpy() > 0.5, margin, mode="wrap")
-    if inside.all():
-        return math.inf
-    height, width = mask.shape
-    distance = distance_transform_edt(inside)
-    return float(distance[margin : margin + height, margin : margin + width].max())
-
-
-def _blurred(masks: Tensor, std: float, wraps: bool) -> Tensor:
-    """Blur masks (R, H, W) by a Gaussian; beyond the edge they continue as they are there, or wrap round."""
-    radius = max(1, math.ceil(3 * std))
-    kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * std**2))
-    kernel = (kernel / kernel.sum())[None, None]
-    for _ in range(2):  # rows, then columns
-        rows, (height, width) = masks.flatten(0, 1)[:, None], masks.shape[-2:]
-        if wraps:
-            index = torch.arange(-radius, width + radius) % width
-            padded = rows[..., index]
-        else:
-            padded = pad(rows, (radius, radius), mode="replicate")
-        masks = conv1d(padded, kernel).reshape(len(masks), height, width).transpose(1, 2)
-    return masks.contiguous()
 
 
 def _colour_code(colour: str) -> int:

@@ -60,6 +60,40 @@ class TestMasks:
         assert torch.allclose(soft[:2, :, :110], plain[:, :, :110], atol=1e-5)
         assert soft[2, 32, 140] > 0.95 and soft[2, :, :110].max() < 1e-4
 
+    def test_a_spot_keeps_its_middle_beside_a_wide_area_of_its_region(self):
+        y, x = np.mgrid[:64, :160]
+        left, spot = x < 60, np.hypot(x - 120, y - 32) < 6
+        soft, alone = (region_masks([mask, None], feather=6)[0] for mask in (left | spot, spot))
+        assert soft[32, 120] > 0.95
+        assert torch.allclose(soft[:, 100:], alone[:, 100:], atol=1e-6)
+        plain = region_masks([left, None], feather=6)[0]
+        assert torch.allclose(soft[:, :100], plain[:, :100], atol=1e-5)
+
+    def test_spots_of_any_size_keep_their_middles(self):
+        y, x = np.mgrid[:64, :192]
+        sizes = {24: 4, 64: 7, 112: 11, 160: 20}
+        spots = [np.hypot(x - column, y - 32) < radius for column, radius in sizes.items()]
+        soft, rest = region_masks([np.any(spots, axis=0), None], feather=6)
+        assert all(soft[32, column] > 0.9 for column in sizes)
+        assert torch.allclose(soft + rest, torch.ones(64, 192), atol=1e-6)
+
+    def test_a_spot_at_the_corner_of_a_tile_is_one(self):
+        y, x = np.mgrid[:48, :48]
+        spot = np.hypot(x - 24, y - 24) < 7
+        inside, corner = (
+            region_masks([np.roll(spot, (shift, shift), (0, 1)), None], feather=4, tileable=True)[0]
+            for shift in (0, 24)
+        )
+        assert torch.allclose(inside.roll((24, 24), (0, 1)), corner, atol=1e-6)
+
+    def test_a_stippled_gradient_fades(self):
+        y, x = np.mgrid[:64, :96]
+        bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
+        dots = (x - 16) / 64 > (bayer[y % 4, x % 4] + 0.5) / 16
+        soft = region_masks([dots, None], feather=3)[0]
+        expected = torch.linspace(0, 1, 64)
+        assert torch.allclose(soft[32, 16:80], expected, atol=0.1)
+
     def test_narrow_stripes_all_remain(self):
         stripes = np.arange(48)[None, :].repeat(16, axis=0) // 8
         soft = region_masks([stripes == k for k in range(6)], feather=6)
