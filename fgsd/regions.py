@@ -67,8 +67,8 @@ def region_masks(
     size : (height, width), optional
         Of the picture, in pixels; by default that of the masks.
     feather : float
-        Standard deviation of the Gaussian by which the edges are softened, in pixels; 0 leaves them hard. Small
-        spots, which would vanish, have less; see `fgsd.soft_edges`.
+        Standard deviation of the Gaussian by which the edges are softened, in pixels; 0 leaves them hard.
+        Small spots, which would vanish, have less; see `fgsd.soft_edges`.
     tileable : bool
         Whether edges are softened across the edge of the picture.
 
