@@ -11,7 +11,7 @@ from torch.nn.functional import conv1d, pad
 
 # standard deviation of the blur at most, as a share of the radius of the largest disc in a spot. Blurred over
 # 6 pixels, the mask of a disc of radius 6 would be 0.4 at its middle, and it would be sampled as a mixture
-FEATHER_SHARE = 0.25
+FEATHER_SHARE = 0.15
 # pixels: connected areas without a disc of this radius are no spots but dots of a stippled gradient, whose
 # blur is what makes it fade
 SPOT_RADIUS = 2.0
@@ -37,7 +37,8 @@ def softened(masks: Tensor, feather: float, *, wraps: bool) -> Tensor:
     -------
     Tensor of shape (R, H, W), whose sum over the regions is 1 up to rounding
     """
-    wide, spots = masks, []
+    wide = masks
+    spots: list[tuple[float, int, Tensor]] = []
     if not bool(((masks > 0) & (masks < 1)).any()):
         wide, spots = _areas(masks, feather, wraps)
     blurred = _blurred(wide, feather, wraps)

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 MAX_NORMALIZED = 3.0  # soft limit of normalised features, in standard deviations over the classes
+MAX_RAISED = 4.0  # factor by which the mask of a small region is raised at most, see `pooled_masks`
+MIN_RAISED = 1.05  # factor from which it is
 MIN_SPREAD = 1e-3  # lower bound of that standard deviation, for features that are the same in all classes
 
 
@@ -114,11 +116,30 @@ class RegionMatching:
         """Return the masks (1 or B, R, H, W) at the resolution of an activation."""
         factor, dtype = self.masks.shape[-1] // activation.shape[-1], activation.dtype
         if (factor, dtype) not in self.pooled:
-            self.pooled[factor, dtype] = nn.functional.avg_pool2d(self.masks, factor).to(dtype)
+            self.pooled[factor, dtype] = pooled_masks(self.masks, factor).to(dtype)
         return self.pooled[factor, dtype]
 
 
 Matching = PeerMatching | CentroidMatching | RegionMatching | None
+
+
+def pooled_masks(masks: Tensor, factor: int) -> Tensor:
+    """Return masks (B, R, H, W) at 1 / `factor` of the resolution; their sum at each pixel stays the same.
+
+    They are averaged. A region smaller than the pixels of a layer would hardly be told there, so its mask is
+    raised, up to `MAX_RAISED` times, towards the maximum that it had, at the expense of the other regions.
+    """
+    pooled = nn.functional.avg_pool2d(masks, factor)
+    peak = masks.amax(dim=(2, 3), keepdim=True)
+    gain = (peak / pooled.amax(dim=(2, 3), keepdim=True).clamp(min=1e-6)).clamp(max=MAX_RAISED)
+    is_small = gain > MIN_RAISED
+    if not bool(is_small.any()):
+        return pooled
+    small = torch.where(is_small, pooled * gain, 0.0)
+    small = small / small.sum(dim=1, keepdim=True).clamp(min=1)
+    others = torch.where(is_small, 0.0, pooled)
+    others = others / others.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return small + others * (1 - small.sum(dim=1, keepdim=True))
 
 
 def region_means(activation: Tensor, masks: Tensor) -> Tensor:

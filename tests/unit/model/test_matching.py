@@ -15,6 +15,7 @@ from fgsd.model.matching import (
     MatchedLayer,
     PeerMatching,
     leave_one_out,
+    pooled_masks,
     spatial_mean,
 )
 
@@ -284,3 +285,21 @@ def test_peer_targets_keep_float32_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         target = PeerMatching(torch.eye(4)).target(phi, slice(0, 5))
     assert torch.equal(target, phi)
+
+
+class TestPooledMasks:
+    def test_wide_regions_are_averaged(self):
+        masks = torch.zeros(1, 2, 16, 16)
+        masks[:, 0, :, :10], masks[:, 1, :, 10:] = 1, 1
+        assert torch.equal(pooled_masks(masks, 4), torch.nn.functional.avg_pool2d(masks, 4))
+
+    @pytest.mark.parametrize(("side", "expected"), [(4, 1.0), (2, 1.0), (1, 0.25)])
+    def test_a_region_smaller_than_the_pixels_of_a_layer_is_raised(self, side, expected):
+        masks = torch.zeros(1, 3, 16, 16)
+        masks[:, 0, 4 : 4 + side, 8 : 8 + side] = 1
+        masks[:, 1, :, :4] = 1
+        masks[:, 2] = 1 - masks[:, :2].sum(dim=1)
+        pooled = pooled_masks(masks, 4)
+        assert torch.allclose(pooled.sum(dim=1), torch.ones(1, 4, 4))
+        assert pooled[0, 0, 1, 2] == expected and pooled[0, 0].sum() == expected
+        assert torch.equal(pooled[0, 1, :, 0], torch.ones(4))
