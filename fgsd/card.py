@@ -16,6 +16,9 @@ def model_card(checkpoint: Checkpoint) -> str:
     attribution = f"\n{info.attribution}\n" if info.attribution else ""
     has_map = checkpoint.map is not None and len(checkpoint.map.labels)
     map_file = ", `map.safetensors` (where training crops lie in feature space)" if has_map else ""
+    student = checkpoint.student
+    student_file = ", `student.safetensors` (distilled: samples in two evaluations)" if student else ""
+    files = map_file + student_file
     return f"""---
 license: {info.license}
 library_name: fgsd
@@ -39,7 +42,7 @@ pipe.sample({json.dumps(table.classes[0], ensure_ascii=False)}, n=4, seed=0)[0].
 ```
 
 Files: `config.json`, `model.safetensors` (weights, float16), `centroids.safetensors` (a feature vector for
-each class at each of {len(table.sigmas)} noise levels, and the spread within a class){map_file}.
+each class at each of {len(table.sigmas)} noise levels, and the spread within a class){files}.
 
 License of the weights: {info.license}.
 {attribution}

@@ -1,5 +1,5 @@
 """Checkpoints: a folder of `config.json`, `model.safetensors`, `centroids.safetensors`, optionally
-`map.safetensors`, and a model card.
+`map.safetensors` and `student.safetensors`, and a model card.
 
 Nothing in it is executed: there is no code and no pickle. Every file is checked before it is used, and an
 error names the damaged file and the reason. `config.json` holds the SHA-256 digests of the safetensors files,
@@ -31,9 +31,11 @@ from fgsd.data import DataConfig
 from fgsd.feature_map import FeatureMap
 from fgsd.former_names import current_fields, current_tensors
 from fgsd.model.network import Denoiser, NetworkConfig
+from fgsd.student import Student
 
 FORMAT = "fgsd-checkpoint-1"
 MODEL_FILE, CENTROIDS_FILE, MAP_FILE = "model.safetensors", "centroids.safetensors", "map.safetensors"
+STUDENT_FILE = "student.safetensors"
 MAP_TENSORS = {  # the stored tensors of a `FeatureMap`; "embedding" is optional
     "sigmas": torch.float32,
     "start_level": torch.int32,
@@ -84,12 +86,13 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network with its centroids, and the map of its features if there is one."""
+    """A trained network with its centroids, and the map of its features and its student if there are any."""
 
     network: Denoiser
     table: CentroidTable
     info: CheckpointInfo = field(default_factory=CheckpointInfo)
     map: FeatureMap | None = None
+    student: Student | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
@@ -124,6 +127,9 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     }
     if checkpoint.map is not None and len(checkpoint.map.labels):  # else it follows from the centroids
         files[MAP_FILE] = _map_tensors(checkpoint.map)
+    if (student := checkpoint.student) is not None:
+        description["student"] = {"sigmas": list(student.sigmas)}
+        files[STUDENT_FILE] = {k: _stored(v, torch.float16) for k, v in student.network.state_dict().items()}
 
     def write_config(path: Path) -> None:
         digests = {name: _digest(path.with_name(name)) for name in files}
@@ -134,8 +140,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     writes["config.json"] = write_config
     if card is not None:
         writes["README.md"] = lambda path: path.write_text(card, encoding="utf-8")
-    # a map of older centroids must not outlive them
-    write_together(Path(folder), writes, remove={MAP_FILE} - files.keys())
+    # neither a map of older centroids nor a student of an older network may outlive them
+    write_together(Path(folder), writes, remove={MAP_FILE, STUDENT_FILE} - files.keys())
 
 
 def describe(network: NetworkConfig, info: CheckpointInfo, classes: list[str]) -> dict[str, Any]:
@@ -214,7 +220,22 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {table.dimension} features, the network has {config.dimension}")
     path = current_path(folder, MAP_FILE)
     has_map = path.exists() if digests is None else MAP_FILE in digests
-    return Checkpoint(network, table, info, _load_map(path, table) if has_map else None)
+    map = _load_map(path, table) if has_map else None
+    student = (
+        _load_student(folder, description["student"], config, shapes) if "student" in description else None
+    )
+    return Checkpoint(network, table, info, map, student)
+
+
+def _load_student(
+    folder: Path, values: object, config: NetworkConfig, shapes: Mapping[str, tuple[int, ...]]
+) -> Student:
+    """Load the distilled network, which has the shapes of its teacher."""
+    weights = _load_tensors(current_path(folder, STUDENT_FILE), shapes)
+    try:
+        return Student.of(config, values.get("sigmas") if isinstance(values, dict) else None, weights)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: 'student': {error}") from None
 
 
 def _load_map(path: Path, table: CentroidTable) -> FeatureMap:
@@ -290,7 +311,7 @@ def _check_digests(folder: Path, description: dict) -> dict[str, str] | None:
         raise CheckpointError(
             f"{folder / 'config.json'}: 'sha256' must hold the digests of {MODEL_FILE} and {CENTROIDS_FILE}"
         )
-    for name in digests.keys() & {MODEL_FILE, CENTROIDS_FILE, MAP_FILE}:
+    for name in digests.keys() & {MODEL_FILE, CENTROIDS_FILE, MAP_FILE, STUDENT_FILE}:
         path = current_path(folder, name)
         try:
             found = _digest(path)

@@ -28,6 +28,8 @@ from fgsd.regions import Regions, check_side
 from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
 from fgsd.shipped import resolve_shipped
 from fgsd.steps import PipelineStep
+from fgsd.student import SAMPLER as DISTILLED
+from fgsd.student import Student
 from fgsd.texture import Texture
 
 Target = str | Weights | Centroid | Texture | None
@@ -46,6 +48,8 @@ class Pipeline(NewTextures, Painting):
         "cpu", "cuda" or "mps"; by default the best available, see `fgsd.device.best_device`.
     map : FeatureMap, optional
         By default the map of the table, without crops.
+    student : Student, optional
+        A network distilled from this one; the sampler "distilled" needs it.
 
     Examples
     --------
@@ -64,12 +68,16 @@ class Pipeline(NewTextures, Painting):
         device: str | None = None,
         *,
         map: FeatureMap | None = None,
+        student: Student | None = None,
     ) -> None:
         self.device = torch.device(device or best_device())
         network = network.eval().requires_grad_(False)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)
+        self.student = student
+        if student is not None:
+            student.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -98,11 +106,18 @@ class Pipeline(NewTextures, Painting):
         if not (folder := Path(resolve_shipped(source))).is_dir():
             folder = download_checkpoint(str(source))
         checkpoint = load_checkpoint(folder)
-        return cls(checkpoint.network, checkpoint.table, checkpoint.info, device, map=checkpoint.map)
+        return cls(
+            checkpoint.network,
+            checkpoint.table,
+            checkpoint.info,
+            device,
+            map=checkpoint.map,
+            student=checkpoint.student,
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the checkpoint and its model card to a folder."""
-        checkpoint = Checkpoint(self.network, self.table, self.info, self.map)
+        checkpoint = Checkpoint(self.network, self.table, self.info, self.map, self.student)
         save_checkpoint(checkpoint, folder, card=model_card(checkpoint))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, api=None) -> str:
@@ -210,7 +225,9 @@ class Pipeline(NewTextures, Painting):
             Image k is drawn from seed + k (or from the k-th seed), independently of the rest of the batch.
         strength : float
             Of the guidance: 0 is unguided, 1 moves features to the centroid, up to 2 moves them beyond it.
-        sampler : {"dpm2m", "heun", "ancestral", "ascent"}
+        sampler : {"dpm2m", "heun", "ancestral", "ascent", "distilled"}
+            "distilled" evaluates the student of the checkpoint twice, at noise levels of its own; it ignores
+            `steps` and `sigma_max`.
         tileable : bool
             Whether images wrap round at their edges.
         start : Tensor of shape (n, 3, height, width), optional
@@ -230,8 +247,10 @@ class Pipeline(NewTextures, Painting):
         check_size(height, width, self.network.config.multiple)
         check_side((height, width), size)
         seeds = check_seeds(seed, n)
-        if sampler not in SAMPLERS:
-            raise ValueError(f"sampler={sampler!r} must be one of {', '.join(SAMPLERS)}")
+        samplers = SAMPLERS if self.student is None else {**SAMPLERS, DISTILLED: SAMPLERS["dpm2m"]}
+        if sampler not in samplers:
+            raise ValueError(f"sampler={sampler!r} must be one of {', '.join(samplers)}")
+        student = self.student if sampler == DISTILLED else None
         centroid: Centroid | list[Centroid] | Regions | None
         if isinstance(target, Regions):
             if target.size != (height, width):
@@ -245,15 +264,18 @@ class Pipeline(NewTextures, Painting):
                 raise ValueError("target: None (unguided) cannot be part of a list; sample it separately")
         else:
             centroid = self.centroid(target)  # type: ignore[arg-type]  # `centroid` refuses other sequences
-        guided = GuidedDenoiser(
-            self.network, centroid, strength=strength, tileable=tileable, evaluate=self._evaluate
-        )
-        sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
-        sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
+        if student is None:
+            network, evaluate = self.network, self._evaluate
+            sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
+            sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
+        else:
+            network, sigmas = student.network, student.schedule()
+            evaluate = self._evaluate and partial(self._evaluate, student=True)
+        guided = GuidedDenoiser(network, centroid, strength=strength, tileable=tileable, evaluate=evaluate)
         if start is not None and tuple(start.shape) != (n, 3, height, width):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")
         start = self._start_colour(centroid, strength) if start is None else start
-        run = partial(SAMPLERS[sampler], **(sampler_options or {}))
+        run = partial(samplers[sampler], **(sampler_options or {}))
         return self._run(guided, run, sigmas, seeds, (3, height, width), start)
 
     def _start_colour(self, centroid: Centroid | list[Centroid] | Regions | None, strength: float) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fgsd.cli import extend, learn, measure, paint, report, train
+from fgsd.cli import distill, extend, learn, measure, paint, report, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -159,6 +159,7 @@ app.command()(paint.paint)
 app.command()(learn.learn)
 app.command()(train.train)
 app.command()(extend.extend)
+app.command()(distill.distill)
 app.command("map")(train.store_map)
 app.command()(train.distinct)
 app.command()(measure.evaluate)

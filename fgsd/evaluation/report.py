@@ -127,6 +127,18 @@ def _details(parts: dict) -> list[str]:
             f"  {name}: structure {one['structure']:.3f}, contrast {one['contrast']:.3f}"
             for name, one in figures["schedules"].items()
         ]
+    if figures := parts.get("distilled"):
+        lines.append(f"distilled: {figures.get('note', '')}".rstrip(" :"))
+        lines += [
+            f"  {name}: top-1 {one['accuracy']:.3f}, diversity {one['diversity']:.3f} of that of "
+            f"{figures['steps']} steps"
+            for name, one in figures.get("classes", {}).items()
+        ]
+        lines += [
+            f"  {kind}, {name}: structure {one['structure']:.3f}, contrast {one['contrast']:.3f}"
+            for kind, ways in figures.get("pictures", {}).items()
+            for name, one in ways.items()
+        ]
     if figures := parts.get("painting"):
         if "note" in figures:
             lines.append(f"painting: {figures['note']}")

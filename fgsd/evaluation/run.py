@@ -16,6 +16,7 @@ from fgsd.checkpoint import Checkpoint
 from fgsd.data import TextureFolder
 from fgsd.evaluation.classifier import measure_accuracy
 from fgsd.evaluation.context import TRAINING_CROPS, EvaluationContext, FeatureFunction, silent
+from fgsd.evaluation.distilled import measure_distilled
 from fgsd.evaluation.diversity import measure_diversity
 from fgsd.evaluation.few_steps import measure_few_steps
 from fgsd.evaluation.learned import measure_learned
@@ -82,6 +83,7 @@ PARTS: dict[str, Callable[[EvaluationContext], dict]] = {
     "seams": _seams,
     "paths": measure_paths,
     "schedules": measure_schedules,
+    "distilled": measure_distilled,
     "painting": measure_painting,
     "unseen": measure_unseen,
     "learned": measure_learned,

@@ -21,9 +21,6 @@ BLUR = 2.0  # pixels, standard deviation: what is coarser is structure, what is 
 def measure_schedules(context: EvaluationContext, *, each: int = 2) -> dict:
     """Compare samples of few steps with those of `context.steps`, from the same noise.
 
-    Structure: root mean square difference of the blurred pictures, in units of the variation of the blurred
-    picture of many steps; 0 is the same picture. Contrast: that of the fine detail, 1 is the same.
-
     Parameters
     ----------
     each : int
@@ -49,21 +46,27 @@ def measure_schedules(context: EvaluationContext, *, each: int = 2) -> dict:
             return torch.stack([to_tensor(image) for image in images])
 
         many = sampled(context.steps, pipe.info.sigma_max)
-        coarse = _blurred(many)
-        variation = _rms(coarse - coarse.mean(dim=(2, 3), keepdim=True))
-        detail = _rms(many - coarse)
         for steps, sigma_max in SCHEDULES:
-            few = sampled(steps, sigma_max)
-            blurred = _blurred(few)
-            structure = _rms(blurred - coarse) / variation.clamp(min=1e-6)
-            contrast = _rms(few - blurred) / detail.clamp(min=1e-6)
             name = f"{steps} steps from {sigma_max:g}"
-            found.setdefault(name, []).append((structure.numpy(), contrast.numpy()))
+            found.setdefault(name, []).append(structure_and_contrast(sampled(steps, sigma_max), many))
     schedules = {}
     for name, values in found.items():
         medians = [float(np.median(np.concatenate(part))) for part in zip(*values, strict=True)]
         schedules[name] = dict(zip(("structure", "contrast"), medians, strict=True))
     return {"each": each, "steps": context.steps, "schedules": schedules, "checks": []}
+
+
+def structure_and_contrast(few: Tensor, many: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Compare pictures (N, 3, H, W) of few evaluations with those of many, one by one: (N,) each.
+
+    Structure: root mean square difference of the blurred pictures, in units of the variation of the blurred
+    picture of many evaluations; 0 is the same picture. Contrast: that of the fine detail, 1 is the same.
+    """
+    coarse, blurred = _blurred(many), _blurred(few)
+    variation = _rms(coarse - coarse.mean(dim=(2, 3), keepdim=True))
+    structure = _rms(blurred - coarse) / variation.clamp(min=1e-6)
+    contrast = _rms(few - blurred) / _rms(many - coarse).clamp(min=1e-6)
+    return structure.numpy(), contrast.numpy()
 
 
 def _rms(x: Tensor) -> Tensor:

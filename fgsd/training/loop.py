@@ -107,7 +107,7 @@ def train(
     run_folder = RunFolder(run, config, data.classes)
     model = _initial_network(config, init_from)
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = AveragedModel(model, multi_avg_fn=_ema(config.ema), use_buffers=True)
+    average = AveragedModel(model, multi_avg_fn=ema(config.ema), use_buffers=True)
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
     fixed = None if centroids is None else FixedCentroids(centroids, accelerator.device)
     running = None
@@ -258,7 +258,7 @@ def _progress(config: TrainingConfig, images: int, seconds: float) -> float:
     return min(1.0, images / cast(int, config.images))  # exactly one of the two is set
 
 
-def _ema(decay: float):
+def ema(decay: float):
     """Return the update of `AveragedModel`: an exponential moving average with a short memory at first."""
 
     @torch.no_grad()

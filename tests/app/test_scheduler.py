@@ -17,6 +17,7 @@ from fgsd.app.serving.batch import Call, Request, joint_matching
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.model.matching import CentroidMatching
 from fgsd.pipeline import Pipeline
+from fgsd.student import Student
 
 
 class TestBatches:
@@ -55,6 +56,24 @@ class TestBatches:
             alone = pipe.sample(target, **{**SMALL, **options})
             for one, other in zip(pixels(images), pixels(alone), strict=True):
                 assert np.abs(one - other).mean() < 1 / 50 and np.abs(one - other).max() <= 1
+
+    def test_a_student_is_called_in_batches_of_its_own(self, pipe, lively, monkeypatch):
+        monkeypatch.setattr("fgsd.app.serving.scheduler.MAX_BATCHING_DELAY", 1000)
+        student = Student(lively(pipe.network.config, seed=5).eval(), (4.0, 1.2))
+        ours = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", student=student)
+        scheduler = Scheduler(ours, max_batch_pixels=10_000)
+        kinds = ["distilled", "dpm2m", "distilled"]
+        options = [{"sampler": kind, "seed": k, "steps": 2, "size": 16} for k, kind in enumerate(kinds)]
+        found = run_together(
+            [
+                lambda k=k, one=one: sampled(scheduler, "moss", visitor=k, **one)
+                for k, one in enumerate(options)
+            ]
+        )
+        scheduler.close()
+        for one, images in zip(options, found, strict=True):
+            [here], [there] = pixels(images), pixels(ours.sample("moss", **one))
+            assert np.abs(here - there).max() <= 1
 
     def test_coordinates_of_targets_come_along(self, lively, tiny):
         """Calls with several targets share a batch as if a network with a target embedding saw each alone."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fgsd.learning import centroid_gradient
 from fgsd.model.matching import CentroidMatching, Matching
+from fgsd.model.network import Denoiser
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -58,24 +59,36 @@ class Call:
     """One call of the network by a sampler, and its output."""
 
     def __init__(
-        self, request: Request, x: Tensor, sigma: float | Tensor, matching: Matching, tileable: bool
+        self,
+        request: Request,
+        x: Tensor,
+        sigma: float | Tensor,
+        matching: Matching,
+        tileable: bool,
+        *,
+        student: bool = False,
     ) -> None:
         self.request, self.x, self.sigma, self.matching, self.tileable = request, x, sigma, matching, tileable
+        self.student = student  # whether the student of the checkpoint is called
         self.pixels = len(x) * x.shape[-2] * x.shape[-1]
         self.batch_key: Hashable = None  # calls with equal keys may share a batch; None shares with none
         if matching is None or isinstance(matching, CentroidMatching):
             guided = matching is not None
             # previews share with previews only: in a batch with full renders they would wait for them
-            self.batch_key = (*x.shape[1:], x.dtype, x.device, guided, tileable, request.preview)
+            self.batch_key = (*x.shape[1:], x.dtype, x.device, guided, tileable, request.preview, student)
         request.batch_key, request.pixels = self.batch_key, self.pixels
         self.number = 0  # counts the calls in the order in which they begin to wait
         self.output: Output | None = None
         self.error: Exception | None = None
         self.done = Event()
 
+    def network(self, pipe: Pipeline) -> Denoiser:
+        """Return the network that is called."""
+        return pipe.student.network if self.student and pipe.student else pipe.network
+
     def compute(self, pipe: Pipeline) -> Output:
         """Return the output of this call alone."""
-        return pipe.network.denoise(self.x, self.sigma, self.matching, tileable=self.tileable)
+        return self.network(pipe).denoise(self.x, self.sigma, self.matching, tileable=self.tileable)
 
     def succeed(self, output: Output) -> None:
         """Hand the output to the thread that waits for it."""
@@ -111,7 +124,8 @@ def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
     else:
         x, sizes = torch.cat([call.x for call in batch]), [len(call.x) for call in batch]
         sigma = torch.cat([_per_image(call.sigma, call) for call in batch])
-        denoised, phi = pipe.network.denoise(x, sigma, joint_matching(batch), tileable=first.tileable)
+        denoise = first.network(pipe).denoise
+        denoised, phi = denoise(x, sigma, joint_matching(batch), tileable=first.tileable)
         outputs = list(zip(denoised.split(sizes), phi.split(sizes), strict=True))
     if pipe.device.type == "cuda":
         # wait for the GPU, so that times are true and an error belongs to this batch

@@ -137,9 +137,10 @@ class Scheduler:
         matching: Matching = None,
         *,
         tileable: bool = False,
+        student: bool = False,
     ) -> Output:
         """Evaluate as `Denoiser.denoise` does: wait, in the thread of the sampler, for the worker."""
-        return self._wait_for(Call(request, x, sigma, matching, tileable))
+        return self._wait_for(Call(request, x, sigma, matching, tileable, student=student))
 
     def _gradient(
         self, request: Request, x0: Tensor, x: Tensor, sigma: Tensor, centroid: Tensor

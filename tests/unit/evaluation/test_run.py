@@ -124,7 +124,7 @@ def test_the_measures_are_at_their_ideal_for_real_crops_of_the_shipped_textures(
 
 
 def test_every_part_is_named_and_runs_once():
-    assert set(PARTS) == {*QUICK, "speed", "schedules", "painting", "few_steps"}
+    assert set(PARTS) == {*QUICK, "speed", "schedules", "distilled", "painting", "few_steps"}
     assert list(PARTS)[-1] == "few_steps"  # by far the slowest
 
 

@@ -144,7 +144,7 @@ class TestRuns:
 
     def test_a_long_average_has_a_short_memory_at_first(self):
         model = torch.nn.Linear(1, 1, bias=False)
-        average, expected = AveragedModel(model, multi_avg_fn=training._ema(0.9)), 0.0
+        average, expected = AveragedModel(model, multi_avg_fn=training.ema(0.9)), 0.0
         for k in range(200):
             torch.nn.init.constant_(model.weight, float(k))
             average.update_parameters(model)
