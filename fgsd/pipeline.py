@@ -16,6 +16,7 @@ from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from fgsd.device import best_device
+from fgsd.engines import Engines
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
@@ -70,6 +71,7 @@ class Pipeline(NewTextures, Painting):
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)
+        self.engines = Engines(self.network)
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -246,7 +248,11 @@ class Pipeline(NewTextures, Painting):
         else:
             centroid = self.centroid(target)  # type: ignore[arg-type]  # `centroid` refuses other sequences
         guided = GuidedDenoiser(
-            self.network, centroid, strength=strength, tileable=tileable, evaluate=self._evaluate
+            self.network,
+            centroid,
+            strength=strength,
+            tileable=tileable,
+            evaluate=self._evaluate or self.engines.exact,
         )
         sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
         sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)

@@ -9,6 +9,7 @@ from threading import Event
 import torch
 from torch import Tensor
 
+from fgsd.guidance import Evaluate
 from fgsd.learning import centroid_gradient
 from fgsd.model.matching import CentroidMatching, Matching
 from fgsd.pipeline import Pipeline
@@ -75,7 +76,7 @@ class Call:
 
     def compute(self, pipe: Pipeline) -> Output:
         """Return the output of this call alone."""
-        return pipe.network.denoise(self.x, self.sigma, self.matching, tileable=self.tileable)
+        return engine_for(self.request, pipe)(self.x, self.sigma, self.matching, tileable=self.tileable)
 
     def succeed(self, output: Output) -> None:
         """Hand the output to the thread that waits for it."""
@@ -102,6 +103,11 @@ class GradientCall(Call):
         return centroid_gradient(pipe.network, self.x0, self.x, torch.as_tensor(self.sigma), self.centroid)
 
 
+def engine_for(request: Request, pipe: Pipeline) -> Evaluate:
+    """Return how the network is evaluated: for previews, which are replaced at once, in the quickest way."""
+    return pipe.engines.quick if request.preview else pipe.engines.exact
+
+
 @torch.no_grad()
 def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
     """Return the output of each call; for a single call it is exactly that of `Pipeline.sample`."""
@@ -111,7 +117,8 @@ def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
     else:
         x, sizes = torch.cat([call.x for call in batch]), [len(call.x) for call in batch]
         sigma = torch.cat([_per_image(call.sigma, call) for call in batch])
-        denoised, phi = pipe.network.denoise(x, sigma, joint_matching(batch), tileable=first.tileable)
+        evaluate = engine_for(first.request, pipe)
+        denoised, phi = evaluate(x, sigma, joint_matching(batch), tileable=first.tileable)
         outputs = list(zip(denoised.split(sizes), phi.split(sizes), strict=True))
     if pipe.device.type == "cuda":
         # wait for the GPU, so that times are true and an error belongs to this batch
