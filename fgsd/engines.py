@@ -6,6 +6,9 @@ picture. A `PackedEngine` reorders them once; its outputs agree to rounding, and
 equal. With bfloat16 weights it takes half the time where the CPU has instructions for them, and pixels differ
 by half a grey level on average: good enough for previews.
 
+Small batches are evaluated by one thread where PyTorch would use two: half of the work is then shorter than
+the wait for the other thread, most of all beside other work.
+
 What ONNX Runtime and OpenVINO would bring is measured by `fgsd bench engine`; docs/results.md says why they
 are not used.
 """
@@ -13,6 +16,8 @@ are not used.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import torch
@@ -22,6 +27,8 @@ from fgsd.device import has_bfloat16
 from fgsd.model.conditioning import Condition
 from fgsd.model.layers import Conv3x3
 from fgsd.model.network import Denoiser
+
+SMALL_PIXELS = 64 * 64  # of a batch that one thread computes at least as fast as two on a busy machine
 
 
 class PackedConv(nn.Module):
@@ -86,7 +93,8 @@ class PackedEngine:
         """Return `denoised` and `phi`; see `Denoiser.denoise`, which gets images of other dtypes."""
         if x.dtype != torch.float32:
             return self.network.denoise(x, sigma, condition, tileable=tileable)
-        return self._current().denoise(x, sigma, condition, tileable=tileable)
+        with _few_threads(len(x) * x.shape[-2] * x.shape[-1]):
+            return self._current().denoise(x, sigma, condition, tileable=tileable)
 
     def _current(self) -> Denoiser:
         """Return the packed network, packed again if a weight has changed since."""
@@ -95,6 +103,19 @@ class PackedEngine:
             if self._packed is None or versions != self._versions:
                 self._packed, self._versions = packed(self.network, self.dtype), versions
             return self._packed
+
+
+@contextmanager
+def _few_threads(pixels: int) -> Iterator[None]:
+    """Compute a small batch with one thread instead of two; more than two help at any size."""
+    if pixels > SMALL_PIXELS or torch.get_num_threads() != 2:
+        yield
+        return
+    torch.set_num_threads(1)  # of this thread
+    try:
+        yield
+    finally:
+        torch.set_num_threads(2)
 
 
 def can_pack(network: Denoiser) -> bool:

@@ -60,6 +60,23 @@ class TestPackedEngine:
             assert (found - expected).abs().mean() < 0.005 and (found - expected).abs().max() < 0.1
             assert (found_phi - phi).abs().mean() < 0.01
 
+    def test_a_small_batch_has_one_thread_instead_of_two(self, shipped, monkeypatch):
+        seen, denoise = [], type(shipped.network).denoise
+
+        def record(network, x, *arguments, **options):
+            seen.append((x.shape[-1], torch.get_num_threads()))
+            return denoise(network, x, *arguments, **options)
+
+        monkeypatch.setattr(type(shipped.network), "denoise", record)
+        engine = PackedEngine(shipped.network)
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            for size in (64, 72):
+                engine(torch.zeros(1, 3, size, size), 0.7)
+                assert torch.get_num_threads() == threads
+        torch.set_num_threads(1)
+        assert seen == [(64, 1), (72, 2), (64, 3), (72, 3)]
+
     def test_changed_weights_are_packed_again(self, shipped):
         network = copy.deepcopy(shipped.network)
         engine, x = PackedEngine(network), cases(shipped)[0][0]
