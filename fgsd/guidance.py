@@ -32,8 +32,9 @@ class GuidedDenoiser:
     tileable : bool
         Images wrap round at the edges.
     evaluate : callable, optional
-        Evaluates the network instead of `network.denoise`; see `fgsd.app.serving.scheduler`. A large batch
-        is split into passes of at most `PASS_PIXELS` pixels, or of one image.
+        Evaluates the network instead of `network.denoise`; see `fgsd.engines` and
+        `fgsd.app.serving.scheduler`. A large batch is split into passes of at most `PASS_PIXELS` pixels, or
+        of one image.
 
     Raises
     ------

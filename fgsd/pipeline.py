@@ -16,6 +16,7 @@ from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from fgsd.device import best_device
+from fgsd.engines import Engines
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
 from fgsd.hub import download_checkpoint, upload_checkpoint
@@ -75,9 +76,11 @@ class Pipeline(NewTextures, Painting):
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)
-        self.student = student
+        self.engines = Engines(self.network)
+        self.student, self.student_engines = student, None
         if student is not None:
             student.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.student_engines = Engines(student.network)
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -250,7 +253,6 @@ class Pipeline(NewTextures, Painting):
         samplers = SAMPLERS if self.student is None else {**SAMPLERS, DISTILLED: SAMPLERS["dpm2m"]}
         if sampler not in samplers:
             raise ValueError(f"sampler={sampler!r} must be one of {', '.join(samplers)}")
-        student = self.student if sampler == DISTILLED else None
         centroid: Centroid | list[Centroid] | Regions | None
         if isinstance(target, Regions):
             if target.size != (height, width):
@@ -264,13 +266,16 @@ class Pipeline(NewTextures, Painting):
                 raise ValueError("target: None (unguided) cannot be part of a list; sample it separately")
         else:
             centroid = self.centroid(target)  # type: ignore[arg-type]  # `centroid` refuses other sequences
-        if student is None:
-            network, evaluate = self.network, self._evaluate
+        evaluate: Evaluate
+        if sampler == DISTILLED and self.student is not None and self.student_engines is not None:
+            network, sigmas = self.student.network, self.student.schedule()
+            evaluate = self.student_engines.exact
+            if self._evaluate is not None:
+                evaluate = partial(self._evaluate, student=True)
+        else:
+            network, evaluate = self.network, self._evaluate or self.engines.exact
             sigma_max = self.info.sigma_max if sigma_max is None else sigma_max
             sigmas = karras_schedule(steps, sigma_min=self.info.sigma_min, sigma_max=sigma_max)
-        else:
-            network, sigmas = student.network, student.schedule()
-            evaluate = self._evaluate and partial(self._evaluate, student=True)
         guided = GuidedDenoiser(network, centroid, strength=strength, tileable=tileable, evaluate=evaluate)
         if start is not None and tuple(start.shape) != (n, 3, height, width):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")

@@ -127,6 +127,12 @@ def pipe(checkpoint_folder) -> Pipeline:
 
 
 @pytest.fixture
+def exact_previews(pipe, monkeypatch) -> None:
+    """Previews to the bit, also where the CPU has bfloat16."""
+    monkeypatch.setattr(pipe.engines, "quick", pipe.engines.exact)
+
+
+@pytest.fixture
 def few_crops(monkeypatch) -> None:
     """Average 4 crops instead of 48 for each centroid: that takes longer than training."""
     monkeypatch.setitem(export.__kwdefaults__, "crops", 4)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bad_visitors import assault_text
 
+from fgsd.benchmarks.engine import engine_text
 from fgsd.benchmarks.load import serve_text
 from fgsd.evaluation import report_text
 from fgsd.evidence.files import read_report
@@ -26,6 +27,7 @@ MARKS = re.compile(r"<!-- figures: (\S+) -->\n(.*?)<!-- /figures -->", flags=re.
 COMMANDS = {
     "bench.json": "fgsd bench app -o assets/evidence/bench.json --screenshot assets/explorer.jpg",
     "serve.json": "fgsd bench serve -o assets/evidence/serve.json",
+    "engine.json": "fgsd bench engine -o assets/evidence/engine.json",
     "soak.json": "fgsd bench soak -o assets/evidence/soak.json",
     "fuzz.json": "python tests/bad_visitors.py --inputs 10000 -o assets/evidence/fuzz.json",
     "evaluate.json": "fgsd evaluate -o assets/evidence/evaluate.json",
@@ -179,6 +181,8 @@ def section(name: str) -> str:
         return readme_section(read_report(EVIDENCE), folder="../assets/evidence").strip() + "\n"
     if name == "serve.json":
         return serve_text(results).strip() + "\n"
+    if name == "engine.json":
+        return engine_text(results).strip() + "\n"
     text = assault_text(results) if name == "fuzz.json" else report_text(results)
     return f"```text\n{text.strip()}\n```\n"
 

@@ -14,7 +14,7 @@ SMALL = {"size": 16, "steps": 6}
 
 
 class RecordedNetwork:
-    """Replaces a network's `denoise`: records the batches, and holds them back as a test needs it.
+    """Replaces the engines of a pipeline: records the batches, and holds them back as a test needs it.
 
     `batches` has the number of images of each batch, `marks` the first pixel of each image. While the event
     `gate` is cleared, a batch waits inside of the network. A batch for which `fails` returns True raises an
@@ -29,7 +29,8 @@ class RecordedNetwork:
         self.entered = threading.Event()
         self.fails: Callable[[torch.Tensor], bool] = lambda x: False
         self._denoise = pipe.network.denoise
-        monkeypatch.setattr(pipe.network, "denoise", self)
+        monkeypatch.setattr(pipe.engines, "exact", self)
+        monkeypatch.setattr(pipe.engines, "quick", self)
 
     def __call__(self, x, *arguments, **options):
         self.batches.append(len(x))

@@ -18,6 +18,7 @@ from PIL import Image
 
 from fgsd.app.limits import LEARNING_STEPS
 from fgsd.benchmarks import dom
+from fgsd.benchmarks.breakdown import LAST, RECORDER, breakdown
 from fgsd.benchmarks.browser import DESKTOP, FLAGS, chromium_path
 from fgsd.benchmarks.server import serve_app
 from fgsd.evaluation.checks import check
@@ -90,6 +91,7 @@ def bench_app(
             random = np.random.default_rng(seed)
             one = _latencies(pages[:1], wrap(range(moves), desc="one visitor"), random)
             parts["drag"] = _drag(one, _frame_rate(pages[0], random))
+            parts["breakdown"] = _breakdown(pages[0], wrap(range(moves // 4), desc="breakdown"), random)
             two = _latencies(pages, wrap(range(moves // 2), desc="two visitors"), random)
             parts["visitors"] = _visitors(one, two)
             moves_beside = wrap(range(moves // 4), desc="learning")
@@ -238,6 +240,20 @@ def _latencies(pages: Sequence, moves, random: np.random.Generator) -> np.ndarra
     return np.array(latencies)
 
 
+def _breakdown(page, moves, random: np.random.Generator) -> dict:
+    """The parts of the latency of a drag."""
+
+    def move() -> None:
+        count = page.evaluate(dom.PAINTED_COUNT)
+        page.mouse.move(*_random_position(page, random))
+        page.wait_for_function(dom.PAINTED_AFTER, arg=count, timeout=TIMEOUT_MS)
+
+    _press_pin(page)
+    figures = breakdown(move, lambda: page.evaluate(LAST), moves)
+    _release_pin(page)
+    return figures
+
+
 def _frame_rate(page, random: np.random.Generator) -> float:
     """New pictures per second while the pin moves steadily along a circle."""
     box = _press_pin(page)
@@ -278,6 +294,7 @@ def _open_page(browser, url: str):
     """Open the page as a new visitor and wait for the first finished sample."""
     page = browser.new_page(viewport=DESKTOP)
     page.add_init_script(dom.RECORDER)
+    page.add_init_script(RECORDER)
     page.goto(url, wait_until="commit")
     page.wait_for_function(dom.FINISHED_AFTER, arg=0, timeout=TIMEOUT_MS)
     return page

@@ -186,8 +186,11 @@ def _border_sheet(pipe: Pipeline, count: int, output: Path, *, steps: int, seed:
 @one_line_errors
 def bench(
     what: Annotated[
-        Literal["app", "serve", "soak"],
-        typer.Argument(help="app: latency; serve: throughput with many visitors; soak: endurance."),
+        Literal["app", "serve", "soak", "engine"],
+        typer.Argument(
+            help="app: latency; serve: throughput with many visitors; soak: endurance; "
+            "engine: one evaluation of the network."
+        ),
     ] = "app",
     moves: Annotated[int, typer.Option(help="app: moves of the pin per measurement.", min=1)] = 200,
     visitors: Annotated[
@@ -200,6 +203,10 @@ def bench(
     requests: Annotated[
         int, typer.Option(help="serve: requests of all visitors together, at each number of them.", min=1)
     ] = 32,
+    rounds: Annotated[int, typer.Option(help="engine: evaluations of each kind.", min=1)] = 7,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="engine: measure torch.compile too; needs a C++ compiler.")
+    ] = False,
     minutes: Annotated[float, typer.Option(help="soak: duration in minutes.")] = 30.0,
     browsers: Annotated[
         int, typer.Option(help="soak: visitors with a browser; the others call the API.")
@@ -212,7 +219,7 @@ def bench(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure the page: latency, load or endurance."""
+    """Measure the page: latency, load or endurance; or the network by several engines."""
     from importlib.metadata import version
 
     from tqdm import tqdm
@@ -240,6 +247,11 @@ def bench(
         counts = visitors or VISITORS
         results |= bench_serve(*folders, visitors=counts, requests=requests, progress=tqdm)
         text = serve_text
+    elif what == "engine":
+        from fgsd.benchmarks.engine import bench_engine, engine_text
+
+        results |= bench_engine(folders[0], rounds=rounds, compile=compile, progress=tqdm)
+        text = engine_text
     elif what == "soak":
         from fgsd.benchmarks.soak import bench_soak
 

@@ -323,7 +323,7 @@ def peak_memory(pipe: Pipeline, side: int) -> float | None:
     """
     masks = torch.from_numpy(np.stack(linear_gradient(2, (side, side)))).float()
     centroids = tuple(pipe.table.of(pipe.classes[k % len(pipe.classes)]) for k in range(2))
-    denoiser = GuidedDenoiser(pipe.network, Regions(masks, centroids))
+    denoiser = GuidedDenoiser(pipe.network, Regions(masks, centroids), evaluate=pipe.engines.exact)
     x = torch.zeros(1, 3, side, side, device=pipe.device)
     if pipe.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(pipe.device)

@@ -22,8 +22,13 @@ class Conv3x3(nn.Conv2d):
         super().__init__(inputs, outputs, 3)
 
     def forward(self, x: Tensor, tileable: bool) -> Tensor:  # type: ignore[override]
+        return super().forward(self.padded(x, tileable))
+
+    @staticmethod
+    def padded(x: Tensor, tileable: bool) -> Tensor:
+        """Return images (B, C, H, W) with a border of one pixel: (B, C, H + 2, W + 2)."""
         mode = "circular" if tileable else "reflect" if min(x.shape[-2:]) > 1 else "replicate"
-        return super().forward(F.pad(x, (1, 1, 1, 1), mode=mode))
+        return F.pad(x, (1, 1, 1, 1), mode=mode)
 
 
 def rms_norm(x: Tensor) -> Tensor:

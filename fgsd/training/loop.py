@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fgsd.centroids import CentroidTable
 from fgsd.data import TextureFolder
+from fgsd.device import has_bfloat16
 from fgsd.gaussians import GaussianSource
 from fgsd.model.network import Denoiser
 from fgsd.training.batch import Batch, loss_and_features, make_batch
@@ -211,12 +212,7 @@ def autocast_dtype(precision: str, device_type: str) -> torch.dtype:
     """Return the dtype of convolutions: as set, or for "auto" bfloat16 where the hardware supports it."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
-    if device_type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        features = torch.cpu.get_capabilities() if device_type == "cpu" else {}
-        native = bool(features.get("amx_bf16") or features.get("avx512_bf16"))
-    return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if has_bfloat16(device_type) else torch.float32
 
 
 def _initial_network(config: TrainingConfig, init_from: Denoiser | None) -> Denoiser:

@@ -350,6 +350,7 @@ class TestCoarseFine:
             request = parse(["moss", "slate"], mode="coarse-fine", switch=switch)
             assert np.array_equal(pictures(last(pipe, request))[0], sampled(pipe, name, request))
 
+    @pytest.mark.usefixtures("exact_previews")
     def test_the_preview_of_the_switch_is_small_and_has_no_files(self, pipe):
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4, make=switch_frame)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 1}]

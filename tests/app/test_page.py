@@ -259,6 +259,7 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
 
 
 class TestPreview:
+    @pytest.mark.usefixtures("exact_previews")
     def test_it_is_the_sample_at_the_pin(self, pipe):
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 3}]
@@ -269,6 +270,7 @@ class TestPreview:
         [sample] = pipe.sample({"moss": 0.25, "slate": 0.75}, strength=0.5, tileable=True, **options)
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
+    @pytest.mark.usefixtures("exact_previews")
     def test_missing_settings_take_their_defaults(self, pipe):
         result = preview_function(Admission(Scheduler(pipe)), multiple=4)(
             {"target": [{"name": "moss", "weight": 1}], "settings": None}

@@ -16,7 +16,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 # the parts of the package that may import what an extra names
 USERS = {"evaluate": ("evaluation", "evidence"), "bench": ("benchmarks",)}
-ON_SPACES_ALONE = {"spaces"}  # installed by a ZeroGPU Space, imported only where it is there
+# imported only where they are there: on a ZeroGPU Space, and to be measured by `fgsd bench engine`
+WHERE_INSTALLED = {"spaces", "onnxruntime", "openvino"}
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -35,7 +36,7 @@ def imported() -> set[tuple[str, str]]:
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 modules = [node.module or ""]
             for module in {module.partition(".")[0] for module in modules}:
-                if module not in {"fgsd", *sys.stdlib_module_names, *ON_SPACES_ALONE}:
+                if module not in {"fgsd", *sys.stdlib_module_names, *WHERE_INSTALLED}:
                     (distribution,) = set(known[module])
                     found.add((part, canonicalize_name(distribution)))
     return found

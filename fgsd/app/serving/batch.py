@@ -9,9 +9,9 @@ from threading import Event
 import torch
 from torch import Tensor
 
+from fgsd.guidance import Evaluate
 from fgsd.learning import centroid_gradient
 from fgsd.model.matching import CentroidMatching, Matching
-from fgsd.model.network import Denoiser
 from fgsd.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -82,13 +82,9 @@ class Call:
         self.error: Exception | None = None
         self.done = Event()
 
-    def network(self, pipe: Pipeline) -> Denoiser:
-        """Return the network that is called."""
-        return pipe.student.network if self.student and pipe.student else pipe.network
-
     def compute(self, pipe: Pipeline) -> Output:
         """Return the output of this call alone."""
-        return self.network(pipe).denoise(self.x, self.sigma, self.matching, tileable=self.tileable)
+        return engine_for(self, pipe)(self.x, self.sigma, self.matching, tileable=self.tileable)
 
     def succeed(self, output: Output) -> None:
         """Hand the output to the thread that waits for it."""
@@ -115,6 +111,12 @@ class GradientCall(Call):
         return centroid_gradient(pipe.network, self.x0, self.x, torch.as_tensor(self.sigma), self.centroid)
 
 
+def engine_for(call: Call, pipe: Pipeline) -> Evaluate:
+    """Return how a network is evaluated: for previews, which are replaced at once, in the quickest way."""
+    engines = (call.student and pipe.student_engines) or pipe.engines
+    return engines.quick if call.request.preview else engines.exact
+
+
 @torch.no_grad()
 def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
     """Return the output of each call; for a single call it is exactly that of `Pipeline.sample`."""
@@ -124,8 +126,8 @@ def evaluate_batch(pipe: Pipeline, batch: Sequence[Call]) -> list[Output]:
     else:
         x, sizes = torch.cat([call.x for call in batch]), [len(call.x) for call in batch]
         sigma = torch.cat([_per_image(call.sigma, call) for call in batch])
-        denoise = first.network(pipe).denoise
-        denoised, phi = denoise(x, sigma, joint_matching(batch), tileable=first.tileable)
+        evaluate = engine_for(first, pipe)
+        denoised, phi = evaluate(x, sigma, joint_matching(batch), tileable=first.tileable)
         outputs = list(zip(denoised.split(sizes), phi.split(sizes), strict=True))
     if pipe.device.type == "cuda":
         # wait for the GPU, so that times are true and an error belongs to this batch

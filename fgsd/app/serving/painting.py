@@ -160,7 +160,7 @@ class Painter:
 def measure_evaluation(pipe: Pipeline) -> float:
     """Return the seconds that an evaluation of the network takes for each pixel, in an image of some size."""
     side = MEASURED_SIDE // pipe.network.config.multiple * pipe.network.config.multiple
-    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]))
+    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]), evaluate=pipe.engines.quick)
     x = torch.zeros(1, 3, side, side, device=pipe.device)
     seconds = math.inf
     for _ in range(2):  # the first one warms up

@@ -7,6 +7,7 @@ before all full renders.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -59,14 +60,15 @@ def preview_function(
     Returns
     -------
     callable
-        It returns {"frame": ...} (see `fgsd.app.render.frames`), without "frame" if too many previews are
-        under way, or {"error": sentence}; with `nearest` also {"nearest": {"name", "distance"}}, see
-        `nearest_class`.
+        It returns {"frame": ..., "times": milliseconds} (see `fgsd.app.render.frames`, and
+        `fgsd.benchmarks.breakdown`, which reads the times), without both if too many previews are under way,
+        or {"error": sentence}; with `nearest` also {"nearest": {"name", "distance"}}, see `nearest_class`.
     """
     pipe = admission.scheduler.pipe
 
     @errors_as_sentences()
     def preview(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
+        begun = time.perf_counter()
         query = query if isinstance(query, Mapping) else {}
         values = query.get("settings")
         is_complete = isinstance(values, list) and len(values) == len(SETTINGS)
@@ -80,11 +82,19 @@ def preview_function(
         result: dict[str, Any] = {}
         if nearest:
             result["nearest"] = nearest_class(pipe, request, user_centroids)
+        checked, evaluated = time.perf_counter(), admission.scheduler.evaluated_s
         try:
             with admission.admit(preview_visitor(visitor), preview=True) as lent:
-                result["frame"] = make(lent, request, user_centroids=user_centroids)
+                frame = result["frame"] = make(lent, request, user_centroids=user_centroids)
         except BusyError:
-            pass  # the page asks again for the next position of the pin
+            return result  # the page asks again for the next position of the pin
+        seconds = {
+            "all": time.perf_counter() - begun,
+            "checks": checked - begun,
+            "sampling": frame["ms"] * frame["index"] / 1000,
+            "evaluations": admission.scheduler.evaluated_s - evaluated,  # and those of others meanwhile
+        }
+        result["times"] = {name: round(1000 * value, 1) for name, value in seconds.items()}
         return result
 
     return preview

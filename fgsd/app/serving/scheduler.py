@@ -80,6 +80,7 @@ class Scheduler:
         self.pipe, self.share = pipe, share
         self.max_batch_pixels = max_batch_pixels or MAX_BATCH_PIXELS.get(pipe.device.type, PASS_PIXELS)
         self.evaluations = self.images = 0  # batches so far, and images in them
+        self.evaluated_s = 0.0  # seconds that they took
         self._changed = Condition(Lock())
         self._requests: list[Request] = []
         self._waiting: list[Call] = []
@@ -281,6 +282,7 @@ class Scheduler:
         with self._changed:
             self.evaluations += 1
             self.images += sum(len(call.x) for call in batch)
+            self.evaluated_s += now - begun
             self._last_end, self._last_seconds = now, now - begun
             if isinstance(batch[0], GradientCall):
                 self._last_gradient = now
