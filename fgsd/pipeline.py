@@ -25,7 +25,14 @@ from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
 from fgsd.new_textures import NewTextures
 from fgsd.painting import Painting
 from fgsd.regions import Regions, check_side
-from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
+from fgsd.sampling import (
+    SAMPLERS,
+    ImageNoise,
+    centre_corner,
+    check_seeds,
+    height_width,
+    karras_schedule,
+)
 from fgsd.shipped import resolve_shipped
 from fgsd.steps import PipelineStep
 from fgsd.texture import Texture
@@ -191,6 +198,7 @@ class Pipeline(NewTextures, Painting):
         tileable: bool = False,
         start: Tensor | None = None,
         sigma_max: float | None = None,
+        noise_size: int | tuple[int, int] | None = None,
         sampler_options: Mapping[str, float] | None = None,
     ) -> Iterator[PipelineStep]:
         """Sample a batch of images and yield each step. Arguments are checked before the first step.
@@ -218,6 +226,9 @@ class Pipeline(NewTextures, Painting):
             With a low `sigma_max` the samples keep the coarse structure of `start`.
         sigma_max : float, optional
             Initial noise level; by default that of the checkpoint.
+        noise_size : int or (height, width), optional
+            Of the image from whose noise the centre is taken; by default `size`. The samples resemble the
+            centres of those of that size, and cost less: previews are made in this way.
         sampler_options : mapping, optional
             Further keyword arguments of the sampler, such as `h` and `beta` of "ascent".
 
@@ -254,7 +265,11 @@ class Pipeline(NewTextures, Painting):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")
         start = self._start_colour(centroid, strength) if start is None else start
         run = partial(SAMPLERS[sampler], **(sampler_options or {}))
-        return self._run(guided, run, sigmas, seeds, (3, height, width), start)
+        drawn = height_width(size if noise_size is None else noise_size)
+        check_side(drawn, drawn)
+        corner = centre_corner(drawn, (height, width), multiple=self.network.config.multiple)
+        noise = ImageNoise(seeds, (3, height, width), self.device, drawn=drawn, corner=corner)
+        return self._run(guided, run, sigmas, noise, start)
 
     def _start_colour(self, centroid: Centroid | list[Centroid] | Regions | None, strength: float) -> Tensor:
         """Return the mean colour of all classes, moved to the targets' by `strength`.
@@ -269,8 +284,7 @@ class Pipeline(NewTextures, Painting):
             colour = torch.lerp(colour, torch.stack([c.colour for c in centroids]), strength)
         return colour[:, :, None, None]
 
-    def _run(self, guided, sampler, sigmas, seeds, shape, start) -> Iterator[PipelineStep]:
-        noise = ImageNoise(seeds, shape, self.device)
+    def _run(self, guided, sampler, sigmas, noise, start) -> Iterator[PipelineStep]:
         x = sigmas[0].item() * noise()
         x = x + start.to(x)
         spreads = self.table.scales.to(self.device)
