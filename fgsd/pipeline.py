@@ -15,6 +15,7 @@ from torch import Tensor
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from fgsd.class_spacing import class_spacing
 from fgsd.device import best_device
 from fgsd.feature_map import FeatureMap
 from fgsd.guidance import Evaluate, GuidedDenoiser
@@ -77,6 +78,7 @@ class Pipeline(NewTextures, Painting):
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)
+        self._spacing = class_spacing(table)  # (S, 1)
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -289,11 +291,13 @@ class Pipeline(NewTextures, Painting):
         x = x + start.to(x)
         spreads = self.table.scales.to(self.device)
         for step in sampler(guided, x, sigmas, noise=noise):
-            distance = None
+            distance = relative = None
             if (target := guided.target(step.sigma)) is not None:
                 scale = interpolate(self.table.sigmas, spreads, step.sigma)
                 distance = ((step.phi - target) / scale).square().mean(dim=-1).sqrt()
-            yield PipelineStep(step, distance)
+                spacing = float(interpolate(self.table.sigmas, self._spacing, step.sigma))
+                relative = distance / spacing if spacing > 0 else None
+            yield PipelineStep(step, distance, relative)
 
     def sample(
         self,
