@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch.nn.functional import conv2d, pad
 from fgsd.data import to_tensor
 from fgsd.evaluation.context import EvaluationContext
 from fgsd.model.network import PASS_PIXELS
+from fgsd.sampling import centre_corner
 
 # steps of the default sampler, and the noise level at which they begin
 SCHEDULES = ((5, 20.0), (5, 10.0), (4, 20.0), (4, 10.0), (3, 6.0), (2, 4.0))
@@ -49,21 +51,53 @@ def measure_schedules(context: EvaluationContext, *, each: int = 2) -> dict:
             return torch.stack([to_tensor(image) for image in images])
 
         many = sampled(context.steps, pipe.info.sigma_max)
-        coarse = _blurred(many)
-        variation = _rms(coarse - coarse.mean(dim=(2, 3), keepdim=True))
-        detail = _rms(many - coarse)
         for steps, sigma_max in SCHEDULES:
-            few = sampled(steps, sigma_max)
-            blurred = _blurred(few)
-            structure = _rms(blurred - coarse) / variation.clamp(min=1e-6)
-            contrast = _rms(few - blurred) / detail.clamp(min=1e-6)
             name = f"{steps} steps from {sigma_max:g}"
-            found.setdefault(name, []).append((structure.numpy(), contrast.numpy()))
-    schedules = {}
+            found.setdefault(name, []).append(_compare(sampled(steps, sigma_max), many))
+    return {
+        "each": each,
+        "steps": context.steps,
+        "schedules": _medians(found),
+        "centres": _measure_centres(context),
+        "checks": [],
+    }
+
+
+def _measure_centres(context: EvaluationContext) -> dict[str, dict[str, float]]:
+    """Compare previews of centres of large pictures, a sample a class, with the pictures in all steps."""
+    pipe, whole = context.pipe, 3 * context.size
+    (steps, _), sigma_max = SCHEDULES[1], min(SCHEDULES[1][1], pipe.info.sigma_max)
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for k, name in enumerate(context.progress(context.classes, desc="centres")):
+
+        def sampled(name: str = name, seed: int = context.seed + k, **options: Any) -> Tensor:
+            return to_tensor(pipe.sample(name, seed=seed, **options)[0])[None]
+
+        finished = sampled(size=whole, steps=context.steps)
+        for size in (context.size, 2 * context.size, whole):
+            preview = sampled(size=size, noise_size=whole, steps=steps, sigma_max=sigma_max)
+            multiple = pipe.network.config.multiple
+            top, left = centre_corner((whole, whole), (size, size), multiple=multiple)
+            centre = finished[:, :, top : top + size, left : left + size]
+            found.setdefault(f"{size} of {whole}", []).append(_compare(preview, centre))
+    return _medians(found)
+
+
+def _compare(few: Tensor, many: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the difference in structure and the contrast of each image; see `measure_schedules`."""
+    coarse, blurred = _blurred(many), _blurred(few)
+    variation = _rms(coarse - coarse.mean(dim=(2, 3), keepdim=True))
+    structure = _rms(blurred - coarse) / variation.clamp(min=1e-6)
+    contrast = _rms(few - blurred) / _rms(many - coarse).clamp(min=1e-6)
+    return structure.numpy(), contrast.numpy()
+
+
+def _medians(found: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> dict[str, dict[str, float]]:
+    medians = {}
     for name, values in found.items():
-        medians = [float(np.median(np.concatenate(part))) for part in zip(*values, strict=True)]
-        schedules[name] = dict(zip(("structure", "contrast"), medians, strict=True))
-    return {"each": each, "steps": context.steps, "schedules": schedules, "checks": []}
+        both = [float(np.median(np.concatenate(part))) for part in zip(*values, strict=True)]
+        medians[name] = dict(zip(("structure", "contrast"), both, strict=True))
+    return medians
 
 
 def _rms(x: Tensor) -> Tensor:
