@@ -15,6 +15,7 @@ from torch import Tensor
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from fgsd.class_spacing import class_spacing
 from fgsd.device import best_device
 from fgsd.engines import Engines
 from fgsd.feature_map import FeatureMap
@@ -26,7 +27,14 @@ from fgsd.model.network import PASS_PIXELS, Denoiser, check_size
 from fgsd.new_textures import NewTextures
 from fgsd.painting import Painting
 from fgsd.regions import Regions, check_side
-from fgsd.sampling import SAMPLERS, ImageNoise, check_seeds, height_width, karras_schedule
+from fgsd.sampling import (
+    SAMPLERS,
+    ImageNoise,
+    centre_corner,
+    check_seeds,
+    height_width,
+    karras_schedule,
+)
 from fgsd.shipped import resolve_shipped
 from fgsd.steps import PipelineStep
 from fgsd.student import SAMPLER as DISTILLED
@@ -81,6 +89,7 @@ class Pipeline(NewTextures, Painting):
         if student is not None:
             student.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.student_engines = Engines(student.network)
+        self._spacing = class_spacing(table)  # (S, 1)
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -209,6 +218,7 @@ class Pipeline(NewTextures, Painting):
         tileable: bool = False,
         start: Tensor | None = None,
         sigma_max: float | None = None,
+        noise_size: int | tuple[int, int] | None = None,
         sampler_options: Mapping[str, float] | None = None,
     ) -> Iterator[PipelineStep]:
         """Sample a batch of images and yield each step. Arguments are checked before the first step.
@@ -238,6 +248,9 @@ class Pipeline(NewTextures, Painting):
             With a low `sigma_max` the samples keep the coarse structure of `start`.
         sigma_max : float, optional
             Initial noise level; by default that of the checkpoint.
+        noise_size : int or (height, width), optional
+            Of the image from whose noise the centre is taken; by default `size`. The samples resemble the
+            centres of those of that size, and cost less: previews are made in this way.
         sampler_options : mapping, optional
             Further keyword arguments of the sampler, such as `h` and `beta` of "ascent".
 
@@ -281,7 +294,11 @@ class Pipeline(NewTextures, Painting):
             raise ValueError(f"start has shape {tuple(start.shape)}, expected {(n, 3, height, width)}")
         start = self._start_colour(centroid, strength) if start is None else start
         run = partial(samplers[sampler], **(sampler_options or {}))
-        return self._run(guided, run, sigmas, seeds, (3, height, width), start)
+        drawn = height_width(size if noise_size is None else noise_size)
+        check_side(drawn, drawn)
+        corner = centre_corner(drawn, (height, width), multiple=self.network.config.multiple)
+        noise = ImageNoise(seeds, (3, height, width), self.device, drawn=drawn, corner=corner)
+        return self._run(guided, run, sigmas, noise, start)
 
     def _start_colour(self, centroid: Centroid | list[Centroid] | Regions | None, strength: float) -> Tensor:
         """Return the mean colour of all classes, moved to the targets' by `strength`.
@@ -296,17 +313,18 @@ class Pipeline(NewTextures, Painting):
             colour = torch.lerp(colour, torch.stack([c.colour for c in centroids]), strength)
         return colour[:, :, None, None]
 
-    def _run(self, guided, sampler, sigmas, seeds, shape, start) -> Iterator[PipelineStep]:
-        noise = ImageNoise(seeds, shape, self.device)
+    def _run(self, guided, sampler, sigmas, noise, start) -> Iterator[PipelineStep]:
         x = sigmas[0].item() * noise()
         x = x + start.to(x)
         spreads = self.table.scales.to(self.device)
         for step in sampler(guided, x, sigmas, noise=noise):
-            distance = None
+            distance = relative = None
             if (target := guided.target(step.sigma)) is not None:
                 scale = interpolate(self.table.sigmas, spreads, step.sigma)
                 distance = ((step.phi - target) / scale).square().mean(dim=-1).sqrt()
-            yield PipelineStep(step, distance)
+                spacing = float(interpolate(self.table.sigmas, self._spacing, step.sigma))
+                relative = distance / spacing if spacing > 0 else None
+            yield PipelineStep(step, distance, relative)
 
     def sample(
         self,

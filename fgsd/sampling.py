@@ -67,17 +67,29 @@ class ImageNoise:
         One seed per image.
     shape : (channels, height, width)
     device : device that the noise is moved to
+    drawn : (height, width), optional
+        Of the noise that is drawn, of which only a part is returned; by default those of `shape`.
+    corner : (top, left)
+        Of that part, in pixels.
     """
 
     def __init__(
-        self, seeds: Sequence[int], shape: tuple[int, int, int], device: torch.device | str = "cpu"
+        self,
+        seeds: Sequence[int],
+        shape: tuple[int, int, int],
+        device: torch.device | str = "cpu",
+        *,
+        drawn: tuple[int, int] | None = None,
+        corner: tuple[int, int] = (0, 0),
     ) -> None:
         self._generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        self._shape, self._device = shape, device
+        (channels, height, width), (top, left) = shape, corner
+        self._drawn, self._device = (channels, *(drawn or (height, width))), device
+        self._part = (slice(None), slice(top, top + height), slice(left, left + width))
 
     def __call__(self) -> Tensor:
         """Draw the next noise of each stream: (B, *shape), float32."""
-        draws = [torch.randn(self._shape, generator=g) for g in self._generators]
+        draws = [torch.randn(self._drawn, generator=g)[self._part] for g in self._generators]
         return torch.stack(draws).to(self._device)
 
 
@@ -226,6 +238,22 @@ def height_width(size: int | tuple[int, int]) -> tuple[int, int]:
     if len(pair) != 2 or not all(isinstance(k, int) and not isinstance(k, bool) for k in pair):
         raise ValueError(f"size={size!r} must be a whole number of pixels or a pair (height, width)")
     return pair
+
+
+def centre_corner(whole: tuple[int, int], part: tuple[int, int], *, multiple: int = 1) -> tuple[int, int]:
+    """Return the corner (top, left) of the central part of an image, in pixels; multiples of `multiple`.
+
+    Where the network halves its resolution, the part then meets the same grid as the whole image.
+
+    Raises
+    ------
+    ValueError
+        If the part is higher or wider than the whole.
+    """
+    if part[0] > whole[0] or part[1] > whole[1]:
+        raise ValueError(f"noise_size={whole} must be at least size={part}")
+    top, left = ((w - p) // 2 // multiple * multiple for w, p in zip(whole, part, strict=True))
+    return top, left
 
 
 def check_seeds(seed: int | Sequence[int], n: int) -> list[int]:

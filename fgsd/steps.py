@@ -29,6 +29,8 @@ class PipelineStep:
 
     step: SamplingStep  # the tensors
     distance: Tensor | None  # (B,): distance of phi to the target in spreads within a class; None: unguided
+    # the same, as a share of the usual distance between two classes at this noise level; None if there is one
+    relative_distance: Tensor | None = None
 
     @property
     def index(self) -> int:

@@ -109,7 +109,20 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
         from fgsd.app.panels import learning
 
         learning.MAX_AUTO_LEARNING_S = 0.0
-    options = {"evidence": evidence, "device": "cpu", "block": False, "quiet": True, "auto_learn": learns}
+    # most tests want four small pictures, whatever the speed of the machine
+    first = None if "FIRST_MEASURED" in os.environ else (4, 64)
+    if "PREVIEW_SECONDS" in os.environ:  # as on a machine where a picture takes long
+        from fgsd.app.serving import picture_sizes
+
+        picture_sizes.MAX_PREVIEW_S = float(os.environ["PREVIEW_SECONDS"])
+    options = {
+        "evidence": evidence,
+        "first": first,
+        "device": "cpu",
+        "block": False,
+        "quiet": True,
+        "auto_learn": learns,
+    }
     page = launch(checkpoint, data, port=None, **options)
     print(page.local_url, flush=True)
     shutdown.serve(page)

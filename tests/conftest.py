@@ -183,15 +183,20 @@ def visit(browser, server, rested) -> Iterator[Callable]:
 
     The visitor has asked for reduced motion, which saves time; tests of motion pass `reduced_motion`. Without
     options a visitor may come in the tab of one who has left, which keeps nothing of theirs. `at` is another
-    server than the one that most tests share; `script` runs before the scripts of the page.
+    server than the one that most tests share; `script` runs before the scripts of the page. The hints of the
+    first visit were dismissed before, without `tour`.
     """
     from browser_help import DESKTOP, TIMEOUT_MS, finished
 
+    from fgsd.benchmarks.dom import NO_TOUR
+
     pages, special, complaints = [], [], []
 
-    def new_page(script=None, **options):
+    def new_page(script=None, tour=False, **options):
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         context.set_default_timeout(TIMEOUT_MS)
+        if not tour:
+            context.add_init_script(NO_TOUR)
         if script is not None:  # runs before those of the page
             context.add_init_script(script)
         page = context.new_page()

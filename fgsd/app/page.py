@@ -31,6 +31,7 @@ from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import SampleRequest, parse_request
 from fgsd.app.serving.admission import Admission
 from fgsd.app.serving.learning import LearningQueue
+from fgsd.app.serving.picture_sizes import first_size
 from fgsd.app.serving.preview import preview_function
 from fgsd.app.serving.scheduler import Scheduler
 from fgsd.app.web_files import ANNOUNCE_SETTINGS, PRESS_SAMPLE
@@ -47,6 +48,7 @@ def build_page(
     evidence: bool = False,
     share: bool = True,
     auto_learn: bool = True,
+    first: tuple[int, int] | None = None,
 ) -> gr.Blocks:
     """Assemble the page for a checkpoint.
 
@@ -63,6 +65,8 @@ def build_page(
         Whether requests of several visitors share a batch; see `fgsd.app.serving.scheduler`.
     auto_learn : bool
         Whether the page learns an image of a visitor at once; see `fgsd.app.server.launch`.
+    first : (images, side in pixels), optional
+        Of a new visit; by default one, as large as this device samples in `fgsd.app.limits.MAX_FIRST_S`.
 
     Raises
     ------
@@ -72,6 +76,7 @@ def build_page(
     admission = Admission(Scheduler(pipe, share=share))
     state = ServerState(admission, LearningQueue(admission), auto_learn)
     store, multiple = state.store, state.multiple
+    n, size = first or (1, first_size(state.seconds_per_pixel, multiple))
     target: list[dict[str, Any]] = [{"name": first_class(pipe.classes), "weight": 50}]
 
     with Blocks(title="fgsd", analytics_enabled=False, fill_width=True, delete_cache=FILE_SWEEP_S) as page:
@@ -90,11 +95,17 @@ def build_page(
                     save_panel = create_save_panel(python_lines(pipe, checkpoint))
                 view = create_view()
                 picture = create_picture_panel(
-                    preview_function(admission, store, multiple=multiple, nearest=True)
+                    preview_function(
+                        admission,
+                        store,
+                        multiple=multiple,
+                        seconds_per_pixel=state.seconds_per_pixel,
+                        nearest=True,
+                    )
                 )
                 interpolation = create_interpolation_panel(admission, store)
                 paint = create_paint_panel(state)
-                controls = create_controls_panel(multiple, view)
+                controls = create_controls_panel(multiple, view, n=n, size=size)
         components = Components(map_panel, modes, picture, interpolation, controls)
 
         settings = {name: component.value for name, component in components.settings().items()}

@@ -54,6 +54,7 @@ def launch(
     quiet: bool = False,
     share: bool = True,
     auto_learn: bool = True,
+    first: tuple[int, int] | None = None,
 ) -> gr.Blocks:
     """Load a checkpoint and serve its page.
 
@@ -84,6 +85,8 @@ def launch(
     auto_learn : bool
         Whether the page learns an image of a visitor at once, if that takes at most half a minute; otherwise
         it offers a button.
+    first : (images, side in pixels), optional
+        Of a new visit; by default one image, as large as this device samples in 1.5 seconds.
 
     Raises
     ------
@@ -105,8 +108,15 @@ def launch(
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
 
     def serve(port: int) -> gr.Blocks:
-        options = {"evidence": report is not None, "share": share, "auto_learn": auto_learn}
-        page = build_page(pipe, data, checkpoint=name, **options)
+        page = build_page(
+            pipe,
+            data,
+            checkpoint=name,
+            evidence=report is not None,
+            share=share,
+            auto_learn=auto_learn,
+            first=first,
+        )
         page.queue(max_size=MAX_QUEUED_EVENTS)
         page.launch(
             server_name=host,

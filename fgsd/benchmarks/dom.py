@@ -42,10 +42,15 @@ elements => Object.fromEntries(elements.map((element) => {
 }))
 """
 
+# The hints of the first visit were dismissed before.
+NO_TOUR = "try { localStorage.setItem('fgsd:tour', 'dismissed') } catch { /* it is blocked */ }"
+
 # Records event times in milliseconds, in `bench`: new pixels of the samples, finished samples, and the last
 # pointer events. A canvas is painted in the task that sets the source's `src`, and the frame with the new
 # pixels has been presented when the second animation frame after it begins.
-RECORDER = """
+RECORDER = (
+    f"{NO_TOUR}\n"
+    + """
 window.bench = { painted: [], finished: [], paintings: [], pointerMoved: 0, pointerReleased: 0 };
 for (const [kind, key] of [["pointermove", "pointerMoved"], ["pointerup", "pointerReleased"]]) {
   document.addEventListener(kind, (event) => { bench[key] = event.timeStamp; }, true);
@@ -63,6 +68,7 @@ new MutationObserver((mutations) => {
   }
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["src", "data-done"] });
 """
+)
 PAINTED_COUNT = "bench.painted.length"
 PAINTED_AFTER = "count => bench.painted.length > count"
 PAINT_LATENCY_MS = "bench.painted.at(-1) - bench.pointerMoved"

@@ -127,6 +127,11 @@ def _details(parts: dict) -> list[str]:
             f"  {name}: structure {one['structure']:.3f}, contrast {one['contrast']:.3f}"
             for name, one in figures["schedules"].items()
         ]
+        lines += [
+            f"  previews of the centre, {name} pixels: structure {one['structure']:.3f}, contrast "
+            f"{one['contrast']:.3f}"
+            for name, one in figures.get("centres", {}).items()
+        ]
     if figures := parts.get("distilled"):
         lines.append(f"distilled: {figures.get('note', '')}".rstrip(" :"))
         lines += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch.nn.functional import conv2d, pad
 from fgsd.data import to_tensor
 from fgsd.evaluation.context import EvaluationContext
 from fgsd.model.network import PASS_PIXELS
+from fgsd.sampling import centre_corner
 
 # steps of the default sampler, and the noise level at which they begin
 SCHEDULES = ((5, 20.0), (5, 10.0), (4, 20.0), (4, 10.0), (3, 6.0), (2, 4.0))
@@ -49,11 +51,41 @@ def measure_schedules(context: EvaluationContext, *, each: int = 2) -> dict:
         for steps, sigma_max in SCHEDULES:
             name = f"{steps} steps from {sigma_max:g}"
             found.setdefault(name, []).append(structure_and_contrast(sampled(steps, sigma_max), many))
-    schedules = {}
+    return {
+        "each": each,
+        "steps": context.steps,
+        "schedules": _medians(found),
+        "centres": _measure_centres(context),
+        "checks": [],
+    }
+
+
+def _measure_centres(context: EvaluationContext) -> dict[str, dict[str, float]]:
+    """Compare previews of centres of large pictures, a sample a class, with the pictures in all steps."""
+    pipe, whole = context.pipe, 3 * context.size
+    (steps, _), sigma_max = SCHEDULES[1], min(SCHEDULES[1][1], pipe.info.sigma_max)
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for k, name in enumerate(context.progress(context.classes, desc="centres")):
+
+        def sampled(name: str = name, seed: int = context.seed + k, **options: Any) -> Tensor:
+            return to_tensor(pipe.sample(name, seed=seed, **options)[0])[None]
+
+        finished = sampled(size=whole, steps=context.steps)
+        for size in (context.size, 2 * context.size, whole):
+            preview = sampled(size=size, noise_size=whole, steps=steps, sigma_max=sigma_max)
+            multiple = pipe.network.config.multiple
+            top, left = centre_corner((whole, whole), (size, size), multiple=multiple)
+            centre = finished[:, :, top : top + size, left : left + size]
+            found.setdefault(f"{size} of {whole}", []).append(structure_and_contrast(preview, centre))
+    return _medians(found)
+
+
+def _medians(found: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> dict[str, dict[str, float]]:
+    medians = {}
     for name, values in found.items():
-        medians = [float(np.median(np.concatenate(part))) for part in zip(*values, strict=True)]
-        schedules[name] = dict(zip(("structure", "contrast"), medians, strict=True))
-    return {"each": each, "steps": context.steps, "schedules": schedules, "checks": []}
+        both = [float(np.median(np.concatenate(part))) for part in zip(*values, strict=True)]
+        medians[name] = dict(zip(("structure", "contrast"), both, strict=True))
+    return medians
 
 
 def structure_and_contrast(few: Tensor, many: Tensor) -> tuple[np.ndarray, np.ndarray]:

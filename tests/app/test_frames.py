@@ -79,6 +79,7 @@ class TestFrames:
         assert [frame["evaluations"] for frame in shown] == [1, 2, 3, 4, 5, 6]
         assert shown[-1]["sigma"] == pytest.approx(pipe.info.sigma_min, abs=1e-4)
         assert all(frame["ms"] > 0 and frame["distance"] > 0 for frame in shown)
+        assert all(frame["relative_distance"] > 0 for frame in shown)
         assert shown[-1]["device"] == "cpu"
 
     @pytest.mark.parametrize("interval", [0, 3600])

@@ -13,7 +13,7 @@ import pytest
 from page_help import opened, parse
 from PIL import Image
 
-from fgsd.app.limits import MAX_CLASSES, MAX_LINK_CHARACTERS, MAX_URL_CHARACTERS
+from fgsd.app.limits import MAX_CLASSES, MAX_LINK_CHARACTERS, MAX_PREVIEW_S, MAX_URL_CHARACTERS
 from fgsd.app.render.map_data import MapData
 from fgsd.app.render.thumbnails import MISSING, thumbnails, training_images
 from fgsd.app.requests.link import from_link, to_link
@@ -245,7 +245,7 @@ class TestThumbnails:
 def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
     from fgsd.app.page import build_page
 
-    page = build_page(pipe, texture_folder)
+    page = build_page(pipe, texture_folder, first=(4, 64))
     values = {c["props"].get("elem_id"): c["props"].get("value") for c in page.config["components"]}
     assert values["map-panel"] == [{"name": "brick", "weight": 50}]
     welcome = values["picture-panel"]
@@ -258,13 +258,16 @@ def test_the_page_is_assembled_with_a_finished_sample(pipe, texture_folder):
     gc.collect()  # now, and not during another test
 
 
+# values of all controls
+SAMPLED = dict(zip(SETTINGS, (1, 64, 0, 16, 1.0, "dpm2m", "noise", False), strict=True))
+
+
 class TestPreview:
     @pytest.mark.usefixtures("exact_previews")
     def test_it_is_the_sample_at_the_pin(self, pipe):
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4)
         target = [{"name": "moss", "weight": 1}, {"name": "slate", "weight": 3}]
-        settings = list({**dict.fromkeys(SETTINGS), "seed": 5, "strength": 0.5, "tileable": True}.values())
-        settings[SETTINGS.index("view")] = "noise"
+        settings = list({**SAMPLED, "seed": 5, "strength": 0.5, "tileable": True}.values())
         frame = preview({"target": target, "settings": settings})["frame"]
         options = {"steps": STEPS, "sigma_max": preview_sigma_max(pipe), "seed": 5}
         [sample] = pipe.sample({"moss": 0.25, "slate": 0.75}, strength=0.5, tileable=True, **options)
@@ -280,6 +283,52 @@ class TestPreview:
             pipe.sample("moss", steps=STEPS, sigma_max=preview_sigma_max(pipe))[0],
         )
         assert np.array_equal(np.asarray(shown), np.asarray(sample))
+
+    def test_its_noise_is_that_of_the_centre_of_the_picture(self, pipe):
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4)
+        query = {"target": [{"name": "moss", "weight": 1}]}
+        settings = {**SAMPLED, "n": 4, "size": 128, "seed": 3, "tileable": True}
+        frame = preview({**query, "settings": list(settings.values())})["frame"]
+        assert frame["finished"] == {"n": 4, "columns": 2, "size": 128, "corner": 32}
+        options = {"steps": STEPS, "sigma_max": preview_sigma_max(pipe), "seed": 3, "noise_size": 128}
+        [sample] = pipe.sample("moss", **options)
+        assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
+
+    def test_a_fast_device_shows_more_and_the_whole_picture_where_the_hand_rests(self, pipe):
+        query = {"target": [{"name": "moss", "weight": 1}]}
+
+        def shown(seconds_per_pixel: float, n: int, size: int, **more) -> tuple | None:
+            options = {"multiple": 4, "seconds_per_pixel": seconds_per_pixel}
+            preview = preview_function(Admission(Scheduler(pipe)), **options)
+            settings = list({**SAMPLED, "n": n, "size": size}.values())
+            frame = preview({**query, "settings": settings, **more}).get("frame")
+            return frame and (frame["n"], frame["size"], frame["finished"]["corner"])
+
+        slow, fast = MAX_PREVIEW_S / STEPS / 64**2 * 1.1, MAX_PREVIEW_S / STEPS / 128**2 * 0.9
+        assert [shown(slow, 1, size) for size in (64, 128)] == [(1, 64, 0), (1, 64, 32)]
+        assert shown(slow, 4, 64) == (1, 64, 0)
+        assert shown(fast, 1, 128) == (1, 128, 0)
+        assert shown(fast, 1, 192) == (1, 128, 32)
+        assert shown(fast, 4, 64) == (4, 64, 0)
+        assert shown(slow, 1, 192, whole=True) == (1, 192, 0)
+        assert shown(slow, 4, 192, whole=True) is None
+
+    def test_a_later_query_of_a_page_cancels_the_whole_picture(self, pipe):
+        query = {"target": [{"name": "moss", "weight": 1}], "visitor": "a"}
+        answers, indices = [], []
+
+        def make(lent, request, user_centroids):
+            for step in lent.stream("moss", **request.options()):
+                indices.append(step.index)
+                if len(indices) == 2:  # while the first is under way
+                    answers.append(preview({**query, "number": 2}))
+            return {}
+
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4, seconds_per_pixel=1e-9, make=make)
+        assert preview({**query, "number": 1, "whole": True}) == {}
+        assert indices == [1, 2, *range(1, STEPS + 1)]
+        assert "frame" in answers[0]
+        assert preview({**query, "number": 1}) == {}  # it has arrived after the later one
 
     def test_it_knows_the_nearest_class_and_its_true_distance(self, pipe):
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4, nearest=True)

@@ -89,8 +89,10 @@ def test_the_timeline_shows_each_step_of_the_first_screen_and_of_a_run(visit, st
         assert float(page.locator('.picture [data-readout="sigma"]').inner_text()) == pytest.approx(
             steps[step - 1].sigma, rel=0.02, abs=1e-3
         )
-        assert float(page.locator('.picture [data-readout="distance"]').inner_text()) == pytest.approx(
-            float(steps[step - 1].distance.mean()), rel=0.01
+        far = page.locator('.picture [data-readout="distance"]').inner_text()
+        assert far.endswith(" %")
+        assert float(far[:-2]) == pytest.approx(
+            100 * float(steps[step - 1].relative_distance.mean()), rel=0.01, abs=0.51
         )
     assert np.array_equal(pixels(page, 1), np.asarray(steps[-1].images[1]))
 
@@ -145,7 +147,7 @@ def test_the_chart_has_a_point_for_each_step_and_values_under_the_pointer(visit,
     # down is positive: noise falls, in proportion to its logarithm
     logs = np.log([step.sigma for step in steps])
     assert np.corrcoef(sigma[:, 1], -logs)[0, 1] > 0.9999
-    assert np.corrcoef(far[:, 1], [-float(step.distance.mean()) for step in steps])[0, 1] > 0.9999
+    assert np.corrcoef(far[:, 1], [-float(step.relative_distance.mean()) for step in steps])[0, 1] > 0.9999
     box = page.locator(".picture .chart").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 4 / 15, box["y"] + box["height"] / 2)
     assert page.locator('[data-readout="step"]').inner_text() == "5 / 16"

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { parseFavourites, toggled } from "../../fgsd/app/web/header/favourites.js";
 import { linkOf } from "../../fgsd/app/web/header/reconnect.js";
 import { rootPath } from "../../fgsd/app/web/header/root_path.js";
+import { placeOf } from "../../fgsd/app/web/header/tour.js";
 import { distanceToGo, keyAction } from "../../fgsd/app/web/header/undo.js";
 import { formatLink } from "../../fgsd/app/web/shared/address.js";
 
@@ -102,4 +103,16 @@ test("after a restart the page opens with what was set, without the visitor's te
     "?mix=moss:0.25:0.1:0.0&images=4&size=64&tile=1&mode=strip&places=9",
   );
   assert.equal(linkOf({ ...page, lost: ["my photo", "moss"] }), null);
+});
+
+test("a hint is below its anchor, or above it where there is no room, and within the window", () => {
+  const [hint, screen] = [
+    { width: 300, height: 100 },
+    { width: 390, height: 800 },
+  ];
+  const place = (x, y) => placeOf({ x, y, width: 40, height: 40 }, hint, screen);
+  assert.deepEqual(place(170, 100), { left: 40, top: 152 });
+  assert.deepEqual(place(0, 700), { left: 12, top: 588 });
+  assert.deepEqual(place(380, 100), { left: 78, top: 152 });
+  assert.deepEqual(placeOf({ x: 0, y: 0, width: 390, height: 800 }, hint, screen), { left: 45, top: 12 });
 });

@@ -5,11 +5,36 @@ import { targetSide } from "../../fgsd/app/web/picture/canvases.js";
 import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/app/web/shared/chart.js";
 import { addressChange } from "../../fgsd/app/web/picture/history.js";
 import { Run, nearestStep, readouts } from "../../fgsd/app/web/shared/run.js";
+import { isPart, meanColour, opacity, square } from "../../fgsd/app/web/picture/part.js";
 import { contentsOf } from "../../fgsd/app/web/picture/screen.js";
 import { playedStep, stepAt, stepMs, welcomeMs } from "../../fgsd/app/web/shared/timeline.js";
 import { on } from "../../fgsd/app/web/shared/events.js";
 import { previewRun, requestPreview } from "../../fgsd/app/web/shared/preview.js";
 import { announce } from "../../fgsd/app/web/shared/session.js";
+
+test("a preview of the centre is a part; whole pictures and steps of a run are none", () => {
+  const finished = { n: 1, columns: 1, size: 192, corner: 64 };
+  assert.ok(isPart({ preview: true, n: 1, size: 64, finished }));
+  assert.ok(isPart({ preview: true, n: 1, size: 64, finished: { n: 4, columns: 2, size: 64, corner: 0 } }));
+  assert.ok(!isPart({ preview: true, n: 1, size: 192, finished: { ...finished, corner: 0 } }));
+  assert.ok(!isPart({ n: 1, size: 64 }));
+});
+
+test("a preview lies in its place, at the scale of the finished picture", () => {
+  assert.deepEqual(square({ size: 192, corner: 64 }, 64, 480), { at: 160, side: 160 });
+  assert.deepEqual(square({ size: 64, corner: 0 }, 64, 235), { at: 0, side: 235 });
+});
+
+test("the mean colour of an image leaves its opacity out", () => {
+  assert.equal(meanColour({ data: [10, 20, 30, 255, 20, 40, 31, 255] }), "rgb(15 30 31)");
+});
+
+test("a preview fades at its edge alone", () => {
+  assert.equal(opacity(0, 50, 100, 10), 0.05);
+  assert.equal(opacity(50, 94, 100, 10), 0.55);
+  assert.equal(opacity(50, 50, 100, 10), 1);
+  assert.equal(opacity(0, 0, 100, 0), 1);
+});
 
 const frame = (index, more = {}) => ({ index, steps: 16, sigma: 1, distance: 1, ...more });
 
@@ -32,9 +57,10 @@ test("noise is drawn by its logarithm, from the lowest level to the highest", ()
   assert.ok(Math.abs(lower({ sigma: Math.sqrt(4 * 0.002) }) - 0.5) < 1e-12);
 });
 
-test("distance is drawn from 0 to the largest, which is at least 1", () => {
-  assert.equal(distanceHeight([frame(1, { distance: 0.5 })])({ distance: 0.5 }), 0.5);
-  assert.equal(distanceHeight([frame(1, { distance: 4 })])({ distance: 1 }), 0.25);
+test("distance is drawn from 0 to the largest, which is at least 5 %", () => {
+  const of = (relative_distance) => ({ relative_distance });
+  assert.equal(distanceHeight([frame(1, of(0.025))])(of(0.025)), 0.5);
+  assert.equal(distanceHeight([frame(1, of(0.4))])(of(0.1)), 0.25);
 });
 
 test("the points of a line are in the units of the view box, with the origin at the top", () => {
@@ -125,13 +151,13 @@ test("the read-outs have the digits that matter", () => {
     evaluations: "4",
     device: "cpu",
   });
-  const { sigma, distance, ms } = readouts({ ...values, sigma: 12.345, distance: 1.005, ms: 31.4 });
-  assert.deepEqual([sigma, distance, ms], ["12.35", "1.00", "31"]);
+  const { sigma, distance, ms } = readouts({ ...values, sigma: 12.345, relative_distance: 0.1205, ms: 31.4 });
+  assert.deepEqual([sigma, distance, ms], ["12.35", "12 %", "31"]);
 });
 
-test("an image fills its canvas, at most 1024 pixels, and three tiles share it", () => {
+test("an image fills its canvas, at most 2048 pixels, and three tiles share it", () => {
   assert.equal(targetSide(250.4, 2, 1), 501);
-  assert.equal(targetSide(900, 2, 1), 1024);
+  assert.equal(targetSide(1200, 2, 1), 2048);
   assert.equal(targetSide(300, 1, 3), 100);
 });
 

@@ -173,6 +173,12 @@ class TestStream:
         start = first_noisy(["moss", "brick"]) - noise
         assert torch.allclose(start, expected[:, :, None, None].expand_as(start), atol=1e-5)
 
+    def test_the_noise_of_the_centre_of_a_larger_image(self, pipe):
+        whole, part = (
+            next(pipe.stream("moss", size=size, noise_size=32, seed=5)).step.noisy for size in (32, 16)
+        )
+        assert torch.equal(part, whole[:, :, 8:24, 8:24])
+
     @pytest.mark.parametrize("sampler", ["dpm2m", "heun", "ancestral"])
     @pytest.mark.parametrize("shift", [(8, 0), (0, 4)])
     def test_tileable_samples_have_no_seam(self, pipe, monkeypatch, sampler, shift):
@@ -213,6 +219,8 @@ class TestStream:
             ({"size": 18}, ValueError, "height=18 .* nearest is"),
             ({"size": (16, 18)}, ValueError, "width=18 .* nearest is"),
             ({"size": 0}, ValueError, "height=0"),
+            ({"size": 32, "noise_size": 16}, ValueError, "noise_size=.16, 16. must be at least"),
+            ({"noise_size": 4096}, ValueError, "4096"),
             ({"size": 4096}, ValueError, "size=4096 is above the limit of 2048"),
             ({"size": 16.0}, ValueError, "size=16.0"),
             ({"size": "16"}, ValueError, "size='16'"),

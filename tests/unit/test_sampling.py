@@ -14,6 +14,7 @@ from fgsd.sampling import (
     SAMPLERS,
     ImageNoise,
     ancestral,
+    centre_corner,
     dpm_solver_2m,
     heun,
     karras_schedule,
@@ -104,6 +105,16 @@ class TestImageNoise:
         first, second = noise(), noise()
         assert not torch.equal(first, second)
         assert not torch.equal(first[0], first[1])
+
+    def test_a_part_is_cut_from_the_noise_of_the_whole(self):
+        whole = ImageNoise([3, 8], (3, 24, 40))
+        corner = centre_corner((24, 40), (8, 16), multiple=8)
+        assert corner == (8, 8)  # the centre, (8, 12), on the grid
+        part = ImageNoise([3, 8], (3, 8, 16), drawn=(24, 40), corner=corner)
+        for _ in range(2):
+            assert torch.equal(part(), whole()[:, :, 8:16, 8:24])
+        with pytest.raises(ValueError, match=r"noise_size=\(8, 8\) must be at least size=\(8, 16\)"):
+            centre_corner((8, 8), (8, 16))
 
     def test_noise_is_standard_normal(self):
         draws = ImageNoise(range(8), (3, 64, 64))()

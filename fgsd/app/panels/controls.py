@@ -54,7 +54,7 @@ def create_view() -> gr.Radio:
     )
 
 
-def create_controls_panel(multiple: int, view: gr.Radio) -> Controls:
+def create_controls_panel(multiple: int, view: gr.Radio, *, n: int, size: int) -> Controls:
     """Build the controls under the picture.
 
     Parameters
@@ -63,14 +63,16 @@ def create_controls_panel(multiple: int, view: gr.Radio) -> Controls:
         Sides of images are multiples of this number of pixels.
     view : gr.Radio
         See `create_view`.
+    n, size : int
+        Of a new visit: pictures, and their side in pixels.
     """
-    offered = sizes(multiple)
+    offered = sorted({*sizes(multiple), size})
     with gr.Column(elem_id="controls"):
         with gr.Row(elem_id="settings"):
-            n = gr.Radio([1, 4, 9, 16], value=4, label="Images", elem_id="count", min_width=180, scale=3)
-            size = gr.Dropdown(
-                [(f"{side} px", side) for side in offered],
-                value=offered[0],
+            count = gr.Radio([1, 4, 9, 16], value=n, label="Images", elem_id="count", min_width=180, scale=3)
+            side = gr.Dropdown(
+                [(f"{pixels} px", pixels) for pixels in offered],
+                value=size,
                 label="Size",
                 elem_id="size",
                 filterable=False,
@@ -117,4 +119,4 @@ def create_controls_panel(multiple: int, view: gr.Radio) -> Controls:
                     min_width=170,
                 )
                 tileable = gr.Checkbox(False, label="Seamless tile", elem_id="tileable", min_width=120)
-    return Controls(n, size, seed, steps, strength, sampler, view, tileable, sample, stop, another)
+    return Controls(count, side, seed, steps, strength, sampler, view, tileable, sample, stop, another)

@@ -28,6 +28,11 @@ TOOLBAR = """
   <div class="favourites" id="favourites" role="group" aria-label="Favourites" hidden></div>
   <p class="status" role="status"></p>
   <p class="offline" role="status" hidden></p>
+  <aside class="tour" aria-label="First steps" hidden>
+    <p class="text" aria-live="polite"></p>
+    <div><span class="count"></span><button type="button" class="skip">No hints</button
+      ><button type="button" class="next">Next</button></div>
+  </aside>
   <dialog class="help-dialog" aria-label="How it works, and keys">
     <h2>How it works</h2>
     <ol>

@@ -9,7 +9,7 @@ import gradio as gr
 
 from fgsd.app.gradio_internals import event_data
 from fgsd.app.limits import MAX_REGIONS
-from fgsd.app.panels.picture import TIMELINE
+from fgsd.app.panels.picture import timeline
 from fgsd.app.panels.state import PRIVATE, ServerState
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.serving.painting import STEPS, textures_of_colours_function
@@ -81,7 +81,7 @@ def create_paint_panel(state: ServerState) -> gr.HTML:
             regions=MAX_REGIONS,
             steps=STEPS,
             sides="".join(options),
-            timeline=TIMELINE.format(step="Step of the painting"),
+            timeline=timeline("Step of the painting"),
         ),
         js_on_load=mount_script("paint"),
         server_functions=[painter.preview_function(), textures_of_colours_function(state.pipe)],

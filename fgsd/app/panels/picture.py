@@ -9,7 +9,37 @@ import gradio as gr
 from fgsd.app.requests.request import SETTINGS
 from fgsd.app.web_files import mount_script
 
-# the paint panel has one too, whose slider has another label
+# name of a value: what it is called, and what it is, in one sentence for anybody
+LEGEND = {
+    "sigma": ("noise σ", "How much noise is left in the picture, where black is −1 and white is 1."),
+    "distance": (
+        "off target",
+        "How far the picture's features are from those of the target: 100 % is the usual distance between "
+        "two textures. It falls as the noise does.",
+    ),
+}
+READOUTS = {
+    "step": ("step", "The step on the screen, of all those in which the picture condenses out of noise."),
+    "ms": ("ms a step", "How many milliseconds the server has taken for a step, on average."),
+    "evaluations": ("evaluations", "How often the network has looked at each picture so far."),
+    "device": ("device", "What the server computes with: its processor (cpu) or a graphics card."),
+}
+
+
+def _readouts(words: dict[str, tuple[str, str]]) -> str:
+    """Values with their names and explanations, which appear under the pointer and with the focus."""
+    return "".join(
+        f'<div tabindex="0"><dt class="{name}">{label}<span class="tip" role="tooltip">{sentence}</span></dt>'
+        f'<dd data-readout="{name}">–</dd></div>'
+        for name, (label, sentence) in words.items()
+    )
+
+
+def timeline(label: str) -> str:
+    """Return the markup of a timeline, whose slider has this label."""
+    return TIMELINE.format(step=label, legend=_readouts(LEGEND))
+
+
 TIMELINE = """
   <div class="timeline">
     <button type="button" class="play" aria-label="Play the steps" disabled></button>
@@ -22,12 +52,7 @@ TIMELINE = """
       </svg>
       <input type="range" class="scrub" min="1" max="1" value="1" aria-label="{step}" disabled>
     </div>
-    <dl class="readouts legend">
-      <div title="noise level: black is -1, white is 1"><dt class="sigma">noise σ</dt>
-        <dd data-readout="sigma">–</dd></div>
-      <div title="of the features to the target, in spreads within a class"><dt class="distance">distance</dt>
-        <dd data-readout="distance">–</dd></div>
-    </dl>
+    <dl class="readouts legend">{legend}</dl>
   </div>
 """
 MARKUP = f"""
@@ -43,13 +68,8 @@ MARKUP = f"""
     </figure>
   </div>
   <img class="source" alt="" hidden>
-  {TIMELINE.format(step="Step")}
-  <dl class="readouts">
-    <div><dt>step</dt><dd data-readout="step">–</dd></div>
-    <div><dt>ms a step</dt><dd data-readout="ms">–</dd></div>
-    <div title="network evaluations an image"><dt>evaluations</dt><dd data-readout="evaluations">–</dd></div>
-    <div><dt>device</dt><dd data-readout="device">–</dd></div>
-  </dl>
+  {timeline("Step")}
+  <dl class="readouts">{_readouts(READOUTS)}</dl>
   <p class="message" role="alert" hidden></p>
   <p class="status" role="status"></p>
 </section>

@@ -36,8 +36,13 @@ class ServerState:
     sequence: RequestSequence = field(default_factory=RequestSequence)
 
     @cached_property
+    def seconds_per_pixel(self) -> float:
+        """Of an evaluation of the network, measured once."""
+        return measure_evaluation(self.pipe)
+
+    @cached_property
     def painter(self) -> Painter:
-        return Painter(self.admission, self.store, measure_evaluation(self.pipe))
+        return Painter(self.admission, self.store, self.seconds_per_pixel)
 
     @property
     def pipe(self) -> Pipeline:

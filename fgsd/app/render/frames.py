@@ -48,8 +48,9 @@ def frames(
         `src` (data URI of the images after the step, as a grid without gaps), `estimate` (the same of the
         denoised images; None where both are equal), `n`, `columns`, `side` (pixels of one image in both),
         `size` (of the sample), `index`, `steps`, `sigma`, `evaluations`, `ms` (milliseconds a step so far),
-        `distance` (mean over the images, to the target; None if unguided), `last`, `device`, `label`, `name`
-        (for a file, without suffix), `tileable`, `query` (link to the same samples; empty for a painting),
+        `distance` (mean over the images, to the target; None if unguided), `relative_distance` (the same, see
+        `PipelineStep`), `last`, `device`, `label`, `name` (for a file, without suffix), `tileable`, `query`
+        (link to the same samples; empty for a painting),
         and `path`: positions on the map, an (x, y) for each image, by projection; None for a painting.
     """
     constants, step_images = _constants(pipe, request), StepImages(request.steps)
@@ -124,8 +125,13 @@ def _measurements(step: PipelineStep) -> dict[str, Any]:
         "steps": step.steps,
         "sigma": round(step.sigma, 4),
         "evaluations": step.step.evaluations,
-        "distance": None if step.distance is None else round(float(step.distance.mean()), 3),
+        "distance": _mean(step.distance),
+        "relative_distance": _mean(step.relative_distance),
     }
+
+
+def _mean(values: torch.Tensor | None) -> float | None:
+    return None if values is None else round(float(values.mean()), 4)
 
 
 def _map_positions(pipe: Pipeline, step: PipelineStep) -> dict[str, list[list[float]]]:

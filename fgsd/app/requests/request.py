@@ -89,6 +89,7 @@ class SampleRequest:
     switch: float = 0.5  # noise level below which "coarse-fine" targets the second texture
     points: int = 7  # images of a strip
     sigma_max: float | None = None  # noise level at which sampling begins; None: that of the checkpoint
+    noise_size: int | None = None  # side of the picture of which this is the centre; None: the whole picture
     label: str = field(init=False, default="")  # the mixture in words, for screen readers
 
     def __post_init__(self) -> None:
@@ -99,7 +100,8 @@ class SampleRequest:
         """Return the arguments of `Pipeline.stream` other than the target."""
         names = ("n", "steps", "size", "seed", "strength", "sampler", "tileable")
         options = {name: getattr(self, name) for name in names}
-        return options if self.sigma_max is None else options | {"sigma_max": self.sigma_max}
+        optional = {"sigma_max": self.sigma_max, "noise_size": self.noise_size}
+        return options | {name: value for name, value in optional.items() if value is not None}
 
 
 def parse_request(

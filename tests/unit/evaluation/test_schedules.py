@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from evaluation_help import simple_features
 
 from fgsd.checkpoint import CheckpointInfo
@@ -12,6 +11,7 @@ from fgsd.evaluation import evaluate, report_text
 from fgsd.evaluation.context import EvaluationContext
 from fgsd.evaluation.schedules import SCHEDULES, measure_schedules
 from fgsd.pipeline import Pipeline
+from fgsd.sampling import ImageNoise, centre_corner, check_seeds
 
 
 class Faded(Pipeline):
@@ -21,9 +21,11 @@ class Faded(Pipeline):
         super().__init__(pipe.network, pipe.table, pipe.info, "cpu")
         self.fade = fade
 
-    def sample(self, target, *, n=1, seed=0, size=64, steps=16, sigma_max=None, **options):
-        noise = [torch.randn(3, size, size, generator=torch.Generator().manual_seed(s)) for s in seed]
-        return to_images(0.2 * self.fade(steps, sigma_max) * torch.stack(noise))
+    def sample(self, target, *, n=1, seed=0, size=64, steps=16, sigma_max=None, noise_size=None):
+        seeds, drawn = check_seeds(seed, n), (noise_size or size,) * 2
+        corner = centre_corner(drawn, (size, size), multiple=self.network.config.multiple)
+        noise = ImageNoise(seeds, (3, size, size), drawn=drawn, corner=corner)()
+        return to_images(0.2 * self.fade(steps, sigma_max) * noise)
 
 
 @pytest.fixture
@@ -32,8 +34,8 @@ def pipe(pipe) -> Pipeline:
     return Pipeline(pipe.network, pipe.table, CheckpointInfo(patch_size=16), "cpu")
 
 
-def measured(pipe, data) -> dict:
-    return measure_schedules(EvaluationContext(pipe, data, simple_features, seed=1))["schedules"]
+def measured(pipe, data, key: str = "schedules") -> dict:
+    return measure_schedules(EvaluationContext(pipe, data, simple_features, seed=1))[key]
 
 
 def test_the_same_picture_has_no_distance_and_full_contrast(pipe, data):
@@ -51,7 +53,15 @@ def test_what_is_lost_is_measured(pipe, data):
         assert one["contrast"] == pytest.approx(steps / 10, abs=0.05)
 
 
+def test_a_preview_is_compared_with_the_centre_of_the_picture_where_it_lies(pipe, data):
+    found = measured(Faded(pipe, lambda steps, sigma_max: 1.0), data, "centres")
+    assert list(found) == ["16 of 48", "32 of 48", "48 of 48"]
+    for one in found.values():
+        assert one == {"structure": pytest.approx(0, abs=1e-6), "contrast": pytest.approx(1, abs=1e-6)}
+
+
 def test_a_checkpoint_is_measured_and_written_as_text(pipe, data):
     results = evaluate(pipe, data, per_class=2, steps=6, parts=["schedules"], features=simple_features)
     text = report_text(results)
     assert "schedules: 2 samples a class, against 6 steps" in text and "5 steps from 10: structure" in text
+    assert "previews of the centre, 16 of 48 pixels: structure" in text

@@ -8,6 +8,7 @@ import { createHelp } from "./help.js";
 import { postponeAborts } from "./leaving.js";
 import { watchServer } from "./reconnect.js";
 import { checkRootPath } from "./root_path.js";
+import { createTour } from "./tour.js";
 import { createUndo } from "./undo.js";
 
 // controls whose change starts a run
@@ -39,6 +40,7 @@ export function mount({ element }) {
   createUndo(toolbar);
   createFavourites(toolbar);
   createHelp(toolbar);
+  createTour(toolbar);
   watchServer(find(toolbar, ".offline"));
   void checkRootPath(find(toolbar, ".offline"));
   postponeAborts();

@@ -2,8 +2,8 @@
 // neighbour.
 import { enlarge, lanczosTaps } from "../shared/lanczos.js";
 
-const MAX_SIDE = 1024; // pixels that an image is enlarged to at most
-const TILES = 3; // copies of a seamless image along a side
+const MAX_SIDE = 2048; // pixels that an image is enlarged to at most
+export const TILES = 3; // copies of a seamless image along a side
 
 /**
  * Pixels along a side of one image, or of one tile of it, that fill a canvas of this width.
@@ -25,7 +25,7 @@ export function targetSide(width, ratio, tiles) {
  * @param {number} columns
  * @returns {HTMLCanvasElement[]}
  */
-function canvasesOf(pane, n, columns) {
+export function canvasesOf(pane, n, columns) {
   if (pane.children.length !== n) {
     pane.replaceChildren(...Array.from({ length: n }, () => document.createElement("canvas")));
   }

@@ -5,8 +5,11 @@ import { latest } from "../shared/latest.js";
 import { mapTarget } from "../shared/map_target.js";
 import { isFollowing, previewRun, requestPreview } from "../shared/preview.js";
 import { current } from "../shared/session.js";
+import { isPart } from "./part.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
+
+const REST_MS = 120; // without a move: the hand rests
 
 /**
  * @param {HTMLElement} panel
@@ -14,15 +17,46 @@ import { current } from "../shared/session.js";
  * @param {(value: import("./index.js").Value) => void} receive takes the picture
  */
 export function createPreview(panel, server, receive) {
+  let number = 0; // of the newest query
+  let rest = 0; // timer
+
+  /** @param {{ frame?: import("../shared/run.js").Frame, error?: string }} answer */
+  function show({ frame, error }) {
+    if (!frame && !error) return;
+    receive({ run: previewRun(panel.dataset.run), preview: true, frames: frame ? [frame] : [], error });
+  }
+
   const showPreview = latest(async (/** @type {TargetEntry[]} */ target) => {
     if (!isFollowing()) return;
-    const { frame, error, nearest } = await requestPreview(server, { target });
-    if (frame || error) {
-      receive({ run: previewRun(panel.dataset.run), preview: true, frames: frame ? [frame] : [], error });
-    }
-    if (nearest) emit("nearest", nearest);
+    number += 1;
+    const answer = await requestPreview(server, { target, number });
+    show(answer);
+    if (answer.nearest) emit("nearest", answer.nearest);
+    const { frame } = answer;
+    if (frame && isPart({ ...frame, preview: true })) showWhole(target, number);
   });
-  on("move", (target) => void showPreview(target));
+
+  /**
+   * Show whole pictures once the hand has rested. The next move cancels them, also on the server.
+   *
+   * @param {TargetEntry[]} target
+   * @param {number} last number of the query before
+   */
+  function showWhole(target, last) {
+    clearTimeout(rest);
+    rest = window.setTimeout(async () => {
+      if (last !== number || !current("drag")) return;
+      number += 1;
+      const own = number;
+      const answer = await requestPreview(server, { target, number, whole: true });
+      if (own === number && current("drag")) show(answer);
+    }, REST_MS);
+  }
+
+  on("move", (target) => {
+    clearTimeout(rest);
+    void showPreview(target);
+  });
   /** Show what is learned so far, if it is part of the target. */
   function followLearning() {
     const learning = current("learning") ?? [];

@@ -2,6 +2,7 @@
 import { decodeImage, find } from "../shared/dom.js";
 import { readouts } from "../shared/run.js";
 import { paintSheet } from "./canvases.js";
+import { isPart, paintPart } from "./part.js";
 
 /** @typedef {import("../shared/run.js").Frame} Frame */
 /** @typedef {"noise" | "estimate"} Content */
@@ -11,7 +12,7 @@ import { paintSheet } from "./canvases.js";
 const CAPTIONS = { noise: "noisy image", estimate: "denoised estimate" };
 
 /**
- * Which images of a frame are shown. A preview is shown alone, as large as can be.
+ * Which images of a frame are shown. A preview has only one, in place of the first.
  *
  * @param {View} view
  * @param {boolean} [preview]
@@ -47,18 +48,22 @@ export function createScreen(panel, { mayPaint, onPainted }) {
    * @param {HTMLImageElement[]} sheets of the contents
    */
   function paint(frame, contents, sheets) {
-    panel.dataset.view = contents.length > 1 ? "both" : contents[0];
-    figures[1].hidden = contents.length < 2;
-    if (contents.length < 2) panes[1].replaceChildren();
+    if (!frame.preview) {
+      panel.dataset.view = contents.length > 1 ? "both" : contents[0];
+      figures[1].hidden = contents.length < 2;
+      if (contents.length < 2) panes[1].replaceChildren();
+    }
     for (const [k, content] of contents.entries()) {
       find(figures[k], "figcaption").textContent = frame.last ? "sample" : CAPTIONS[content];
-      paintSheet(panes[k], frame, sheets[k], state.tiled);
+      if (isPart(frame)) paintPart(panes[k], frame, sheets[k], panel.dataset.tiled === "true");
+      else paintSheet(panes[k], frame, sheets[k], state.tiled);
     }
     state.frame = frame;
     Object.assign(panel.dataset, {
       index: frame.index,
       preview: Boolean(frame.preview),
-      tiled: state.tiled && frame.tileable,
+      part: isPart(frame),
+      tiled: isPart(frame) ? panel.dataset.tiled : state.tiled && frame.tileable,
       name: frame.name,
     });
     readOut(frame);

@@ -1,9 +1,10 @@
-// The chart above the timeline: noise level (logarithmic) and distance to the target (from 0) of each step,
-// each on its own scale, aligned with the steps of the slider below.
+// The chart above the timeline: noise level (logarithmic) and relative distance to the target (from 0) of
+// each step, each on its own scale, aligned with the steps of the slider below.
 
 /** @typedef {import("./run.js").Frame} Frame */
 
 const MIN_SIGMA = 0.02; // noise level at the bottom, unless a run goes lower
+const MIN_TOP = 0.05; // distance at the top, unless a run goes higher
 const [BOTTOM, HEIGHT] = [94, 88]; // of the lines, in the units of the SVG's view box (100 x 100)
 
 /**
@@ -44,14 +45,14 @@ export function sigmaHeight(frames) {
 }
 
 /**
- * Height of each frame's distance: linear, from 0 to the largest distance of the run, which is at least 1.
+ * Height of each frame's distance: linear, from 0 to the largest of the run, which is at least `MIN_TOP`.
  *
  * @param {Frame[]} frames
  * @returns {(frame: Frame) => number}
  */
 export function distanceHeight(frames) {
-  const max = Math.max(1, ...frames.map((frame) => frame.distance ?? 0));
-  return (frame) => (frame.distance ?? 0) / max;
+  const max = Math.max(MIN_TOP, ...frames.map((frame) => frame.relative_distance ?? 0));
+  return (frame) => (frame.relative_distance ?? 0) / max;
 }
 
 /**
@@ -80,7 +81,7 @@ export function createChart(svg) {
      */
     draw(frames, total, index) {
       line("sigma").setAttribute("points", polylinePoints(frames, total, sigmaHeight(frames)));
-      const measured = frames.filter((frame) => frame.distance !== null);
+      const measured = frames.filter((frame) => (frame.relative_distance ?? null) !== null);
       line("distance").setAttribute("points", polylinePoints(measured, total, distanceHeight(measured)));
       drawVertical(line("marker"), index === null ? null : stepX(index, total));
     },

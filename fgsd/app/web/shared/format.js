@@ -11,6 +11,17 @@ export function formatMs(ms) {
 }
 
 /**
+ * A share in percent, to a tenth where it is small; a dash if there is none.
+ *
+ * @param {number | null | undefined} share
+ * @returns {string}
+ */
+export function percent(share) {
+  if (share === null || share === undefined) return "–";
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+/**
  * A mixture in words: "50 % moss · 50 % slate".
  *
  * @param {Record<string, number>} weights share of each texture, from 0 to 1

@@ -1,5 +1,12 @@
 // A run: its id, and the steps of it that have arrived.
-import { formatMs } from "./format.js";
+import { formatMs, percent } from "./format.js";
+
+/**
+ * Where a preview lies, see `fgsd.app.serving.picture_sizes.PreviewPart`: in the first of `n` pictures of
+ * `size` pixels, `corner` pixels from its left and upper edge.
+ *
+ * @typedef {{ n: number, columns: number, size: number, corner: number }} Finished
+ */
 
 /**
  * One step of a run, as the server sends it; see `fgsd.app.render.frames`.
@@ -9,7 +16,8 @@ import { formatMs } from "./format.js";
  * @property {number} steps of the whole run
  * @property {boolean} last
  * @property {number} sigma noise level
- * @property {number | null} distance to the target
+ * @property {number | null} distance to the target, in spreads within a class
+ * @property {number | null} relative_distance to the target, as a share of the usual distance between classes
  * @property {number} ms time of a step
  * @property {number} evaluations of the network, for each image
  * @property {string} device
@@ -27,6 +35,7 @@ import { formatMs } from "./format.js";
  * @property {Record<string, import("./events.js").Point[]> | null} [path] the images on the map, by
  *  projection; null for a painting
  * @property {boolean} [preview] the frame follows a drag, and is no step of a run
+ * @property {Finished} [finished] where a preview lies in the finished pictures
  */
 
 /**
@@ -53,7 +62,7 @@ export function readouts(frame) {
   return {
     step: `${frame.index} / ${frame.steps}`,
     sigma: frame.sigma.toFixed(frame.sigma < 1 ? 3 : 2),
-    distance: frame.distance?.toFixed(2) ?? "–",
+    distance: percent(frame.relative_distance),
     ms: formatMs(frame.ms),
     evaluations: String(frame.evaluations),
     device: frame.device,
