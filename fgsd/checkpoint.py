@@ -28,6 +28,7 @@ from torch import Tensor
 from fgsd.atomic import Write, current_path, write_together
 from fgsd.centroids import CentroidTable
 from fgsd.data import DataConfig
+from fgsd.families import check_families
 from fgsd.feature_map import FeatureMap
 from fgsd.former_names import current_fields, current_tensors
 from fgsd.model.network import Denoiser, NetworkConfig
@@ -90,6 +91,7 @@ class Checkpoint:
     table: CentroidTable
     info: CheckpointInfo = field(default_factory=CheckpointInfo)
     map: FeatureMap | None = None
+    families: Mapping[str, str] = field(default_factory=dict)  # of classes; some may have none
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
@@ -112,7 +114,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
         If a file cannot be written; see `fgsd.atomic.write_together`.
     """
     table, network = checkpoint.table, checkpoint.network
-    description = describe(network.config, checkpoint.info, table.classes)
+    families = {name: checkpoint.families[name] for name in table.classes if name in checkpoint.families}
+    description = describe(network.config, checkpoint.info, table.classes, families)
     # like distances, the coordinates of targets among the classes follow from small differences
     exact = dict(network.named_buffers()) if network.target_embedding is not None else {}
     files = {
@@ -138,20 +141,29 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     write_together(Path(folder), writes, remove={MAP_FILE} - files.keys())
 
 
-def describe(network: NetworkConfig, info: CheckpointInfo, classes: list[str]) -> dict[str, Any]:
+def describe(
+    network: NetworkConfig,
+    info: CheckpointInfo,
+    classes: list[str],
+    families: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Return the content of `config.json`, without digests.
 
     Raises
     ------
     CheckpointError
         If it could not be loaded again.
+    ValueError
+        If `families` has an empty or too long name.
     """
     description = {
         "format": FORMAT,
         "network": asdict(network),
         "info": asdict(info),
         "classes": classes,
+        **({"families": dict(families)} if families else {}),
     }
+    check_families(families or {}, classes)
     _check_size(network, Path("config.json"))
     size = len(json.dumps(description, indent=2)) + MAX_DIGEST_BYTES
     if size > MAX_CONFIG_BYTES:
@@ -196,6 +208,13 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     classes = description.get("classes")
     if not (isinstance(classes, list) and classes and all(isinstance(c, str) for c in classes)):
         raise CheckpointError(f"{folder / 'config.json'}: 'classes' must be a list of names")
+    families = description.get("families", {})  # older checkpoints have none
+    if not isinstance(families, dict):
+        raise CheckpointError(f"{folder / 'config.json'}: 'families' must be an object of names")
+    try:
+        check_families(families, classes)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
     _check_size(config, folder / "config.json")
     with torch.device("meta"):
         network = Denoiser(config)
@@ -214,7 +233,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {table.dimension} features, the network has {config.dimension}")
     path = current_path(folder, MAP_FILE)
     has_map = path.exists() if digests is None else MAP_FILE in digests
-    return Checkpoint(network, table, info, _load_map(path, table) if has_map else None)
+    return Checkpoint(network, table, info, _load_map(path, table) if has_map else None, families)
 
 
 def _load_map(path: Path, table: CentroidTable) -> FeatureMap:

@@ -46,6 +46,8 @@ class Pipeline(NewTextures, Painting):
         "cpu", "cuda" or "mps"; by default the best available, see `fgsd.device.best_device`.
     map : FeatureMap, optional
         By default the map of the table, without crops.
+    families : mapping of str to str, optional
+        The family of each class that has one, such as {"lava": "lava", "cobblestone": "paving and tiles"}.
 
     Examples
     --------
@@ -64,12 +66,14 @@ class Pipeline(NewTextures, Painting):
         device: str | None = None,
         *,
         map: FeatureMap | None = None,
+        families: Mapping[str, str] | None = None,
     ) -> None:
         self.device = torch.device(device or best_device())
         network = network.eval().requires_grad_(False)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.table, self.info = table, info
         self.map = map or FeatureMap.of_table(table)
+        self.families = dict(families or {})
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -98,11 +102,12 @@ class Pipeline(NewTextures, Painting):
         if not (folder := Path(resolve_shipped(source))).is_dir():
             folder = download_checkpoint(str(source))
         checkpoint = load_checkpoint(folder)
-        return cls(checkpoint.network, checkpoint.table, checkpoint.info, device, map=checkpoint.map)
+        parts = (checkpoint.network, checkpoint.table, checkpoint.info)
+        return cls(*parts, device, map=checkpoint.map, families=checkpoint.families)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the checkpoint and its model card to a folder."""
-        checkpoint = Checkpoint(self.network, self.table, self.info, self.map)
+        checkpoint = Checkpoint(self.network, self.table, self.info, self.map, self.families)
         save_checkpoint(checkpoint, folder, card=model_card(checkpoint))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, api=None) -> str:
