@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import types
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,9 @@ from torch import Tensor
 
 from fgsd.atomic import Write, current_path, write_together
 from fgsd.centroids import CentroidTable
+from fgsd.config_fields import built
 from fgsd.data import DataConfig
+from fgsd.families import check_families
 from fgsd.feature_map import FeatureMap
 from fgsd.former_names import current_fields, current_tensors
 from fgsd.model.network import Denoiser, NetworkConfig
@@ -93,6 +93,7 @@ class Checkpoint:
     info: CheckpointInfo = field(default_factory=CheckpointInfo)
     map: FeatureMap | None = None
     student: Student | None = None
+    families: Mapping[str, str] = field(default_factory=dict)  # of classes; some may have none
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
@@ -115,7 +116,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
         If a file cannot be written; see `fgsd.atomic.write_together`.
     """
     table, network = checkpoint.table, checkpoint.network
-    description = describe(network.config, checkpoint.info, table.classes)
+    families = {name: checkpoint.families[name] for name in table.classes if name in checkpoint.families}
+    description = describe(network.config, checkpoint.info, table.classes, families)
     # like distances, the coordinates of targets among the classes follow from small differences
     exact = dict(network.named_buffers()) if network.target_embedding is not None else {}
     files = {
@@ -144,20 +146,29 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     write_together(Path(folder), writes, remove={MAP_FILE, STUDENT_FILE} - files.keys())
 
 
-def describe(network: NetworkConfig, info: CheckpointInfo, classes: list[str]) -> dict[str, Any]:
+def describe(
+    network: NetworkConfig,
+    info: CheckpointInfo,
+    classes: list[str],
+    families: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Return the content of `config.json`, without digests.
 
     Raises
     ------
     CheckpointError
         If it could not be loaded again.
+    ValueError
+        If `families` has an empty or too long name.
     """
     description = {
         "format": FORMAT,
         "network": asdict(network),
         "info": asdict(info),
         "classes": classes,
+        **({"families": dict(families)} if families else {}),
     }
+    check_families(families or {}, classes)
     _check_size(network, Path("config.json"))
     size = len(json.dumps(description, indent=2)) + MAX_DIGEST_BYTES
     if size > MAX_CONFIG_BYTES:
@@ -202,6 +213,13 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     classes = description.get("classes")
     if not (isinstance(classes, list) and classes and all(isinstance(c, str) for c in classes)):
         raise CheckpointError(f"{folder / 'config.json'}: 'classes' must be a list of names")
+    families = description.get("families", {})  # older checkpoints have none
+    if not isinstance(families, dict):
+        raise CheckpointError(f"{folder / 'config.json'}: 'families' must be an object of names")
+    try:
+        check_families(families, classes)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
     _check_size(config, folder / "config.json")
     with torch.device("meta"):
         network = Denoiser(config)
@@ -224,7 +242,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     student = (
         _load_student(folder, description["student"], config, shapes) if "student" in description else None
     )
-    return Checkpoint(network, table, info, map, student)
+    return Checkpoint(network, table, info, map, student, families)
 
 
 def _load_student(
@@ -333,36 +351,11 @@ def _digest(path: Path) -> str:
 
 
 def _build(kind: type, values: object, name: str, folder: Path):
-    """Build a configuration dataclass from JSON, and check the type of every field."""
-    path = folder / "config.json"
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: {name!r} must be an object")
-    if unknown := values.keys() - {f.name for f in fields(kind)}:
-        raise CheckpointError(f"{path}: {name!r} has unknown entries {sorted(unknown)}")
-    hints, arguments = typing.get_type_hints(kind), {}
-    for key, value in values.items():
-        if isinstance(value, list):
-            value = tuple(value)
-        if not _fits(value, hints[key]):
-            raise CheckpointError(f"{path}: {name}.{key}={value!r} is not of type {hints[key]}")
-        arguments[key] = float(value) if hints[key] is float else value
+    """Build a configuration dataclass from JSON."""
     try:
-        return kind(**arguments)
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: {name!r}: {error}") from None
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Whether a value of JSON is of the annotated type."""
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, option) for option in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
-    if hint is float:  # the bound exceeds any sensible value, and its square is finite in float32
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e9
-    if is_dataclass(hint):
-        return False
-    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+        return built(kind, values, name)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
 
 
 def _load_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:

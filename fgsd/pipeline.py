@@ -59,6 +59,8 @@ class Pipeline(NewTextures, Painting):
         By default the map of the table, without crops.
     student : Student, optional
         A network distilled from this one; the sampler "distilled" needs it.
+    families : mapping of str to str, optional
+        The family of each class that has one, such as {"lava": "lava", "cobblestone": "paving and tiles"}.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class Pipeline(NewTextures, Painting):
         *,
         map: FeatureMap | None = None,
         student: Student | None = None,
+        families: Mapping[str, str] | None = None,
     ) -> None:
         self.device = torch.device(device or best_device())
         network = network.eval().requires_grad_(False)
@@ -90,6 +93,7 @@ class Pipeline(NewTextures, Painting):
             student.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.student_engines = Engines(student.network)
         self._spacing = class_spacing(table)  # (S, 1)
+        self.families = dict(families or {})
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -125,11 +129,12 @@ class Pipeline(NewTextures, Painting):
             device,
             map=checkpoint.map,
             student=checkpoint.student,
+            families=checkpoint.families,
         )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the checkpoint and its model card to a folder."""
-        checkpoint = Checkpoint(self.network, self.table, self.info, self.map, self.student)
+        checkpoint = Checkpoint(self.network, self.table, self.info, self.map, self.student, self.families)
         save_checkpoint(checkpoint, folder, card=model_card(checkpoint))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, api=None) -> str:

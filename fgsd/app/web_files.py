@@ -34,6 +34,7 @@ STYLES = [
         "user_textures/user_textures",
         "map/toolbar",
         "map/map",
+        "map/families",
         "picture/picture",
         "shared/timeline",
         "save/save",

@@ -44,7 +44,8 @@ def distill(
 
     pipe = load_pipeline(checkpoint)
     if cpu:
-        pipe = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=pipe.map, student=pipe.student)
+        more = {"map": pipe.map, "student": pipe.student, "families": pipe.families}
+        pipe = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", **more)
     if not 0 < rate <= 100:
         raise ValueError(f"rate={rate} must be above 0 and at most 100")
     standard = DistillationConfig()

@@ -12,6 +12,7 @@ import typer
 from fgsd.cli.options import DEFAULT_DATA, load_pipeline, load_textures, one_line_errors
 from fgsd.cli.outputs import advice_after_errors, check_training_folders
 from fgsd.cli.train import EXPORT_AGAIN, TRAIN_AGAIN, attribution_of, show_progress
+from fgsd.families import load_families
 from fgsd.image_files import find_images
 from fgsd.shipped import resolve_shipped
 
@@ -99,6 +100,7 @@ def extend(
         **SETTINGS,
     )
     attribution = "\n\n".join(filter(None, (info.attribution, attribution_of(add))))
+    families = {**pipe.families, **load_families(add)}
     names = sorted([*pipe.classes, *new.classes])
     check_export(names, config, attribution=attribution, license=info.license)
     RunFolder(run, config, names).check_state()
@@ -122,6 +124,7 @@ def extend(
             map_crops=map_crops,
             attribution=attribution,
             license=info.license,
+            families=families,
             begun_from=info,
             progress=bar,
         )

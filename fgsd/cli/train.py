@@ -20,6 +20,7 @@ from fgsd.cli.options import (
     utf8_text,
 )
 from fgsd.cli.outputs import advice_after_errors, check_file, check_folder, check_training_folders
+from fgsd.families import load_families
 from fgsd.image_files import find_images
 from fgsd.shipped import resolve_shipped
 
@@ -166,7 +167,7 @@ def train(
             raise ValueError(f"--classes {classes}: with --fixed-centroids, those of --init-from are kept")
         folder = folder.only(centroids.classes)
     exported = None if classes is None else read_names("--classes", classes, folder)
-    device, attribution = "cpu" if cpu else None, attribution_of(data)
+    device, attribution, families = "cpu" if cpu else None, attribution_of(data), load_families(data)
     check_export(folder.classes, config, attribution=attribution, license=license)
     RunFolder(run, config, folder.classes).check_state()
     bar = functools.partial(tqdm, file=sys.stderr)
@@ -199,6 +200,7 @@ def train(
                 progress=bar,
                 attribution=attribution,
                 license=license,
+                families=families,
                 begun_from=None if initial is None else initial.info,
             )
         typer.echo(f"checkpoint written to {out}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ def export(
     map_crops: int = 24,
     attribution: str = "",
     license: str = "other",
+    families: Mapping[str, str] | None = None,
     begun_from: CheckpointInfo | None = None,
     progress: Callable[..., Any] | None = None,
 ) -> Checkpoint:
@@ -63,6 +64,8 @@ def export(
         Training crops of each class on the map of features; 0 makes no map, nor does a `GaussianSource`.
     attribution, license : str
         For the model card; the license as the Hugging Face hub names it ("cc-by-sa-3.0").
+    families : mapping of str to str, optional
+        The family of each class that has one; other classes in it are left out.
     begun_from : CheckpointInfo, optional
         Of the checkpoint whose weights the run began with; its crops and hours are added.
     progress : callable, optional
@@ -106,7 +109,7 @@ def export(
     feature_map = None
     if map_crops and isinstance(data, TextureFolder):
         feature_map = fit_map(network, table, data, crops=map_crops, seed=config.seed, progress=progress)
-    checkpoint = Checkpoint(network, table, info, feature_map)
+    checkpoint = Checkpoint(network, table, info, feature_map, families=families or {})
     save_checkpoint(checkpoint, out, card=model_card(checkpoint))
     return checkpoint
 

@@ -14,6 +14,8 @@ from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
 from fgsd.app.web_files import mount_script
 from fgsd.sheets import grid_columns, image_grid
 
+FAMILY_COLOURS = 13  # of web/map/families.css; further families use them again
+
 
 def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: list[dict]) -> gr.HTML:
     """Create the component; its value is the target, a list of {"name", "weight"}, some with a "move".
@@ -61,7 +63,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
         safe = html.escape(name, quote=True)
         buttons.append(
             f'<button type="button" class="dot" style="--u:{u};--v:{v}" aria-pressed="false" '
-            f'aria-label="{safe}" data-name="{safe}"><i></i><b>{safe}</b></button>'
+            f'aria-label="{safe}" data-name="{safe}"{_family(data, name)}><i></i><b>{safe}</b></button>'
         )
     positions = " ".join(f'data-{name}="{data.thumbnails(name)}"' for name in data.projections)
     sigmas = ",".join(f"{sigma:.3g}" for sigma in data.sigmas)
@@ -99,7 +101,9 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     <button type="button" class="toggle wander" aria-pressed="false" aria-label="Wander"
       title="Wander: the ring drifts over the map until you touch anything">∿</button>
   </div>
+  {_family_buttons(data)}
   <div class="map">
+    <canvas class="regions" aria-hidden="true"></canvas>
     <canvas class="ground" aria-hidden="true"></canvas>
     {"".join(buttons)}
     <canvas class="over" aria-hidden="true"></canvas>
@@ -130,6 +134,29 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
   <div class="chips" role="group" aria-label="What is sampled, with weights"></div>
 </section>
 """)
+
+
+def _family(data: MapData, name: str) -> str:
+    """The attributes of a texture's button that tell its family, if it has one."""
+    if name not in data.families:
+        return ""
+    family = html.escape(data.families[name], quote=True)
+    return f' data-family="{family}" aria-description="{family}"'
+
+
+def _family_buttons(data: MapData) -> str:
+    """The row of buttons by which families stand out; nothing if there are none."""
+    names = sorted(set(data.families.values()))
+    if not names:
+        return ""
+    buttons = ['<button type="button" data-family="" aria-pressed="true">All</button>']
+    for k, name in enumerate(names):
+        safe, count = html.escape(name, quote=True), list(data.families.values()).count(name)
+        buttons.append(
+            f'<button type="button" data-family="{safe}" aria-pressed="false" title="{count} textures"'
+            f' style="--family:var(--family-{k % FAMILY_COLOURS})"><i></i>{safe}</button>'
+        )
+    return f'<div class="families" role="group" aria-label="Families">{"".join(buttons)}</div>'
 
 
 def _percent(share: float) -> str:

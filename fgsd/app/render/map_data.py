@@ -52,6 +52,7 @@ class MapData:
         self.pipe, self.map, self.data = pipe, pipe.map, data
         self.store = UserTextureStore() if store is None else store
         self.classes, self.projections = list(pipe.classes), tuple(pipe.map.projections)
+        self.families = {name: pipe.families[name] for name in self.classes if name in pipe.families}
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
         self.side = float(np.clip(0.42 / np.sqrt(len(self.classes)), 0.048, 0.12))  # of a thumbnail

@@ -21,10 +21,10 @@ import gradio as gr
 from fgsd.app.render.frames import last_frame
 from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.errors import errors_as_sentences
-from fgsd.app.requests.request import SETTINGS, SampleRequest, parse_request, repr_short, sizes, whole
+from fgsd.app.requests.request import SETTINGS, parse_request, repr_short, sizes, whole
 from fgsd.app.requests.target import nearest_class
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
-from fgsd.app.serving.picture_sizes import PreviewPart, preview_part
+from fgsd.app.serving.picture_sizes import preview_part
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.pipeline import Pipeline
 from fgsd.student import SAMPLER as DISTILLED

@@ -4,6 +4,11 @@ import { reducedMotion } from "../shared/dom.js";
 export class Animation {
   #frame = 0;
 
+  /** End the movement where it is. */
+  stop() {
+    cancelAnimationFrame(this.#frame);
+  }
+
   /**
    * Call `step` with shares from 0 to 1, once a frame. A second call ends the first.
    *
@@ -11,7 +16,7 @@ export class Animation {
    * @param {(share: number) => void} step
    */
   run(ms, step) {
-    cancelAnimationFrame(this.#frame);
+    this.stop();
     if (ms === 0 || reducedMotion()) return step(1);
     const start = performance.now();
     const frame = (/** @type {number} */ now) => {

@@ -1,8 +1,10 @@
 // Helpers for the map's canvases, and the colours of the theme.
+import { COLOURS } from "./families.js";
 
 /** @typedef {import("./view.js").Size} Size */
 /** @typedef {import("./view.js").Position} Position */
-/** @typedef {Record<"line" | "quiet" | "accent" | "raised" | "ink", string> & { dark: boolean }} Theme */
+/** @typedef {Record<"line" | "quiet" | "accent" | "raised" | "ink", string> &
+ *  { dark: boolean, families: number[][] }} Theme `families` holds red, green and blue of each family */
 
 /**
  * Resize a canvas to the map's size in device pixels, with at most two for a CSS pixel.
@@ -27,6 +29,9 @@ export function strokeLines(context, lines) {
   }
   context.stroke();
 }
+
+/** @param {string} hex such as "#ff8800" @returns {number[]} red, green and blue from 0 to 255 */
+const rgbOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 /**
  * Make a function that returns the colours of the theme, computed once for each theme.
@@ -53,6 +58,7 @@ export function watchTheme(element, changed) {
       raised: colour("raised"),
       ink: colour("ink"),
       dark: document.body.classList.contains("dark"),
+      families: Array.from({ length: COLOURS }, (_, k) => rgbOf(colour(`family-${k}`))),
     };
     return theme;
   };

@@ -47,10 +47,20 @@ export class CropPainter {
     }
     this.#pixels.fill(0);
     const { highlighted } = this.crops;
-    const names = highlighted === null ? this.panel.target.map(({ name }) => name) : [highlighted];
-    this.#scatter(null, highlighted === null ? 0.5 : 0.25, ratio);
+    const { data, families, target } = this.panel;
+    const names = highlighted === null ? target.map(({ name }) => name) : [highlighted];
+    const some = (/** @type {(name: string) => boolean} */ is) =>
+      Uint8Array.from(data.classes, (name) => +is(name));
+    const opacity = highlighted === null ? 0.5 : 0.25;
+    this.#scatter(null, families.isFiltering ? 0.1 : opacity, ratio);
+    if (families.isFiltering)
+      this.#scatter(
+        some((name) => families.includes(name)),
+        opacity,
+        ratio,
+      );
     this.#scatter(
-      Uint8Array.from(this.panel.data.classes, (name) => Number(names.includes(name))),
+      some((name) => names.includes(name)),
       1,
       ratio,
     );

@@ -47,11 +47,12 @@ const squaredDistance = (a, b) => (a.x - b.x) ** 2 + (a.y - b.y) ** 2;
  * @param {number} side of a thumbnail in pixels
  * @param {Set<string>} always names of those that are shown even where there is no room
  * @param {boolean} naming whether names are shown
+ * @param {Box[]} [labels] boxes that are taken before any thumbnail
  * @returns {{ shown: Set<string>, named: Set<string> }}
  */
-export function detailOf(centres, side, always, naming) {
+export function detailOf(centres, side, always, naming, labels = []) {
   /** @type {Box[]} */
-  const taken = [];
+  const taken = [...labels];
   const shown = new Set();
   for (const [name, centre] of centres) {
     const box = boxAt(centre, SPACING * side, SPACING * side);
@@ -69,6 +70,27 @@ export function detailOf(centres, side, always, naming) {
     named.add(name);
   }
   return { shown, named };
+}
+
+/**
+ * Return the labels that have room: each, in their order, takes the first of its boxes that overlaps neither
+ * a thumbnail nor a label before it.
+ *
+ * @param {import("./regions.js").Candidate[]} labels
+ * @param {Position[]} centres of the thumbnails, in pixels
+ * @param {number} side of a thumbnail in pixels
+ * @returns {import("./regions.js").Label[]}
+ */
+export function placedLabels(labels, centres, side) {
+  const taken = centres.map((centre) => boxAt(centre, SPACING * side, SPACING * side));
+  const placed = [];
+  for (const { family, boxes } of labels) {
+    const box = boxes.find((one) => !taken.some((other) => overlap(one, other)));
+    if (!box) continue;
+    taken.push(box);
+    placed.push({ family, box });
+  }
+  return placed;
 }
 
 /** @param {Box} a @param {Box} b */

@@ -14,7 +14,8 @@ export function showNames(panel, thumbnails, crops, search, zoom) {
     map.addEventListener(type, (event) => {
       if (panel.gesture || search.isActive) return;
       const name = closest(event, ".dot")?.dataset.name ?? null;
-      panel.say(name ?? panel.invitation);
+      const family = panel.families.of.get(name ?? "");
+      panel.say(name && family ? `${name} · ${family}` : (name ?? panel.invitation));
       crops.highlight(name);
     });
   }

@@ -7,6 +7,7 @@ import { ColourMenu } from "./colour_menu.js";
 import { CropPainter } from "./crop_painter.js";
 import { Crops } from "./crops.js";
 import { TrueDistance } from "./distance.js";
+import { Flight } from "./flight.js";
 import { showNames } from "./hover.js";
 import { Keyboard } from "./keyboard.js";
 import { Lasso } from "./lasso.js";
@@ -15,6 +16,7 @@ import { MapPanel } from "./panel.js";
 import { Paths } from "./paths.js";
 import { Play } from "./play.js";
 import { Pointer } from "./pointer.js";
+import { Regions } from "./regions.js";
 import { Requests } from "./requests.js";
 import { Ring } from "./ring.js";
 import { Search } from "./search.js";
@@ -44,6 +46,7 @@ export function mount(gradio) {
   const crops = new Crops(panel, requests, theme);
   new CropPainter(panel, crops, thumbnails, ground, theme);
   panel.on("paint", () => paintOverlay(panel, thumbnails, ring, over, theme));
+  new Regions(panel, thumbnails, context(panel.map, ".regions"), over, theme);
   const lasso = new Lasso(panel, thumbnails, crops, over, theme);
   new Paths(panel, over, theme);
   new Chips(panel, thumbnails);
@@ -55,7 +58,7 @@ export function mount(gradio) {
   const tooltip = new Tooltip(panel, crops, requests);
   const keyboard = new Keyboard(panel, { ring, lasso, zoom });
   new Pointer(panel, { ring, lasso, zoom, tooltip, keyboard, ground: ground.canvas });
-  const search = new Search(panel, thumbnails);
+  const search = new Search(panel, thumbnails, new Flight(panel, zoom));
   showNames(panel, thumbnails, crops, search, zoom);
   const menu = new ColourMenu(panel, crops, requests);
 

@@ -1,17 +1,19 @@
 // The state that the parts of the map share: the target, the view, the gesture. Parts subscribe by `on` to:
 // "target": the target has changed
 // "arrange": thumbnails get new positions, so that older positions on the map mean nothing any more
+// "families": the visitor has chosen families that stand out
 // "move": positions on the screen have changed; draw thumbnails and ring at once, so that they do not lag
 // "paint": the canvases are to be drawn; at most once a frame
 import { find, findAll } from "../shared/dom.js";
 import { announce, current, subscribe } from "../shared/session.js";
 import { readMapData } from "./data.js";
+import { Families } from "./families.js";
 import { START_WEIGHT, entryOf, without } from "./target.js";
 import { View } from "./view.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("./gestures.js").Gesture} Gesture */
-/** @typedef {"target" | "arrange" | "move" | "paint"} Topic */
+/** @typedef {"target" | "arrange" | "families" | "move" | "paint"} Topic */
 
 export const NOTICE_MS = 2500; // that a message stays in the hint line
 
@@ -46,6 +48,7 @@ export class MapPanel {
       : (this.hint.textContent ?? "");
     const names = findAll(this.map, ".dot").map((button) => button.dataset.name ?? "");
     this.data = readMapData(this.section.dataset, names);
+    this.families = new Families(this.section, () => this.emit("families"));
     this.view = new View(this.data.projections[0], this.data.startLevel);
   }
 

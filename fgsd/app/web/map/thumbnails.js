@@ -1,14 +1,16 @@
 // The thumbnails on the map: their positions, which may be in motion, and their buttons.
 import { findAll, make } from "../shared/dom.js";
 import { Animation } from "./animation.js";
-import { detailOf, spreadOrder } from "./detail.js";
+import { detailOf, placedLabels, spreadOrder } from "./detail.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
+import { shelvesLayout } from "./shelves.js";
 
 /** @typedef {import("./view.js").Position} Position */
 /** @typedef {import("./view.js").Placement} Placement */
 /** @typedef {import("../shared/events.js").UserTexture} UserTexture */
 
 export const ARRANGE_MS = 500; // from one projection to another; half of it between noise levels
+const CROWD = 100; // textures; of more, families' names go before thumbnails. Python moves fewer apart
 const NAMED_ZOOM = 1.4; // from which names are shown where they have room
 
 export class Thumbnails {
@@ -21,8 +23,14 @@ export class Thumbnails {
   /** @type {Map<string, UserTexture>} */
   #userTextures = new Map();
   #animation = new Animation();
-  /** @type {string[]} names that the visitor searches for */
-  #found = [];
+  /** @type {string[] | null} names that a search has found */
+  #found = null;
+  /** @type {() => import("./regions.js").Candidate[]} where the names of families would be */
+  labels = () => [];
+  /** @type {import("./regions.js").Label[]} those that have room */
+  placedLabels = [];
+  /** @type {import("./shelves.js").Heading[]} of the grid */
+  headings = [];
   /** @type {Map<string, string[]>} by projection and noise level: names in the order of `spreadOrder` */
   #orders = new Map();
 
@@ -36,6 +44,7 @@ export class Thumbnails {
     this.buttons = new Map(findAll(panel.map, ".dot").map((button) => [button.dataset.name ?? "", button]));
     panel.on("target", () => this.#mark());
     panel.on("move", () => this.#draw());
+    panel.on("families", () => this.#fade());
   }
 
   /** The centre of a thumbnail as it is shown now. @param {string} name @returns {Position} */
@@ -52,12 +61,11 @@ export class Thumbnails {
 
   /** Put all thumbnails where the view has them. @param {number} [ms] */
   arrange(ms = ARRANGE_MS) {
-    const { view, data, section } = this.panel;
+    const { view, data } = this.panel;
     const names = [...this.buttons.keys()];
-    section.style.setProperty("--cell", `${87 / gridColumns(names.length, view.size)}%`);
     const goal = view.isMap
       ? mapLayout(data, this.#userTextures, view.projection, view.level)
-      : gridLayout(names, view.size);
+      : this.#grid(names);
     for (const [name, { x, y }] of goal) {
       Object.assign(this.buttons.get(name)?.dataset ?? {}, { x: x.toFixed(4), y: y.toFixed(4) });
     }
@@ -68,6 +76,25 @@ export class Thumbnails {
         this.placements.set(name, interpolated(start.get(name) ?? end, end, share));
       this.panel.move();
     });
+  }
+
+  /** @param {string[]} names @returns {Map<string, Placement>} */
+  #grid(names) {
+    const { view, families, section } = this.panel;
+    let cell = 1 / gridColumns(names.length, view.size);
+    let named = true;
+    let placements;
+    if (families.names.length) {
+      ({
+        placements,
+        headings: this.headings,
+        cell,
+        named,
+      } = shelvesLayout(families.grouped(names), view.size));
+    } else placements = gridLayout(names, view.size);
+    section.style.setProperty("--cell", `${87 * cell}%`);
+    section.classList.toggle("nameless", !named);
+    return placements;
   }
 
   /**
@@ -99,26 +126,43 @@ export class Thumbnails {
    * @param {string[] | null} names null: there is no search
    */
   setFound(names) {
-    this.#found = names ?? [];
+    this.#found = names;
+    this.#fade();
+  }
+
+  /** Fade all but what a search has found, within the chosen families. */
+  #fade() {
+    const found = this.#found && new Set(this.#found);
     for (const [name, button] of this.buttons) {
-      button.classList.toggle("faint", names !== null && !names.includes(name));
+      const bright = (!found || found.has(name)) && this.panel.families.includes(name);
+      button.classList.toggle("faint", !bright);
     }
     this.panel.move();
   }
 
   /** Show thumbnails and names where they have room; always what is chosen, found or the visitor's own. */
   #setDetail() {
-    const { view, data, target } = this.panel;
+    const { view, data, target, families } = this.panel;
+    this.placedLabels = [];
     if (!view.isMap) {
       for (const button of this.buttons.values()) button.classList.remove("small", "named");
       return;
     }
     const chosen = target.map(({ name }) => name);
-    const always = new Set([...chosen, ...this.#found, ...this.#userTextures.keys()]);
-    const names = [...new Set([...always, ...this.#order()])].filter((name) => this.buttons.has(name));
+    const always = new Set([...chosen, ...(this.#found ?? []), ...this.#userTextures.keys()]);
+    const order = this.#order();
+    const first = families.isFiltering ? order.filter((name) => families.includes(name)) : [];
+    const names = [...new Set([...always, ...first, ...order])].filter((name) => this.buttons.has(name));
     const centres = new Map(names.map((name) => [name, view.toPixel(this.centre(name))]));
     const naming = view.transform.zoom >= NAMED_ZOOM;
-    const { shown, named } = detailOf(centres, data.side * view.size.width, always, naming);
+    const side = data.side * view.size.width;
+    const crowded = data.classes.length > CROWD;
+    const centresOf = (/** @type {Iterable<string>} */ some) =>
+      [...some].flatMap((name) => centres.get(name) ?? []);
+    if (crowded) this.placedLabels = placedLabels(this.labels(), centresOf(always), side);
+    const boxes = this.placedLabels.map(({ box }) => box);
+    const { shown, named } = detailOf(centres, side, always, naming, boxes);
+    if (!crowded) this.placedLabels = placedLabels(this.labels(), centresOf(shown), side);
     for (const [name, button] of this.buttons) {
       button.classList.toggle("small", !shown.has(name));
       button.classList.toggle("named", named.has(name));
