@@ -24,21 +24,20 @@ THUMBNAIL, CROP = 48, 32  # sides of pictures of classes and of crops, in pixels
 THIRD_AXES = ("projection", "sigma")
 # shows the picture of the crop under the pointer, which plotly's own hover labels cannot
 HOVER_SCRIPT = """
-const plot = document.getElementById("{plot_id}"), { sheet, columns, side } = plot.layout.meta;
+const plot = document.getElementById("{plot_id}"), { sheet, columns } = plot.layout.meta;
 const picture = document.body.appendChild(document.createElement("div"));
 Object.assign(picture.style, { position: "fixed", width: "96px", height: "96px", pointerEvents: "none",
   borderRadius: "6px", boxShadow: "0 2px 10px #0006", backgroundImage: `url(${sheet})`,
-  imageRendering: "auto", backgroundSize: `${96 * columns}px auto`, display: "none", zIndex: 9 });
+  backgroundSize: `${96 * columns}px auto`, display: "none", zIndex: 9 });
 document.addEventListener("pointermove", ({ clientX, clientY }) => {
   picture.style.left = `${Math.min(clientX + 14, innerWidth - 104)}px`;
   picture.style.top = `${Math.min(clientY + 14, innerHeight - 104)}px`;
 });
 plot.on("plotly_hover", ({ points: [{ customdata }] }) => {
   const cell = Number(customdata);
-  if (customdata === undefined || !(cell >= 0)) return;
+  picture.style.display = cell >= 0 ? "block" : "none";
   const [row, column] = [Math.floor(cell / columns), cell % columns];
   picture.style.backgroundPosition = `${-96 * column}px ${-96 * row}px`;
-  picture.style.display = "block";
 });
 plot.on("plotly_unhover", () => { picture.style.display = "none"; });
 """
@@ -53,11 +52,12 @@ def map_figure(
     third_axis: str = "projection",
     data: TextureFolder | None = None,
 ) -> go.Figure:
-    """Draw the classes of a map, and up to `MAX_POINTS` of its training crops, in the mean colours of the classes.
+    """Draw the classes of a map, and up to `MAX_POINTS` of its training crops, in the classes' mean colours.
 
     Hovering names the class. In 3D the axis to the right and the one upwards are those of the map, so that it
     is seen as in 2D from the front. With third_axis="sigma" the maps of all noise levels are stacked, with
-    the lowest noise on top, and a line follows each class: classes come apart as noise falls.
+    the lowest noise on top, and a line follows each class: classes come apart as noise falls, since each
+    level is scaled so that crops lie equally close to their class (see `MapSpace.stacked`).
 
     Parameters
     ----------
@@ -85,13 +85,23 @@ def map_figure(
     level = feature_map.start_level if sigma is None else nearest_level(feature_map, sigma)
     names = feature_map.table.classes
     stacked = dims == 3 and third_axis == "sigma"
-    shown = _spread(len(feature_map.labels), MAX_POINTS // (len(feature_map.sigmas) if stacked else 1))
+    shown = _evenly_spaced(len(feature_map.labels), MAX_POINTS // (len(feature_map.sigmas) if stacked else 1))
     levels = range(len(feature_map.sigmas)) if stacked else [level]
     rows, where = feature_map.labels[shown], feature_map if dims == 2 else feature_map.space
     if stacked:
         where = feature_map
-    crops = [_axes(where.crops(projection, k)[shown], feature_map, k, stacked) for k in levels]
-    classes = [_axes(where.classes(projection, k), feature_map, k, stacked) for k in levels]
+
+    def placed(points: np.ndarray, k: int) -> np.ndarray:
+        if not stacked:
+            return _axes(points)
+        noise = float(feature_map.sigmas[k])
+        right, down = feature_map.space.stacked(projection, points, noise)[:, :2].T
+        return np.column_stack([right, 1 - down, np.full(len(points), noise)])
+
+    crops = [placed(where.crops(projection, k)[shown], k) for k in levels]
+    classes = [placed(where.classes(projection, k), k) for k in levels]
+    # the picture of a class is that of its first crop
+    cells = [int(found[0]) if len(found := np.flatnonzero(rows == k)) else -1 for k in range(len(names))]
     colours = [f"rgb({r},{g},{b})" for r, g, b in _colours(feature_map).tolist()]
 
     scatter = go.Scatter if dims == 2 else go.Scatter3d
@@ -110,13 +120,14 @@ def map_figure(
             )
         )
     if stacked:
-        figure.add_trace(_class_lines(scatter, np.stack(classes), names, colours))
+        figure.add_trace(_class_lines(scatter, np.stack(classes), names, colours, cells))
     figure.add_trace(
         scatter(
             **_coordinates(classes[0]),
             mode="markers" if dims == 2 else "markers+text",
             name="textures",
             text=names,
+            customdata=cells,
             hovertemplate="<b>%{text}</b><extra></extra>",
             textfont={"size": 9},
             marker={
@@ -195,18 +206,16 @@ def _check(feature_map: FeatureMap, projection: str, dims: int, sigma: float | N
         raise ValueError(f"sigma={sigma} must be from {low:.3g} to {high:.3g}, the noise levels of the map")
 
 
-def _spread(count: int, most: int) -> np.ndarray:
+def _evenly_spaced(count: int, most: int) -> np.ndarray:
     """Return at most `most` indices, evenly spread over `count`."""
     return (
         np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else np.arange(0)
     )
 
 
-def _axes(points: np.ndarray, feature_map: FeatureMap, level: int, stacked: bool) -> np.ndarray:
+def _axes(points: np.ndarray) -> np.ndarray:
     """Return positions of the map in the axes of the figure: right, up; or right, back, up."""
     right, down = points[:, 0], points[:, 1]
-    if stacked:
-        return np.column_stack([right, 1 - down, np.full(len(points), float(feature_map.sigmas[level]))])
     if points.shape[1] == 2:
         return np.column_stack([right, 1 - down])
     return np.column_stack([right, points[:, 2], 1 - down])
@@ -224,7 +233,9 @@ def _colours(feature_map: FeatureMap) -> np.ndarray:
     return (255 * colours * (0.75 / luminance.clamp(min=0.75))[:, None]).round().int().numpy()
 
 
-def _class_lines(scatter: Any, classes: np.ndarray, names: list[str], colours: list[str]) -> Any:
+def _class_lines(
+    scatter: Any, classes: np.ndarray, names: list[str], colours: list[str], cells: list[int]
+) -> Any:
     """Return one trace of a line for each class through its positions (S, C, 3)."""
     levels, count = classes.shape[:2]
     gaps = np.full((1, count, 3), np.nan)
@@ -234,7 +245,9 @@ def _class_lines(scatter: Any, classes: np.ndarray, names: list[str], colours: l
         **dict(zip("xyz", rounded, strict=True)),
         mode="lines",
         name="textures through the noise",
+        showlegend=False,  # one entry cannot have all colours
         text=[name for name in names for _ in range(levels + 1)],
+        customdata=[cell for cell in cells for _ in range(levels + 1)],
         hovertemplate="%{text}, σ = %{z:.3g}<extra></extra>",
         line={"width": 3, "color": [colour for colour in colours for _ in range(levels + 1)]},
     )
@@ -248,8 +261,8 @@ def _set_axes(figure: go.Figure, dims: int, stacked: bool) -> None:
         return
     z = plain
     if stacked:
-        z = {"type": "log", "autorange": "reversed", "title": "noise level σ", "dtick": 1}
-    eye = {"x": 1.3, "y": -1.5, "z": 0.5} if stacked else {"x": 0.5, "y": -1.9, "z": 0.4}
+        z = {"type": "log", "autorange": "reversed", "title": "noise level σ", "dtick": 1}  # in decades
+    eye = {"x": 1.1, "y": -1.3, "z": 0.35} if stacked else {"x": 0.4, "y": -1.5, "z": 0.3}
     figure.update_scenes(
         xaxis=plain,
         yaxis=plain,
@@ -269,7 +282,7 @@ def _add_pictures(
     dims: int,
 ) -> None:
     """Add thumbnails of the classes in 2D, and the sheet of the pictures of all shown crops."""
-    side = float(np.clip(0.42 / np.sqrt(max(1, len(positions))), 0.02, 0.12))
+    side = float(np.clip(0.24 / np.sqrt(max(1, len(positions))), 0.012, 0.08))  # crops stay visible
     names = [name for name in feature_map.table.classes if name in data.classes]
     if dims == 2:
         rows = {name: row for row, name in enumerate(feature_map.table.classes)}
@@ -295,7 +308,7 @@ def _add_pictures(
         blank = Image.new("RGB", (CROP, CROP), "white")
         cells = [blank if picture is None else _square(picture, CROP) for picture in pictures]
         sheet = image_grid(cells, gap=0, background="white")
-        meta = {"sheet": _uri(sheet), "columns": grid_columns(len(cells)), "side": CROP}
+        meta = {"sheet": _uri(sheet), "columns": grid_columns(len(cells))}
         figure.update_layout(meta=meta)
 
 

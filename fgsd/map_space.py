@@ -77,6 +77,42 @@ class MapSpace:
         share = (logs[-1] - torch.as_tensor(sigma, dtype=torch.float64).log()) / span
         return (MARGIN + (1 - 2 * MARGIN) * share).float().numpy()
 
+    def stacked(self, projection: str, positions: np.ndarray, sigma: float | Tensor) -> np.ndarray:
+        """Move positions (B, 2) of the map into the stack of the maps of all noise levels: (B, 3), float32.
+
+        x and y are scaled about the middle of the classes, so that at every level the crops lie equally close
+        to their class (see `level_scales`): classes come apart as noise falls. z is that of `heights`.
+        """
+        centres, scales = self.level_centres(projection), self.level_scales(projection)
+        table = torch.from_numpy(np.column_stack([centres, scales])).double()
+        at_sigma = interpolate(self.map.sigmas, table, sigma).expand(len(positions), 3).numpy()
+        centre, scale = at_sigma[:, :2], at_sigma[:, 2:]
+        height = np.broadcast_to(self.heights(sigma), len(positions))
+        return np.column_stack([centre + scale * (positions - centre), height]).astype(np.float32)
+
+    def level_centres(self, projection: str) -> np.ndarray:
+        """Return the mean position of the classes at each noise level: (S, 2)."""
+        return np.stack([self.map.classes(projection, k).mean(axis=0) for k in range(len(self.map.sigmas))])
+
+    def level_scales(self, projection: str) -> np.ndarray:
+        """Return a scale for each noise level, at most 1, that makes the spread within classes equal: (S,).
+
+        The spread is the root mean square distance of the crops from the median of their class, in the plane.
+        A map without crops takes the inverse of the distances between classes, in units of the spread within
+        a class, in feature space.
+        """
+        whole, spreads = self.map, []
+        if not len(whole.labels):
+            z = (whole.table.values - whole._mean) / whole._scale
+            separation = z.square().mean(dim=(0, 2)).sqrt().numpy()
+            return separation / max(float(separation.max()), 1e-12)
+        for level in range(len(whole.sigmas)):
+            crops = whole.crops(projection, level)
+            rows = range(len(whole.table.classes))
+            medians = np.stack([np.median(crops[whole.labels == row], axis=0) for row in rows])
+            spreads.append(np.sqrt(np.square(crops - medians[whole.labels]).sum(axis=1).mean()))
+        return min(spreads) / np.maximum(spreads, 1e-12) if min(spreads) > 1e-12 else np.ones(len(spreads))
+
     @cached_property
     def _planes(self) -> LevelPlanes:
         return LevelPlanes.of(self.map.table, components=3)
