@@ -27,6 +27,7 @@ TOY = {
     "train": TOY_TRAINING,
     "extend": "--images 24 --map-crops 1 --cpu",
     "map": "--crops 1",
+    "plot": "",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
     "learn": "--steps 2",
     "paint": "--steps 2",
