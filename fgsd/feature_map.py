@@ -1,10 +1,11 @@
-"""Feature maps: 2D positions of classes, training crops and samples at every noise level."""
+"""Feature maps: 2D and 3D positions of classes, training crops and samples at every noise level."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,10 +14,15 @@ from torch import Tensor
 from fgsd.centroids import Centroid, CentroidTable
 from fgsd.data import TextureFolder
 from fgsd.levels import interpolate
+from fgsd.map_space import MapSpace
 from fgsd.model.network import Denoiser
 from fgsd.projection import LevelPlanes, fit_unit_box, interpolate_landmarks, umap_by_level
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 PROJECTIONS = ("pca", "umap")
+Landmarks = Callable[[int], tuple[Tensor, Tensor]]  # level to scores (M, K) and positions (M, D)
 COMPONENTS = 48  # stored principal components of the crops' features, at each noise level
 
 
@@ -128,6 +134,17 @@ class FeatureMap:
         """Names of the available projections, a part of `PROJECTIONS`."""
         return PROJECTIONS if self.embedding is not None else PROJECTIONS[:1]
 
+    @cached_property
+    def space(self) -> MapSpace:
+        """The same map in 3D; what it needs is fitted when it is first asked for, and kept in memory."""
+        return MapSpace(self)
+
+    def figure(self, projection: str = "pca", **options: Any) -> go.Figure:
+        """Return the map as a plotly figure; options and errors are those of `fgsd.map_figure.map_figure`."""
+        from fgsd.map_figure import map_figure
+
+        return map_figure(self, projection, **options)
+
     def crops(self, projection: str, level: int) -> np.ndarray:
         """Return the positions of the training crops at a noise level: (N, 2), float32."""
         return self._positions(projection)[0][level]
@@ -161,18 +178,7 @@ class FeatureMap:
         self._check_projection(projection)
         if projection == "pca":
             return self._planes.project(phi, sigma).float().numpy()
-        phi = phi.detach().float().cpu()
-        sigma = torch.as_tensor(sigma, dtype=torch.float64).cpu().expand(len(phi))
-        mean, scale = (interpolate(self.sigmas, part, sigma) for part in (self._mean, self._scale))
-        z = (phi - mean) / scale
-        # weights of the levels in an interpolation at sigma, for features and positions alike
-        weights = interpolate(self.sigmas, torch.eye(len(self.sigmas)), sigma)  # (B, S)
-        positions = torch.zeros(len(phi), 2)
-        for level in weights.sum(dim=0).nonzero()[:, 0].tolist():
-            rows = weights[:, level] > 0
-            at_level = interpolate_landmarks(z[rows] @ self._bases[level], *self._landmarks[level])
-            positions[rows] += weights[rows, level, None] * at_level
-        return positions.numpy()
+        return self._interpolated(phi, sigma, self._landmarks.__getitem__)
 
     def project_centroid(self, projection: str, centroid: Centroid) -> np.ndarray:
         """Return the positions of a centroid at every noise level: (S, 2), float32."""
@@ -226,6 +232,24 @@ class FeatureMap:
     def _check_levels(self, centroid: Centroid) -> None:
         if not torch.equal(centroid.sigmas.cpu(), self.sigmas.cpu()):
             raise ValueError("the centroid must have the noise levels of the map's table")
+
+    def _interpolated(self, phi: Tensor, sigma: float | Tensor, landmarks: Landmarks) -> np.ndarray:
+        """Return the positions (B, D) of feature vectors between the landmarks of each noise level."""
+        phi = phi.detach().float().cpu()
+        sigma = torch.as_tensor(sigma, dtype=torch.float64).cpu().expand(len(phi))
+        mean, scale = (interpolate(self.sigmas, part, sigma) for part in (self._mean, self._scale))
+        z = (phi - mean) / scale
+        # weights of the levels in an interpolation at sigma, for features and positions alike
+        weights = interpolate(self.sigmas, torch.eye(len(self.sigmas)), sigma)  # (B, S)
+        result = torch.zeros(0)
+        for level in weights.sum(dim=0).nonzero()[:, 0].tolist():
+            rows = weights[:, level] > 0
+            points, positions = landmarks(level)
+            at_level = interpolate_landmarks(z[rows] @ self._bases[level], points, positions)
+            if not len(result):
+                result = torch.zeros(len(phi), positions.shape[1])
+            result[rows] += weights[rows, level, None] * at_level
+        return result.numpy()
 
     def _positions(self, projection: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of crops (S, N, 2) and of classes (S, C, 2)."""

@@ -1,4 +1,4 @@
-"""Projections of feature space to 2D: joint PCA of class centroids, and UMAP of crops at each noise level."""
+"""Projections of feature space to 2D or 3D: joint PCA of centroids, UMAP of crops at each noise level."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ RANK_TOLERANCE = 1e-6  # singular values below this share of the largest count a
 
 @dataclass(frozen=True)
 class JointPCA:
-    """One plane through the class centroids, fitted to all noise levels together.
+    """K axes (a plane, or a space) through the class centroids, fitted to all noise levels together.
 
     The joint position is p = sum_s L_s^T z_s with z_s = (values_s - means_s) / scales_s. The number scales_s
-    gives every level s the same total variance, and L_s (F, 2) is the level's block of loadings.
+    gives every level s the same total variance, and L_s (F, K) is the level's block of loadings.
 
     Parameters
     ----------
     means : Tensor of shape (S, F), float64
     scales : Tensor of shape (S,), float64
-    loadings : Tensor of shape (S, F, 2), float64
-        Zero for missing components: one class has no component, two classes have one.
+    loadings : Tensor of shape (S, F, K), float64
+        Zero for missing components: C classes have C - 1 at most.
     """
 
     means: Tensor
@@ -37,13 +37,13 @@ class JointPCA:
     loadings: Tensor
 
     def project(self, values: Tensor) -> Tensor:
-        """Return the joint positions (..., 2) of feature vectors at all noise levels (..., S, F)."""
+        """Return the joint positions (..., K) of feature vectors at all noise levels (..., S, F)."""
         z = (values.double() - self.means) / self.scales[:, None]
         return torch.einsum("...sf,sfk->...k", z, self.loadings)
 
 
-def joint_pca(table: CentroidTable) -> JointPCA:
-    """Fit a `JointPCA` to all centroids; every noise level has the same weight.
+def joint_pca(table: CentroidTable, components: int = 2) -> JointPCA:
+    """Fit a `JointPCA` with K = `components` to all centroids; every noise level has the same weight.
 
     The largest loading of each component is positive, as in scikit-learn. The SVD is computed with NumPy,
     because importing scikit-learn takes a third of the page's start-up time.
@@ -53,11 +53,11 @@ def joint_pca(table: CentroidTable) -> JointPCA:
     scales = (values - means).square().sum(dim=(0, 2)).sqrt()
     scales = torch.where(scales > 1e-12, scales, torch.ones_like(scales))
     flat = ((values - means) / scales[:, None]).flatten(1).numpy()
-    loadings = np.zeros((flat.shape[1], 2))
-    count = min(2, len(flat) - 1, flat.shape[1])
+    loadings = np.zeros((flat.shape[1], components))
+    count = min(components, len(flat) - 1, flat.shape[1])
     if count > 0 and np.ptp(flat) > 0:
-        _, singular, components = np.linalg.svd(flat, full_matrices=False)  # flat is centred
-        axes = components[:count]
+        _, singular, directions = np.linalg.svd(flat, full_matrices=False)  # flat is centred
+        axes = directions[:count]
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1, keepdims=True), axis=1)
         nonzero = singular[:count] > RANK_TOLERANCE * singular[0]
         loadings[:, :count] = (axes * np.sign(largest)).T * nonzero
@@ -66,21 +66,22 @@ def joint_pca(table: CentroidTable) -> JointPCA:
 
 @dataclass(frozen=True)
 class LevelPlanes:
-    """The plane of a `JointPCA` at each noise level, in coordinates of the unit box.
+    """The K axes of a `JointPCA` at each noise level, in coordinates of the unit box.
 
     The position of a feature vector at level s is the least-squares solution p_s = G_s^+ L_s^T z_s, with
     G_s = L_s^T L_s. Moving a centroid by L_s d at every level therefore moves its position by exactly d at
     every level. It also moves the joint position by d: that is the mean of all p_s with weights G_s, which
-    sum to the identity.
+    sum to the identity. The first two coordinates for K = 3 are not those for K = 2, as the axes are not
+    orthogonal at each level; `MapSpace` takes the third alone.
 
     Parameters
     ----------
     sigmas : Tensor of shape (S,)
     means : Tensor of shape (S, F), float64
         Feature vectors at the position `origin`.
-    axes : Tensor of shape (S, 2, F), float64
-        Change of a feature vector per box width to the right, and per box height downwards.
-    origin : Tensor of shape (2,), float64
+    axes : Tensor of shape (S, K, F), float64
+        Change of a feature vector per box width to the right, per box height downwards, and per box depth.
+    origin : Tensor of shape (K,), float64
     """
 
     sigmas: Tensor
@@ -89,21 +90,21 @@ class LevelPlanes:
     origin: Tensor
 
     @classmethod
-    def of(cls, table: CentroidTable) -> LevelPlanes:
+    def of(cls, table: CentroidTable, components: int = 2) -> LevelPlanes:
         """Fit the planes, so that the classes at all levels together fill the unit box up to `MARGIN`."""
-        pca = joint_pca(table)
-        axes = (pca.loadings * pca.scales[:, None, None]).transpose(1, 2)  # (S, 2, F)
-        unscaled = cls(table.sigmas, pca.means, axes, torch.zeros(2, dtype=torch.float64))
+        pca = joint_pca(table, components)
+        axes = (pca.loadings * pca.scales[:, None, None]).transpose(1, 2)  # (S, K, F)
+        unscaled = cls(table.sigmas, pca.means, axes, torch.zeros(components, dtype=torch.float64))
         points = unscaled.project(table.values, table.sigmas).flatten(0, 1)
         low, high = points.amin(dim=0), points.amax(dim=0)
         flat = high - low < 1e-9
         stretch = torch.where(flat, 1.0, (1 - 2 * MARGIN) / torch.where(flat, 1.0, high - low))
-        stretch = stretch * torch.tensor([1.0, -1.0])  # y points downwards, as on screens
+        stretch = stretch * torch.tensor([1.0, -1.0, 1.0][:components])  # y points downwards, as on screens
         origin = 0.5 - stretch * (low + high) / 2
         return cls(table.sigmas, pca.means, axes / stretch[:, None], origin)
 
     def project(self, phi: Tensor, sigma: float | Tensor) -> Tensor:
-        """Return positions (..., B, 2), float64, of feature vectors (..., B, F), each at its own noise level.
+        """Return positions (..., B, K), float64, of feature vectors (..., B, F), each at its own noise level.
 
         Means and axes are interpolated over noise levels as centroids are, so that moves along the axes are
         exact between the levels of the table too.
@@ -114,7 +115,7 @@ class LevelPlanes:
         sigma : float or Tensor of shape (B,)
         """
         centred = phi.double().cpu() - interpolate(self.sigmas, self.means, sigma)
-        axes = interpolate(self.sigmas, self.axes.transpose(0, 1), sigma)  # (2, F) or (2, B, F)
+        axes = interpolate(self.sigmas, self.axes.transpose(0, 1), sigma)  # (K, F) or (K, B, F)
         if axes.ndim == 2:
             axes = axes[:, None]
         gram = torch.einsum("kbf,lbf->bkl", axes, axes)
@@ -149,25 +150,38 @@ def umap_by_level(
     -------
     list of S arrays of shape (N, 2), float32
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # UMAP warns that Tensorflow is missing
-        from umap import UMAP
-
-    def fit(points: np.ndarray, **options) -> np.ndarray:
-        neighbours = min(30, len(points) - 1)
-        options |= {"n_neighbors": neighbours, "min_dist": 1.0, "repulsion_strength": 0.2}
-        return UMAP(random_state=seed, n_jobs=1, **options).fit_transform(points)
-
-    embedding = fit(scores[0], init="pca", n_epochs=500)
+    embedding = _fit_umap(scores[0], seed=seed, init="pca", n_epochs=500)
     embeddings = []
     for points in progress(scores, desc="map: UMAP") if progress else scores:
-        embedding = align(fit(points, init=embedding, n_epochs=100, learning_rate=0.1), embedding)
+        embedding = align(_refit_umap(points, embedding, seed=seed), embedding)
         embeddings.append(embedding)
     return embeddings
 
 
+def umap_in_space(scores: np.ndarray, start: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Fit UMAP in 3D to points (N, K) from a start (N, 3), and lay it onto the start: (N, 3), float32.
+
+    As for the further levels of `umap_by_level`, the low learning rate keeps the start's arrangement.
+    """
+    return align(_refit_umap(scores, start.astype(np.float32), seed=seed, n_components=3), start)
+
+
+def _refit_umap(points: np.ndarray, start: np.ndarray, *, seed: int, **options) -> np.ndarray:
+    return _fit_umap(points, seed=seed, init=start, n_epochs=100, learning_rate=0.1, **options)
+
+
+def _fit_umap(points: np.ndarray, *, seed: int, **options) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # UMAP warns that Tensorflow is missing
+        from umap import UMAP
+
+    neighbours = min(30, len(points) - 1)
+    options |= {"n_neighbors": neighbours, "min_dist": 1.0, "repulsion_strength": 0.2}
+    return UMAP(random_state=seed, n_jobs=1, **options).fit_transform(points)
+
+
 def align(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Rotate, mirror, scale and shift points (N, 2) onto other points (N, 2): Procrustes analysis.
+    """Rotate, mirror, scale and shift points (N, D) onto other points (N, D): Procrustes analysis.
 
     The result has the size of `onto`. The least-squares scale would be smaller the less the two are alike,
     and shrink embeddings from level to level.
@@ -192,7 +206,7 @@ def fit_unit_box(points: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def interpolate_landmarks(points: Tensor, landmarks: Tensor, positions: Tensor, *, k: int = 15) -> Tensor:
-    """Interpolate positions (B, 2) of points (B, K) from the positions (M, 2) of landmarks (M, K).
+    """Interpolate positions (B, D) of points (B, K) from the positions (M, D) of landmarks (M, K).
 
     The result is the weighted mean over the k nearest landmarks, with weights ((R - d) / (R d))^2, where d is
     the distance of the landmark and R that of landmark k + 1 (Franke and Little, in Franke 1982). A point on
@@ -202,7 +216,7 @@ def interpolate_landmarks(points: Tensor, landmarks: Tensor, positions: Tensor, 
     """
     k = min(k, len(landmarks) - 1)
     if k < 1:
-        return positions[:1].expand(len(points), 2)
+        return positions[:1].expand(len(points), -1)
     exact = "donot_use_mm_for_euclid_dist"
     distance, index = torch.cdist(points, landmarks, compute_mode=exact).topk(k + 1, largest=False)
     # distances in units of R: the ratios of the weights stay the same

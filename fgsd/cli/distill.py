@@ -39,13 +39,9 @@ def distill(
     check_training_folders(("--run", run), ("--out", out))
     from tqdm import tqdm
 
-    from fgsd.pipeline import Pipeline
     from fgsd.training.distillation import DistillationConfig, distill, student_of_run
 
-    pipe = load_pipeline(checkpoint)
-    if cpu:
-        more = {"map": pipe.map, "student": pipe.student, "families": pipe.families}
-        pipe = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", **more)
+    pipe = load_pipeline(checkpoint, device="cpu" if cpu else None)
     if not 0 < rate <= 100:
         raise ValueError(f"rate={rate} must be above 0 and at most 100")
     standard = DistillationConfig()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fgsd.cli import distill, extend, learn, measure, paint, report, train
+from fgsd.cli import distill, extend, learn, measure, paint, plot, report, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -166,6 +166,7 @@ app.command()(measure.evaluate)
 app.command()(measure.sheet)
 app.command()(measure.bench)
 app.command()(measure.film)
+app.add_typer(plot.plot, name="plot")
 app.command()(report.study)
 app.command()(report.report)
 

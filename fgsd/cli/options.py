@@ -103,8 +103,8 @@ def utf8_text(text: str | None) -> str | None:
         raise typer.BadParameter(f"'{printable(text)}' is not UTF-8") from None
 
 
-def load_pipeline(checkpoint: str) -> Pipeline:
-    """Load a checkpoint: a path, the shipped one, or a hub id."""
+def load_pipeline(checkpoint: str, *, device: str | None = None) -> Pipeline:
+    """Load a checkpoint: a path, the shipped one, or a hub id; by default on the best device there is."""
     from fgsd.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(str(resolve_shipped(checkpoint)))
+    return Pipeline.from_pretrained(str(resolve_shipped(checkpoint)), device=device)

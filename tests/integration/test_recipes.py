@@ -27,6 +27,7 @@ TOY = {
     "train": TOY_TRAINING,
     "extend": "--images 24 --map-crops 1 --cpu",
     "map": "--crops 1",
+    "plot": "",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
     "learn": "--steps 2",
     "paint": "--steps 2",
@@ -47,11 +48,13 @@ COMMANDS = {
     "Paint": ["terrain.png", "morph.png", "morph.gif"],
     "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
+    "Draw the map": ["map.html", "noise.html"],
 }
 # a check of the names that its Python code defines
 PYTHON = {
     "Sample from Python": lambda names: len(names["blend"] + names["coarse"]) == 8,
     "Paint": lambda names: names["island"].size == (256, 128),
+    "Draw the map": lambda names: {trace.name for trace in names["figure"].data} >= {"textures"},
     "Sample a new texture": lambda names: (names["texture"].name, len(names["images"])) == ("my texture", 4),
 }
 
