@@ -68,7 +68,7 @@ def counted(context: ReportContext) -> PartFigures:
             plot(
                 "counted-points",
                 "Points",
-                [series("classes", [1, 2, 3], [1, 4, 2], style="points")],
+                [series("classes", [1, 2, 3], [1, 4, 2], style="points", points=["ore", "moss", "<slate>"])],
                 x="distance",
                 y="divergence",
                 labels=[(2, 4, "moss")],

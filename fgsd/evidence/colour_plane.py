@@ -1,24 +1,21 @@
-"""A picture of Gaussian classes in the plane of mean colours, where their density is two-dimensional."""
+"""A plot of Gaussian classes in the plane of mean colours, where their density is two-dimensional."""
 
 from __future__ import annotations
 
 import functools
-import io
 import math
 from collections.abc import Sequence
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from fgsd.evidence.drawing import COLOURS
-from fgsd.evidence.figures import Picture
+from fgsd.evidence.figures import Plot, plot, series
 from fgsd.evidence.methods import Method
 from fgsd.evidence.report_context import ReportContext
 from fgsd.gaussians import GaussianClasses
 
 SAMPLES, PATHS, STEPS = 48, 3, 32  # samples and drawn paths of each class
-COLUMNS = 4  # panels side by side
+DEVIATIONS = (1, 2)  # standard deviations at which the ellipses of a class are drawn
 
 
 class ColourPlane:
@@ -48,14 +45,6 @@ class ColourPlane:
         height, width = self.gaussians.size
         return self.axes @ torch.diag(self.gaussians.power[row][:, 0, 0] / (height * width)) @ self.axes.T
 
-    def density(self, points: Tensor) -> Tensor:
-        """Density of the mixture of all classes at points (..., 2)."""
-        total = torch.zeros(points.shape[:-1], dtype=torch.float64)
-        for row, mean in enumerate(self.class_means()):
-            normal = torch.distributions.MultivariateNormal(mean, self.covariance(row))
-            total = total + normal.log_prob(points).exp() / len(self.gaussians.classes)
-        return total
-
 
 @torch.no_grad()
 def sampling_paths(plane: ColourPlane, method: Method, *, n: int, seed: int = 0) -> Tensor:
@@ -70,15 +59,15 @@ def sampling_paths(plane: ColourPlane, method: Method, *, n: int, seed: int = 0)
     return torch.stack(paths)
 
 
-def colour_plane_picture(
+def colour_plane_plot(
     context: ReportContext, gaussians: GaussianClasses, methods: Sequence[Method], *, part: str
-) -> Picture:
+) -> Plot:
     """One panel for each method: the true density, samples, and the sampling paths of some of them.
 
     Parameters
     ----------
     part : str
-        Name of the part of the report, for the file name.
+        Name of the part of the report, for the name of the plot.
     """
     plane, n = ColourPlane(gaussians), context.scaled(SAMPLES, at_least=PATHS)
 
@@ -90,47 +79,61 @@ def colour_plane_picture(
         key = f"{part}: colour plane, {method.name}"
         stored = context.cache.get(key, functools.partial(measure, method))
         paths[method.name] = torch.tensor(stored["paths"], dtype=torch.float64)
-    return {
-        "file": context.save_picture(f"{part}-plane", draw_panels(plane, paths)),
-        "title": "The classes in the plane of their mean colours",
-        "note": "Grey: the true density, a mixture of Gaussians; classes come in pairs that share a colour. "
-        f"Dots: {n} samples of each class; lines: the paths of some of them from noise. Classifier-free "
-        "guidance pushes samples away from other classes and out of their own, even with exact denoisers.",
-    }
+    return panels_plot(plane, paths, name=f"{part}-plane")
 
 
-def draw_panels(plane: ColourPlane, paths: dict[str, Tensor]) -> Image.Image:
-    """The panels as an image; `paths` are those of `sampling_paths` by name of the method."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def panels_plot(plane: ColourPlane, paths: dict[str, Tensor], *, name: str) -> Plot:
+    """The panels as a plot; `paths` are those of `sampling_paths` by name of the method."""
+    outlines = [_interrupted([_ellipse(plane, row, k)]) for row in _rows(plane) for k in DEVIATIONS]
+    all_series = []
+    for panel, of_method in paths.items():
+        for outline in outlines:
+            all_series.append(series("true density", *outline, style="outline", panel=panel))
+        for row, of_class in zip(_rows(plane), of_method, strict=True):
+            title = plane.gaussians.classes[row]
+            ways = _interrupted([path for path in of_class[:PATHS]])
+            all_series.append(series(title, *ways, style="path", panel=panel))
+            ends = of_class[:, -1]
+            points = [f"{title}, sample {k + 1}" for k in range(len(ends))]
+            x, y = _rounded(ends[:, 0]), _rounded(ends[:, 1])
+            all_series.append(series(title, x, y, style="points", points=points, panel=panel))
+    n = next(iter(paths.values())).shape[1]
+    return plot(
+        name,
+        "The classes in the plane of their mean colours",
+        all_series,
+        x="",
+        y="",
+        note="Grey: ellipses at one and two standard deviations of the true density of each class; classes "
+        f"come in pairs that share a colour. Marks: {n} samples of each class; lines: the paths of some of "
+        "them from noise. Classifier-free guidance pushes samples away from other classes and out of their "
+        "own, even with exact denoisers.",
+    )
 
-    reach = 1.6 * plane.class_means().abs().max().item()
-    line = torch.linspace(-reach, reach, 160, dtype=torch.float64)
-    across, up = torch.meshgrid(line, line, indexing="xy")
-    grey = plane.density(torch.stack([across, up], dim=-1)).sqrt()
-    rows = math.ceil(len(paths) / COLUMNS)
-    figure = Figure(figsize=(3 * COLUMNS, 3.2 * rows), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    for k, (name, of_method) in enumerate(paths.items()):
-        axes = figure.add_subplot(rows, COLUMNS, k + 1)
-        axes.imshow(
-            grey.numpy(),
-            extent=(-reach, reach, -reach, reach),
-            origin="lower",
-            cmap="Greys",
-            vmax=1.6 * grey.max().item(),
-        )
-        for row, of_class in enumerate(of_method):
-            colour = COLOURS[row % len(COLOURS)]
-            for x, y in of_class[:PATHS].transpose(1, 2):
-                axes.plot(x.numpy(), y.numpy(), color=colour, linewidth=0.8, alpha=0.8)
-            x, y = of_class[:, -1].T.numpy()
-            marker = "o" if row % 2 == 0 else "^"
-            axes.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.9)
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
-        axes.set_title(name, fontsize=11)
-    canvas.draw()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    buffer.seek(0)
-    return Image.open(buffer).convert("RGB")
+
+def _rows(plane: ColourPlane) -> range:
+    return range(len(plane.gaussians.classes))
+
+
+def _ellipse(plane: ColourPlane, row: int, deviations: float) -> Tensor:
+    """Points (N, 2) of the closed curve at a number of standard deviations from the mean of a class."""
+    angles = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
+    circle = torch.stack([angles.cos(), angles.sin()], dim=1)
+    half = torch.linalg.cholesky(plane.covariance(row))
+    return plane.class_means()[row] + deviations * circle @ half.T
+
+
+def _interrupted(lines: Sequence[Tensor]) -> tuple[list[float], list[float]]:
+    """Coordinates of lines (N, 2) one after the other, with a gap between them."""
+    x: list[float] = []
+    y: list[float] = []
+    for line in lines:
+        gap = [math.nan] if x else []
+        x += [*gap, *_rounded(line[:, 0])]
+        y += [*gap, *_rounded(line[:, 1])]
+    return x, y
+
+
+def _rounded(values: Tensor) -> list[float]:
+    """The values with 4 decimals, which keeps the JSON small: the plane is about 1 wide."""
+    return [round(v, 4) for v in values.tolist()]

@@ -22,6 +22,7 @@ SEEDS, EACH, STEPS, FEW_STEPS = 3, 4, 16, 8  # EACH samples of every class, for 
 STRENGTHS = (1.25, 1.5)  # of feature matching beyond the centroid: like a CFG weight, at no extra evaluation
 SHIPPED_CROPS = 24  # reference crops of each class, for the shipped network
 HELD_OUT, TRAINING = "held-out crops", "other training crops"
+SHIPPED = "shipped network"  # before the size of its crops, in names of rows
 Figures = dict[str, float]
 Runs = dict[str, list[Figures]]  # by row of the table, the figures of each seed
 
@@ -128,7 +129,7 @@ def shipped_runs(context: ReportContext) -> Runs:
 
     figures = context.cache.get("textures: shipped network", measure)
     runs = {
-        f"shipped network, {size} px": [figures["samples"]],
+        f"{SHIPPED}, {size} px": [figures["samples"]],
         f"{HELD_OUT}, {size} px": [figures["real"]],
     }
     return relative_to_ceiling(runs, [figures["real"]])

@@ -102,7 +102,7 @@ def embedding(context: ReportContext) -> PartFigures:
             show.level_plot(by_level, levels),
             show.cluster_plot(groups, levels),
             show.dimension_plot(spanned, levels),
-            *show.gaussian_plots(gaussian),
+            *show.gaussian_plots(gaussian, GAUSSIAN_SOURCE.classes),
         ],
         "pictures": [],
         "figures": {

@@ -191,14 +191,17 @@ def distance_plot(
 ) -> Plot:
     """Divergence against squared centroid distance, all pairs; an image has `values` numbers."""
     x, y = pair_values(distances).numpy(), pair_values(divergences).numpy() / values
-    names = [f"{a} – {b}" for k, a in enumerate(classes) for b in classes[k + 1 :]]
+    names = pair_names(classes)
     order = np.argsort(y)
     labelled = [int(k) for k in (order[0], order[-1], np.argmin(y / x), np.argmax(y / x))]
     labels = {names[k]: (float(x[k]), float(y[k]), names[k]) for k in labelled}
     return plot(
         "embedding-distances",
         "Divergence of class densities against squared distance of centroids",
-        [series(f"{len(x)} pairs of textures", x, y, style="points"), *_bounds(x, fit, values)],
+        [
+            series(f"{len(x)} pairs of textures", x, y, style="points", points=names),
+            *_bounds(x, fit, values),
+        ],
         x="squared distance of centroids, mean over noise levels",
         y="KL(a || b) + KL(b || a), nats a dimension",
         log_x=True,
@@ -269,10 +272,15 @@ def dimension_plot(spanned: dict[str, list[float]], sigmas: Sequence[float]) -> 
     )
 
 
-def gaussian_plots(gaussian: GaussianFigures) -> list[Plot]:
+def pair_names(classes: Sequence[str]) -> list[str]:
+    """Names of all pairs of classes, in the order of `pair_values`."""
+    return [f"{a} – {b}" for k, a in enumerate(classes) for b in classes[k + 1 :]]
+
+
+def gaussian_plots(gaussian: GaussianFigures, classes: Sequence[str]) -> list[Plot]:
     """Estimates and centroids against the exact divergences."""
     exact = np.array(gaussian.exact)
-    ends = [exact.min(), exact.max()]
+    pairs, ends = pair_names(classes), [exact.min(), exact.max()]
     distance = np.array(gaussian.columns[GAUSSIAN_CENTROIDS])
     estimates = {name: column for name, column in gaussian.columns.items() if name.startswith(ESTIMATE)}
     divergence = "exact KL(a || b) + KL(b || a), nats an image"
@@ -281,7 +289,10 @@ def gaussian_plots(gaussian: GaussianFigures) -> list[Plot]:
             "embedding-gaussians",
             "Gaussian classes: estimated divergence against the exact one",
             [
-                *(series(name, exact, column, style="points") for name, column in estimates.items()),
+                *(
+                    series(name, exact, column, style="points", points=pairs)
+                    for name, column in estimates.items()
+                ),
                 series("equal", ends, ends, style="dashes"),
             ],
             x=divergence,
@@ -293,7 +304,7 @@ def gaussian_plots(gaussian: GaussianFigures) -> list[Plot]:
             "embedding-gaussians-centroids",
             "Gaussian classes: exact divergence against squared distance of centroids",
             [
-                series(f"{len(exact)} pairs of classes", distance, exact, style="points"),
+                series(f"{len(exact)} pairs of classes", distance, exact, style="points", points=pairs),
                 *_bounds(distance, gaussian.agreement[GAUSSIAN_CENTROIDS], 1),
             ],
             x="squared distance of centroids, mean over noise levels",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fgsd.evaluation.checks import check
-from fgsd.evidence.colour_plane import colour_plane_picture
+from fgsd.evidence.colour_plane import colour_plane_plot
 from fgsd.evidence.comparison import first_seeds
 from fgsd.evidence.figures import Cell, PartFigures, Plot, Table, mean_over_seeds, plot, series, table
 from fgsd.evidence.methods import Exact, Method, Trained
@@ -52,7 +52,7 @@ def exact_densities(context: ReportContext) -> PartFigures:
         name: mean_over_seeds([one["divergence"] for one in runs]) for name, runs in samples.items()
     }
     best = min((m.name for m in methods[2:]), key=lambda name: divergence[name][0])
-    picture = colour_plane_picture(context, gaussians, [conditional, *methods, exact_cfg[-1]], part=PART)
+    plane = colour_plane_plot(context, gaussians, [conditional, *methods, exact_cfg[-1]], part=PART)
     return {
         "title": "Gaussian classes, whose density is known",
         "question": "Does it sample the conditional density?",
@@ -79,8 +79,8 @@ def exact_densities(context: ReportContext) -> PartFigures:
             _sample_table(samples, methods, context.conditioning_note("gaussians-"), seeds=len(seeds)),
             _excess_table(excess),
         ],
-        "plots": [_excess_plot(excess), _spectrum_plot(gaussians, samples, methods)],
-        "pictures": [picture],
+        "plots": [_excess_plot(excess), _spectrum_plot(gaussians, samples, methods), plane],
+        "pictures": [],
         "figures": {"sigmas": list(SIGMAS), "excess": excess, "samples": samples},
     }
 

@@ -1,6 +1,6 @@
 """Tables, plots and pictures of the report as plain data for JSON.
 
-The page, the README and the SVG files are drawn from this data alone.
+The page and the README are made from this data alone.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Series(TypedDict):
     y: list[float | None]
     low: NotRequired[list[float | None]]
     high: NotRequired[list[float | None]]
+    points: NotRequired[list[str]]  # what each point stands for, such as a pair of classes
+    panel: NotRequired[str]
 
 
 class Plot(TypedDict):
@@ -136,6 +138,9 @@ def table(
     }
 
 
+STYLES = ("line", "points", "dashes", "bars", "path", "outline")
+
+
 def series(
     name: str,
     x: Values,
@@ -144,11 +149,40 @@ def series(
     low: Values | None = None,
     high: Values | None = None,
     style: str = "line",
+    points: Sequence[str] | None = None,
+    panel: str = "",
 ) -> Series:
-    """One series of a plot: "line" (with a mark at each point), "points" or "dashes"."""
+    """One series of a plot; series of the same name share a colour and an entry of the legend.
+
+    Parameters
+    ----------
+    low, high : sequence of float, optional
+        95 % intervals of `y`.
+    style : {"line", "points", "dashes", "bars", "path", "outline"}
+        "line" has a mark at each point; "dashes" is a line of reference; "bars" lie on their side, one for
+        each of `points`, with their lengths in `y`; "path" is a thin line without marks; "outline" is a
+        closed grey line around what is true. A coordinate that is not finite interrupts a line.
+    points : sequence of str, optional
+        What each point stands for, shown when it is hovered.
+    panel : str, optional
+        Title of the panel of the plot that it belongs to.
+
+    Raises
+    ------
+    ValueError
+        If the style is unknown, or not every point has a name.
+    """
+    if style not in STYLES:
+        raise ValueError(f"style={style!r} must be one of {', '.join(STYLES)}")
+    if points is not None and len(points) != len(x):
+        raise ValueError(f"points has {len(points)} names for {len(x)} points")
     one: Series = {"name": name, "style": style, "x": [float(v) for v in x], "y": [float(v) for v in y]}
     if low is not None and high is not None:
         one |= {"low": [float(v) for v in low], "high": [float(v) for v in high]}
+    if points is not None:
+        one["points"] = list(points)
+    if panel:
+        one["panel"] = panel
     return one
 
 
@@ -164,7 +198,7 @@ def plot(
     note: str = "",
     labels: Sequence[tuple[float, float, str]] = (),
 ) -> Plot:
-    """A plot of several `series`, drawn to `name`.svg; `labels` are texts at points (x, y)."""
+    """A plot of several `series`; `name` is its id on the page, and `labels` are texts at points (x, y)."""
     return {
         "name": name,
         "title": title,

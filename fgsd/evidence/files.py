@@ -1,4 +1,4 @@
-"""The files of the report: JSON with every number, an SVG file for each plot, and the page."""
+"""The files of the report: JSON with every number, pictures, and the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import cast
 
 from fgsd.atomic import Write, current_path, write_together
-from fgsd.evidence.drawing import draw_plot
 from fgsd.evidence.figures import ReportResults
 from fgsd.evidence.page import report_page
 from fgsd.evidence.report_context import PICTURES
@@ -18,18 +17,16 @@ JSON, PAGE = "report.json", "report.html"
 
 
 def write_report(results: ReportResults, out: Path) -> None:
-    """Replace the report with its plots and pictures, all or none; those of the previous one are removed.
+    """Replace the report with its pictures, all or none; those of the previous one are removed.
 
     A picture comes from the folder `PICTURES`, which is then removed, or else from the previous report.
     """
     names = asset_names(results)
     stale = asset_names(read_report(out)) - names
-    drawings = {plot["name"]: draw_plot(plot) for part in results["parts"].values() for plot in part["plots"]}
     new = {name: path for name in names if (path := out / PICTURES / name).exists()}
     paths = {name: new.get(name, current_path(out, name)) for name in names}
-    page = report_page(results, drawings, lambda name: paths[name].read_bytes())
-    texts = {f"{name}.svg": svg for name, svg in drawings.items()}
-    texts |= {JSON: json.dumps(results, indent=1, allow_nan=False) + "\n", PAGE: page}
+    page = report_page(results, lambda name: paths[name].read_bytes())
+    texts = {JSON: json.dumps(results, indent=1, allow_nan=False) + "\n", PAGE: page}
     writes: dict[str, Write] = {name: partial(shutil.copyfile, path) for name, path in new.items()}
     writes |= {name: partial(_write_text, text) for name, text in texts.items()}
     write_together(out, writes, remove=stale)
@@ -48,10 +45,9 @@ def read_report(out: Path) -> ReportResults | None:
 
 
 def asset_names(results: ReportResults | None) -> set[str]:
-    """File names of the plots and pictures of a report."""
+    """File names of the pictures of a report."""
     names: set[str] = set()
     for part in results["parts"].values() if results else ():
-        names |= {f"{plot['name']}.svg" for plot in part["plots"]}
         names |= {Path(picture["file"]).name for picture in part["pictures"]}
     return names
 

@@ -1,59 +1,111 @@
-"""The report as one self-contained HTML page: plots and pictures are embedded, and there are no scripts."""
+"""The report as one HTML page that loads nothing: plots, pictures and plotly's script are in it."""
 
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
 import io
+import json
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
-from fgsd.evidence.drawing import inline_svg
+from fgsd.evidence.drawing import DARK, draw_plot
 from fgsd.evidence.figures import PartResults, Picture, Plot, ReportResults, Table
+from fgsd.evidence.questions import Finding, five_findings
 from fgsd.evidence.text import best_cells, cell_text, check_text, format_number
 
-STYLE = Path(__file__).parent / "page.css"
+STYLE, SCRIPT = (Path(__file__).parent / name for name in ("page.css", "page.js"))
 MAX_PICTURE_WIDTH = 700  # pixels: wider pictures scroll on a phone, since shrunk they would be unreadable
 
+# Plotly is packed, since it would be three quarters of the page. Both scripts may run because the policy has
+# their digests; no other script may.
 DOCUMENT = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+  content="default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {digests}">
 <title>fgsd: the evidence</title>
 <style>
 {style}</style>
 </head>
 <body>
 {body}
+<script type="application/json" id="plots">{plots}</script>
+<script type="text/plain" id="plotly">{plotly}</script>
+<script>{script}</script>
 </body>
 </html>
 """
 
 
-def report_page(results: ReportResults, drawings: dict[str, str], picture: Callable[[str], bytes]) -> str:
+def report_page(results: ReportResults, picture: Callable[[str], bytes]) -> str:
     """The text of the HTML page.
 
     Parameters
     ----------
     results : ReportResults
         From `fgsd.evidence.report.report`.
-    drawings : dict
-        SVG of every plot, by its name.
     picture : callable
         Returns the contents of a picture file, by its name.
     """
-    parts = results["parts"]
-    body = [_head(results), _checks(parts)]
-    body += [_part(name, part, drawings, picture) for name, part in parts.items()]
+    from plotly.offline import get_plotlyjs
+
+    parts, findings = results["parts"], five_findings(results)
+    body = [_head(results), _findings(findings, parts), _navigation(results), _checks(parts)]
+    body += [_part(name, part, picture) for name, part in parts.items()]
     body.append(_foot(results))
-    style = STYLE.read_text(encoding="utf-8")
-    return DOCUMENT.format(style=style, body="\n".join(body))
+    plotly, script = get_plotlyjs(), SCRIPT.read_text(encoding="utf-8")
+    plots = [*(one.plot for one in findings), *(one for part in parts.values() for one in part["plots"])]
+    return DOCUMENT.format(
+        digests=" ".join(_digest(text) for text in (plotly, script)),
+        style=STYLE.read_text(encoding="utf-8"),
+        body="\n".join(body),
+        plots=_plots_json(plots),
+        plotly=base64.b64encode(gzip.compress(plotly.encode(), mtime=0)).decode(),
+        script=script,
+    )
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _plots_json(plots: Sequence[Plot]) -> str:
+    """What `page.js` draws: figures by name, and the colours of the dark page."""
+    figures = {one["name"]: json.loads(draw_plot(one).to_json()) for one in plots}
+    for figure in figures.values():
+        figure["layout"].pop("template", None)  # the theme of notebooks, 7 kB in each
+    text = json.dumps({"dark": DARK, "plots": figures}, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def _head(results: ReportResults) -> str:
+    trial = ""
+    if results["size"] != 1:
+        percent = 100 * results["size"]
+        trial = f"<p><b>A trial with {percent:g} % of the samples of a full report.</b></p>\n"
+    return f"<header><h1>The evidence</h1>\n{trial}</header>"
+
+
+def _findings(findings: Sequence[Finding], parts: dict[str, PartResults]) -> str:
+    if not findings:
+        return ""
+    rows = []
+    for one in findings:
+        link = f'<a href="#{one.part}">{escape(parts[one.part]["title"])}</a>'
+        rows.append(
+            f'<li id="finding-{one.name}"><div><h3>{escape(one.question)}</h3>'
+            f'<p class="finding"><b>{escape(one.verdict)}:</b> {escape(one.sentence)}</p>'
+            f"<p>More: {link}</p></div>{_figure(one.plot, small=True)}</li>"
+        )
+    return f'<section class="findings" aria-label="Five questions"><ol>{"".join(rows)}</ol></section>'
+
+
+def _navigation(results: ReportResults) -> str:
     items = []
     for name, part in results["parts"].items():
         total = len(part["checks"])
@@ -65,16 +117,33 @@ def _head(results: ReportResults) -> str:
             items.append(
                 f"<li>{escape(name)} <small>not measured, networks missing: {len(missing)}</small></li>"
             )
-    trial = ""
-    if results["size"] != 1:
-        percent = 100 * results["size"]
-        trial = f"<p><b>A trial with {percent:g} % of the samples of a full report.</b></p>"
     return (
-        "<header><h1>The evidence</h1>\n"
+        "<section><h2>How it was measured</h2>\n"
         "<p>Does feature guidance sample the conditional density, and how does it compare with a label and "
         "with classifier-free guidance (CFG)? Networks of the same size, trained on the same images for as "
-        f"long. Every figure comes from <code>fgsd report</code>, seed {results['seed']}.</p>\n{trial}"
-        f'<nav aria-label="Parts"><ul class="parts">{"".join(items)}</ul></nav></header>'
+        f"long. Every figure comes from <code>fgsd report</code>, seed {results['seed']}. In a plot, point "
+        "at a mark to read it, drag to zoom, click twice to zoom out; the names under it switch its "
+        "series.</p>\n"
+        "<noscript><p><b>The plots need JavaScript; the tables have their figures.</b></p></noscript>\n"
+        f'<nav aria-label="Parts"><ul class="parts">{"".join(items)}</ul></nav></section>'
+    )
+
+
+def _figure(one: Plot, *, small: bool = False) -> str:
+    """The place of a plot, which `page.js` draws once it is nearly in view.
+
+    Its height is that of the plot, so that nothing moves then.
+    """
+    panels = len({line.get("panel", "") for line in one["series"]})
+    bars = sum(len(line["x"]) for line in one["series"] if line["style"] == "bars")
+    kind = " panels" if panels > 1 else " bars" if bars else ""
+    title = escape(one["title"], quote=True)
+    label = f'role="group" aria-label="{title}"'
+    caption = "" if small and not bars else _caption(one)  # bars have no title of an axis
+    anchor = "" if small else f' id="{one["name"]}"'
+    return (
+        f'<figure{anchor} class="plot{kind}">{caption}'
+        f'<div><div class="drawing" data-plot="{one["name"]}" {label}></div></div></figure>'
     )
 
 
@@ -88,23 +157,21 @@ def _checks(parts: dict[str, PartResults]) -> str:
                 f"{_value(value, interval)}<td>{escape(target)}</td></tr>"
             )
     title = "Figures with a target"
-    box = _scroll(title, ("figure", "verdict", "value", "target"), rows)
+    short = sum(not one["passed"] for part in parts.values() for one in part["checks"])
+    count = f"{len(rows) - short} of {len(rows)} pass, {short} short" if short else f"all {len(rows)} pass"
+    box = _folded(count, title, ("figure", "verdict", "value", "target"), rows)
     return f'<section id="targets"><h2>{title}</h2>{box}</section>'
 
 
-def _part(name: str, part: PartResults, drawings: dict[str, str], picture: Callable[[str], bytes]) -> str:
+def _part(name: str, part: PartResults, picture: Callable[[str], bytes]) -> str:
     blocks = [
         f'<section id="{name}"><h2>{escape(part["title"])}</h2>',
         f'<p class="question">{escape(part["question"])}</p>',
         f'<p class="finding">{escape(part["answer"])}</p>',
-        *(_table(one) for one in part["tables"]),
     ]
     if part["plots"]:
-        plots = (
-            f"<figure>{_caption(one)}<div>{inline_svg(drawings[one['name']], one['title'])}</div></figure>"
-            for one in part["plots"]
-        )
-        blocks.append(f'<div class="plots">{"".join(plots)}</div>')
+        blocks.append(f'<div class="plots">{"".join(map(_figure, part["plots"]))}</div>')
+    blocks += map(_table, part["tables"])
     blocks += [_picture(one, picture(one["file"])) for one in part["pictures"]]
     return "\n".join([*blocks, "</section>"])
 
@@ -116,12 +183,18 @@ def _table(table: Table) -> str:
         values = "".join(_value(*cell_text(c), best=(r, k) in best) for k, c in enumerate(cells, 1))
         rows.append(f'<tr><th scope="row">{escape(cell_text(name)[0])}</th>{values}</tr>')
     note = f'<p class="note">{escape(table["note"])}</p>' if table["note"] else ""
-    return f"<h3>{escape(table['title'])}</h3>{_scroll(table['title'], table['columns'], rows)}{note}"
+    return _folded(table["title"], table["title"], table["columns"], rows, note)
 
 
 def _value(value: str, interval: str, *, best: bool = False) -> str:
     text = f"<b>{escape(value)}</b>" if best else escape(value)
     return f"<td>{text}<small>{escape(interval)}</small></td>" if interval else f"<td>{text}</td>"
+
+
+def _folded(summary: str, name: str, columns: Sequence[str], rows: list[str], note: str = "") -> str:
+    """A table that opens when its title is chosen."""
+    box = _scroll(name, columns, rows)
+    return f"<details><summary>{escape(summary)}</summary>{box}{note}</details>"
 
 
 def _scroll(name: str, columns: Sequence[str], rows: list[str]) -> str:
@@ -178,7 +251,7 @@ def _foot(results: ReportResults) -> str:
         f"<pre>fgsd study\nfgsd report --seed {results['seed']}{_size_option(results)}</pre>\n"
         f"<p>{escape(machine['cpu'])}, {machine['cores']} cores, {escape(machine['device'])}, "
         f"{escape(machine['system'])}, Python {escape(machine['python'])}; {escape(libraries)}.</p>\n"
-        f"<p>{escape('; '.join(times))}.</p>\n<h3>The networks</h3>{_scroll('The networks', names, rows)}"
+        f"<p>{escape('; '.join(times))}.</p>\n{_folded('The networks', 'The networks', names, rows)}"
         '<p class="note">Every number, those behind the plots included, is in <code>report.json</code> '
         "beside this page.</p></footer>"
     )

@@ -24,7 +24,7 @@ from fgsd.evidence.parts import Part, all_parts, choose
 from fgsd.evidence.report_context import PICTURES, ReportContext
 from fgsd.evidence.result_cache import ResultCache
 
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "plenoptic", "matplotlib")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "plenoptic")
 
 
 def report(
@@ -184,11 +184,13 @@ def _conditions(results: Mapping[str, Any] | ReportResults) -> dict[str, Any]:
     """What all parts of one report have in common.
 
     Settings of the shipped network are left out: their names change between versions of fgsd, and its digest
-    identifies it.
+    identifies it. So are versions of libraries on which no figure depends any more.
     """
+    versions_of = {name: (results.get("versions") or {}).get(name) for name in ("fgsd", *LIBRARIES)}
     shipped = {key: value for key, value in (results.get("shipped") or {}).items() if key != "network"}
     return {
-        **{key: results.get(key) for key in ("seed", "size", "machine", "versions", "textures")},
+        **{key: results.get(key) for key in ("seed", "size", "machine", "textures")},
+        "versions": versions_of,
         "shipped": shipped,
     }
 

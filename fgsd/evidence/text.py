@@ -1,4 +1,4 @@
-"""The report as text: for a terminal, and for the README in Markdown."""
+"""The report as text: for a terminal, and for docs/results.md in Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from fgsd.evaluation.report import check_lines
 from fgsd.evidence.figures import Cell, ReportResults, Table
 
-MAIN_PART = "textures"  # the README shows its first table and plot
+MAIN_PART = "textures"  # docs/results.md shows its first table
 NO_VALUE = "–"
 
 
@@ -79,14 +79,14 @@ def markdown_table(table: Table) -> str:
 
 
 def readme_section(results: ReportResults, *, folder: str = "assets/evidence") -> str:
-    """The README's section on the report: answers, the main table, one plot, and all checks.
+    """The section on the report in docs/results.md: answers, the main table, names of plots, and all checks.
 
     Parameters
     ----------
     results : ReportResults
         With at least one part.
     folder : str
-        Folder of the report, as the README links to it.
+        Folder of the report, as the section links to it.
     """
     parts = results["parts"]
     main = parts.get(MAIN_PART) or next(iter(parts.values()))
@@ -95,9 +95,9 @@ def readme_section(results: ReportResults, *, folder: str = "assets/evidence") -
         sections += [f"**{table['title']}**", markdown_table(table)]
         if table["note"]:
             sections.append(f"*{table['note']}*")
-    for plot in main["plots"][:1]:
-        sections.append(f"![{plot['title']}]({folder}/{plot['name']}.svg)")
-        sections.append(f"*{plot['title']}. {plot['note']}".rstrip() + "*")
+    plots = [one["title"] for part in parts.values() for one in part["plots"]]
+    if plots:
+        sections.append(f"*Plots, in [the report]({folder}/report.html): {'; '.join(plots)}.*")
     rows = [_row(["checked", "figure", "95 %", "target", ""]), _row(["---", "--:", "--:", "--:", "---"])]
     for one in (one for part in parts.values() for one in part["checks"]):
         rows.append(_row([one["name"], *check_text(one)]))

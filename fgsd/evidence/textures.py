@@ -221,10 +221,11 @@ def _against_accuracy(runs: Runs, contenders: Contenders, key: str, title: str) 
         (f"the same in {FEW_STEPS} steps", contenders.few_steps, [f"{w:g}" for w in CFG_WEIGHTS]),
     ):
         x, y = ([_mean(runs[one.name], figure) for one in part] for figure in ("accuracy", key))
-        curves.append(series(name, x, y))
+        curves.append(series(name, x, y, points=[one.name for one in part]))
         labels += zip(x, y, texts, strict=True)
     for name in (HELD_OUT, TRAINING):
-        curves.append(series(name, [_mean(runs[name], "accuracy")], [_mean(runs[name], key)], style="points"))
+        x, y = ([_mean(runs[name], figure)] for figure in ("accuracy", key))
+        curves.append(series(name, x, y, style="points", points=[name]))
     good = {
         "coverage": "Further right and up",
         "diversity": "Further right and closer to 1",

@@ -13,6 +13,7 @@ from PIL import Image
 from fgsd.checkpoint import load_checkpoint
 from fgsd.evidence.files import PAGE, read_report
 from fgsd.evidence.parts import all_parts
+from fgsd.evidence.questions import five_findings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -94,10 +95,20 @@ def test_the_report_lies_there_in_full_but_for_parts_that_it_names_as_skipped():
     page = (EVIDENCE / PAGE).read_text(encoding="utf-8")
     for part in results["parts"].values():
         assert escape(part["answer"]) in page
-        drawn = [f"{plot['name']}.svg" for plot in part["plots"]]
-        files = drawn + [picture["file"] for picture in part["pictures"]]
-        assert files and all((EVIDENCE / name).is_file() for name in files)
+        files = [picture["file"] for picture in part["pictures"]]
+        assert part["plots"] and all((EVIDENCE / name).is_file() for name in files)
         assert [name for name in files if f"../assets/evidence/{name})" not in RESULTS] == []
+        assert [plot["name"] for plot in part["plots"] if f'id="{plot["name"]}"' not in page] == []
+
+
+def test_the_report_opens_with_five_findings_made_from_its_figures():
+    results = read_report(EVIDENCE)
+    answers = five_findings(results)
+    page = (EVIDENCE / PAGE).read_text(encoding="utf-8")
+    assert len(answers) == 5 and page.count('<li id="finding-') == 5
+    for one in answers:
+        assert f"<b>{escape(one.verdict)}:</b> {escape(one.sentence)}" in page
+    assert len(page.encode()) <= 6_000_000
 
 
 def test_the_moving_picture_is_small():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-LATE = "umap", "numba", "sklearn", "scipy.stats", "torch._dynamo", "accelerate", "av", "matplotlib"
+LATE = "umap", "numba", "sklearn", "scipy.stats", "torch._dynamo", "accelerate", "av", "plotly"
 START = """
 import sys
 import fgsd, fgsd.app

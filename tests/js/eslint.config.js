@@ -1,4 +1,4 @@
-// Run from the root of the repository: eslint -c tests/js/eslint.config.js fgsd/app/web tests/js
+// From the root of the repository: eslint -c tests/js/eslint.config.js fgsd/app/web fgsd/evidence tests/js
 import globals from "globals";
 
 const rules = {
@@ -49,6 +49,12 @@ export default [
     languageOptions: { ecmaVersion: 2022, sourceType: "module", globals: globals.browser },
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: { ...rules, "no-restricted-globals": ["error", ...CONFUSING] },
+  },
+  {
+    files: ["fgsd/evidence/*.js"], // in the report, a page that is one file
+    languageOptions: { ecmaVersion: 2022, sourceType: "script", globals: globals.browser },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules,
   },
   {
     files: ["tests/js/**/*.js"],

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fgsd.centroids import CentroidTable
-from fgsd.evidence.colour_plane import ColourPlane, draw_panels, sampling_paths
+from fgsd.evidence.colour_plane import ColourPlane, panels_plot, sampling_paths
 from fgsd.evidence.exact_densities import (
     SIGMAS,
     by_frequency,
@@ -117,8 +117,22 @@ def test_samples_of_the_exact_denoiser_fill_the_ellipses_of_the_plane():
         samples = paths[row, :, -1]
         assert torch.allclose(samples.mean(dim=0), mean, atol=0.02)
         assert torch.allclose(samples.T.cov(), plane.covariance(row), rtol=0.25, atol=5e-4)
-    picture = np.asarray(draw_panels(plane, {"exact": paths}).convert("HSV"))
-    assert (picture[..., 1] > 100).mean() > 0.01  # samples and paths are coloured, the density is grey
+    drawn = panels_plot(plane, {"exact": paths}, name="plane")["series"]
+    assert {one["panel"] for one in drawn} == {"exact"}
+    outlines = [np.array([one["x"], one["y"]]) for one in drawn if one["style"] == "outline"]
+    for row, name in enumerate(gaussians.classes):
+        [points] = [one for one in drawn if one["style"] == "points" and one["name"] == name]
+        assert points["points"][1] == f"{name}, sample 2" and len(points["x"]) == 200
+        mean, factor = plane.class_means()[row].numpy(), np.linalg.cholesky(plane.covariance(row).numpy())
+        samples = np.linalg.solve(factor, np.array([points["x"], points["y"]]) - mean[:, None])
+        # of a Gaussian in the plane, 1 - exp(-k^2 / 2) lies within k standard deviations
+        for k, ellipse in zip((1, 2), outlines[2 * row : 2 * row + 2], strict=True):
+            radius = np.linalg.norm(np.linalg.solve(factor, ellipse - mean[:, None]), axis=0)
+            assert np.allclose(radius, k, atol=0.02)
+            within = (np.linalg.norm(samples, axis=0) < k).mean()
+            assert within == pytest.approx(1 - np.exp(-(k**2) / 2), abs=0.12)
+        [ways] = [one for one in drawn if one["style"] == "path" and one["name"] == name]
+        assert np.isnan(ways["x"]).sum() == 2  # three paths, with gaps between them
 
 
 def test_a_mixture_of_labels_has_no_exact_denoiser(gaussians):
