@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or os.environ.get("EAGER_IMPORT"):  # pdoc resolves no name of `__getattr__`
     from fgsd.centroids import Centroid, CentroidTable, coarse_fine
     from fgsd.pipeline import Pipeline
+    from fgsd.run_figure import figure_of_mixture, figure_of_run
     from fgsd.texture import Texture
 
-__all__ = ["Centroid", "CentroidTable", "Pipeline", "Texture", "coarse_fine"]
+__all__ = [
+    "Centroid",
+    "CentroidTable",
+    "Pipeline",
+    "Texture",
+    "coarse_fine",
+    "figure_of_mixture",
+    "figure_of_run",
+]
 __version__ = "0.1.0"
 
 _MODULES = {
@@ -20,6 +29,8 @@ _MODULES = {
     "Pipeline": "fgsd.pipeline",
     "Texture": "fgsd.texture",
     "coarse_fine": "fgsd.centroids",
+    "figure_of_mixture": "fgsd.run_figure",
+    "figure_of_run": "fgsd.run_figure",
 }
 
 

@@ -13,11 +13,11 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from fgsd.evidence.figures import Plot, Series
+from fgsd.palette import COLOURS, MARKS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
 INK, QUIET, RULE = "#1d1c1a", "#6a6762", "#dedbd5"
 DARK = {  # the first three lightened: as they are, they are too dark on black
     **dict(zip(COLOURS, ("#3d9be0", "#f58a3c", "#1fbf8f", "#dd93bb", "#f0b429", "#7cc8f5"), strict=True)),
@@ -25,7 +25,6 @@ DARK = {  # the first three lightened: as they are, they are too dark on black
     QUIET: "#a09c94",
     RULE: "#34332f",
 }
-MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")
 COLUMNS = 4  # panels side by side
 WIDTHS = {"x": 42, "y": 36}  # characters of the title of an axis, after which a line begins

@@ -51,6 +51,7 @@ COMMANDS = {
 # a check of the names that its Python code defines
 PYTHON = {
     "Sample from Python": lambda names: len(names["blend"] + names["coarse"]) == 8,
+    "Figures for notebooks": lambda names: all(len(names[k].layout.images) > 3 for k in ("run", "mixture")),
     "Paint": lambda names: names["island"].size == (256, 128),
     "Sample a new texture": lambda names: (names["texture"].name, len(names["images"])) == ("my texture", 4),
 }

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from fgsd.evidence.drawing import COLOURS, DARK, MARKS, draw_plot
+from fgsd.evidence.drawing import DARK, draw_plot
 from fgsd.evidence.figures import Plot, plot, series
+from fgsd.palette import COLOURS, MARKS
 
 
 def lines(n: int = 2, **options) -> Plot:
