@@ -27,12 +27,8 @@
   };
   const TICK_WIDTH = 75; // pixels for each tick of a logarithmic axis; plotly's own count lets them touch
   const NEAR = "500px"; // from the window, at which a plot is drawn
-  const stored = /** @type {HTMLElement} */ (document.getElementById("plots")).textContent ?? "";
   /** @type {{dark: Record<string, string>, plots: Record<string, Figure>}} */
-  const light = JSON.parse(stored);
-  const dark = JSON.parse(
-    Object.entries(light.dark).reduce((t, [a, b]) => t.replaceAll(`"${a}"`, `"${b}"`), stored),
-  );
+  const stored = JSON.parse(/** @type {HTMLElement} */ (document.getElementById("plots")).textContent ?? "");
   const touch = matchMedia("(pointer: coarse)");
   const config = {
     displaylogo: false,
@@ -48,7 +44,8 @@
   function plotly() {
     loading ??= (async () => {
       const packed = atob(/** @type {HTMLElement} */ (document.getElementById("plotly")).textContent ?? "");
-      const bytes = Uint8Array.from(packed, (character) => character.charCodeAt(0));
+      const bytes = new Uint8Array(packed.length);
+      for (let k = 0; k < bytes.length; k++) bytes[k] = packed.charCodeAt(k);
       const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
       const script = document.createElement("script");
       script.textContent = await new Response(stream).text();
@@ -66,8 +63,10 @@
 
   /** The figure of a place in the colours of the page, with the series that are switched off left out. */
   function figureOf(/** @type {HTMLElement} */ place) {
-    const name = place.dataset.plot ?? "";
-    const { data, layout } = structuredClone((isDark() ? dark : light).plots[name]);
+    let text = JSON.stringify(stored.plots[place.dataset.plot ?? ""]);
+    if (isDark())
+      for (const [a, b] of Object.entries(stored.dark)) text = text.replaceAll(`"${a}"`, `"${b}"`);
+    const { data, layout } = /** @type {Figure} */ (JSON.parse(text));
     const off = hidden.get(place) ?? new Set();
     for (const trace of data) trace.visible = !off.has(trace.legendgroup ?? "");
     // a finger that drags a plot scrolls the page; buttons zoom
