@@ -84,7 +84,13 @@ PACKAGES = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 
 
 def variants(*, compile: bool = False) -> list[Variant]:
-    """Return what can be measured here: engines that are installed, bfloat16 where the CPU has it."""
+    """Return what can be measured here: engines that are installed, bfloat16 where the CPU has it.
+
+    Parameters
+    ----------
+    compile : bool
+        Whether to measure `torch.compile` too, which needs a C++ compiler and a minute for each case.
+    """
     found = [
         Variant(REFERENCE, "PyTorch", spins=DEFAULT_SPINS),
         Variant("PyTorch", "PyTorch"),
@@ -109,7 +115,7 @@ def bench_engine(
     *,
     cases: Sequence[Case] = CASES,
     rounds: int = ROUNDS,
-    compile: bool = False,
+    engines: Sequence[Variant] | None = None,
     progress: Callable | None = None,
 ) -> dict:
     """Measure one evaluation by each engine, alone and beside a process that keeps a core busy.
@@ -121,8 +127,8 @@ def bench_engine(
     cases : sequence of Case
     rounds : int
         Evaluations of each case by each engine, after one that warms up.
-    compile : bool
-        Whether to measure `torch.compile` too, which needs a C++ compiler and a minute for each case.
+    engines : sequence of Variant, optional
+        By default all of `variants()`. The first is the reference.
     progress : callable, optional
         Wraps iterables; called like `tqdm`.
 
@@ -141,7 +147,7 @@ def bench_engine(
     if rounds < 1:
         raise ValueError(f"rounds={rounds} must be at least 1")
     wrap = progress or (lambda items, **_: items)
-    found, load, rows, outputs = variants(compile=compile), [_load()], [], {}
+    found, load, rows, outputs = list(engines or variants()), [_load()], [], {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if any(not variant.any_case for variant in found):
