@@ -34,7 +34,7 @@ new MutationObserver((mutations) => {
 LAST = """
 () => ({ ...window.previews.at(-1), moved: bench.pointerMoved, shown: bench.painted.at(-1) })
 """
-PARTS = {  # in the order of time, and whether the server measures it
+PARTS = {  # in the order of time
     "event": "pointer event to request",
     "http": "HTTP and Gradio, both ways",
     "checks": "checks of the request, target, nearest class",
@@ -57,8 +57,13 @@ def breakdown(move: Callable[[], None], last: Callable[[], dict], moves: Iterabl
     Returns
     -------
     dict
-        "milliseconds", the median of each of `PARTS`, "whole" that of their sum, and the median "bytes" of an
-        answer.
+        "milliseconds", the median of each of `PARTS` by its words, "whole" that of their sum, and the median
+        "bytes" of an answer.
+
+    Raises
+    ------
+    RuntimeError
+        If no move could be told apart from the next.
     """
     rows = []
     for _ in moves:
@@ -66,7 +71,9 @@ def breakdown(move: Callable[[], None], last: Callable[[], dict], moves: Iterabl
         one = last()
         if one.get("times") and "painted" in one:  # not where the page has asked again meanwhile
             rows.append(times_of(one) | {"bytes": one["bytes"]})
-    medians = {part: round(float(np.median([row[part] for row in rows])), 1) for part in PARTS}
+    if not rows:
+        raise RuntimeError("no preview was measured: the page asked for another before each was painted")
+    medians = {w: round(float(np.median([row[part] for row in rows])), 1) for part, w in PARTS.items()}
     whole = np.median([sum(row[part] for part in PARTS) for row in rows])
     answer = int(np.median([row["bytes"] for row in rows]))
     return {"milliseconds": medians, "whole": round(float(whole), 1), "bytes": answer, "checks": []}
@@ -85,11 +92,3 @@ def times_of(one: dict) -> dict[str, float]:
         "decoding": one["painted"] - one["answered"],
         "screen": one["shown"] - one["painted"],
     }
-
-
-def breakdown_lines(figures: dict) -> list[str]:
-    """Format the parts, the longest of which say what to cut."""
-    lines = [
-        f"breakdown of a drag, {figures['whole']:.1f} ms in all, an answer of {figures['bytes']:,} bytes:"
-    ]
-    return lines + [f"{figures['milliseconds'][part]:8.1f} ms  {words}" for part, words in PARTS.items()]

@@ -100,7 +100,7 @@ def _arguments(x: Tensor, sigma: Tensor, matching: Matching, tileable: bool) -> 
     """Return the arguments of the exported network."""
     if not isinstance(matching, CentroidMatching) or tileable:
         raise ValueError(
-            f"matching={type(matching).__name__}, tileable={tileable}: only centroids are exported"
+            f"matching={type(matching).__name__}, tileable={tileable}: only CentroidMatching is exported"
         )
     centroid = matching.centroid.expand(len(x), -1).contiguous()
     strength = torch.as_tensor(matching.strength).reshape(-1, 1).expand(len(x), 1).contiguous()

@@ -248,9 +248,10 @@ def bench(
         results |= bench_serve(*folders, visitors=counts, requests=requests, progress=tqdm)
         text = serve_text
     elif what == "engine":
-        from fgsd.benchmarks.engine import bench_engine, engine_text
+        from fgsd.benchmarks.engine import bench_engine, engine_text, variants
 
-        results |= bench_engine(folders[0], rounds=rounds, compile=compile, progress=tqdm)
+        engines = variants(compile=compile)
+        results |= bench_engine(folders[0], rounds=rounds, engines=engines, progress=tqdm)
         text = engine_text
     elif what == "soak":
         from fgsd.benchmarks.soak import bench_soak

@@ -118,6 +118,10 @@ def _details(parts: dict) -> list[str]:
                 f"{1 / (len(figures['weights']) - 1):.2f}, a leap: 1); beside the line by "
                 f"{figures['beside']:.2f} of its length",
             ]
+    if figures := parts.get("breakdown"):
+        whole = f"{figures['whole']:.0f} ms in all, an answer of {figures['bytes']:,} bytes"
+        lines.append(f"breakdown of a drag: {whole}; medians of the parts")
+        lines += [f"{ms:7.1f} ms  {words}" for words, ms in figures["milliseconds"].items()]
     if figures := parts.get("schedules"):
         lines.append(
             f"schedules: {figures['each']} samples a class, against {figures['steps']} steps from the same "

@@ -273,6 +273,13 @@ class TestPreview:
         [sample] = pipe.sample({"moss": 0.25, "slate": 0.75}, strength=0.5, tileable=True, **options)
         assert np.array_equal(np.asarray(opened(frame["src"])), np.asarray(sample))
 
+    def test_it_says_what_took_its_time(self, pipe):
+        preview = preview_function(Admission(Scheduler(pipe)), multiple=4, nearest=True)
+        times = preview({"target": [{"name": "moss", "weight": 1}], "settings": None})["times"]
+        assert list(times) == ["all", "checks", "sampling", "evaluations"]
+        assert times["all"] >= times["checks"] + times["sampling"] - 0.2
+        assert times["sampling"] + 0.3 >= times["evaluations"] > 0
+
     @pytest.mark.usefixtures("exact_previews")
     def test_missing_settings_take_their_defaults(self, pipe):
         result = preview_function(Admission(Scheduler(pipe)), multiple=4)(
@@ -335,7 +342,7 @@ class TestPreview:
         query = {"target": [{"name": "moss", "weight": 20, "move": [0.2, 0.1]}]}
         result = preview(query)
         assert result["nearest"] == MapData(pipe, None).true_distance(query)
-        assert set(result) == {"frame", "nearest"}
+        assert set(result) == {"frame", "nearest", "times"}
 
     @pytest.mark.parametrize("query", [None, 3, [], {}, {"target": [{"name": "gold", "weight": 1}]}])
     def test_a_forged_query_gets_a_sentence(self, pipe, query):

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from fgsd.benchmarks.breakdown import PARTS
 from fgsd.benchmarks.page import bench_app
 from fgsd.evaluation import report_text
 
@@ -25,7 +26,7 @@ def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
     results = json.loads(output.read_text())
     assert printed.strip() == report_text(results).strip()
     parts = results["parts"]
-    assert list(parts) == ["start", "page", "drag", "visitors", "learning", "brush", "release"]
+    assert list(parts) == ["start", "page", "drag", "breakdown", "visitors", "learning", "brush", "release"]
     values = [one["value"] for figures in parts.values() for one in figures["checks"]]
     assert all(value is not None and value > 0 for value in values)
     first_sample = parts["page"]["checks"][1][
@@ -33,6 +34,9 @@ def test_every_figure_is_measured(checkpoint_folder, texture_folder, tmp_path):
     ]  # of the third visitor, without the start of the server
     assert parts["start"]["checks"][0]["value"] > first_sample / 1000
     assert len(parts["drag"]["milliseconds"]) == 4
+    breakdown = parts["breakdown"]
+    assert list(breakdown["milliseconds"]) == list(PARTS.values()) and breakdown["bytes"] > 1000
+    assert breakdown["milliseconds"][PARTS["evaluations"]] > 0
     assert len(parts["visitors"]["milliseconds"]) == 4  # two visitors, half as many moves each
 
 
