@@ -109,12 +109,12 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
         from fgsd.app.panels import learning
 
         learning.MAX_AUTO_LEARNING_S = 0.0
-    # most tests want four small pictures, whatever the speed of the machine
-    first = None if "FIRST_MEASURED" in os.environ else (4, 64)
-    if "PREVIEW_SECONDS" in os.environ:  # as on a machine where a picture takes long
-        from fgsd.app.serving import picture_sizes
+    # most tests want four small pictures, and whole previews, whatever the speed of the machine
+    from fgsd.app.panels import state
 
-        picture_sizes.MAX_PREVIEW_S = float(os.environ["PREVIEW_SECONDS"])
+    speed = os.environ.get("SECONDS_PER_PIXEL")
+    state.measure_evaluation = lambda pipe: float(speed or 1e-9)
+    first = None if speed else (4, 64)
     options = {
         "evidence": evidence,
         "first": first,
