@@ -101,7 +101,8 @@ def _part(name: str, part: PartResults, drawings: dict[str, str], picture: Calla
     ]
     if part["plots"]:
         plots = (
-            f"<figure>{_caption(one)}<div>{inline_svg(drawings[one['name']], one['title'])}</div></figure>"
+            f"<figure>{_caption(one)}{_scroll_box(one['title'])}"
+            f"{inline_svg(drawings[one['name']], one['title'])}</div></figure>"
             for one in part["plots"]
         )
         blocks.append(f'<div class="plots">{"".join(plots)}</div>')
@@ -133,6 +134,11 @@ def _scroll(name: str, columns: Sequence[str], rows: list[str]) -> str:
     )
 
 
+def _scroll_box(name: str) -> str:
+    """The start of a box that scrolls a plot or picture on a narrow screen, also by keys."""
+    return f'<div role="region" tabindex="0" aria-label="{escape(name, quote=True)}">'
+
+
 def _caption(one: Plot | Picture) -> str:
     return f"<figcaption><b>{escape(one['title'])}</b> {escape(one['note'])}</figcaption>"
 
@@ -147,7 +153,7 @@ def _picture(one: Picture, content: bytes) -> str:
     source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     alt = escape(one["title"], quote=True)
     return (
-        f'<figure class="picture{wide}">{_caption(one)}<div>'
+        f'<figure class="picture{wide}">{_caption(one)}{_scroll_box(one["title"])}'
         f'<img src="{source}" width="{width}" height="{height}" alt="{alt}"></div></figure>'
     )
 
