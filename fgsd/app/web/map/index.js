@@ -13,6 +13,7 @@ import { Keyboard } from "./keyboard.js";
 import { Lasso } from "./lasso.js";
 import { paintOverlay } from "./overlay.js";
 import { MapPanel } from "./panel.js";
+import { MotionPainter } from "./motion_painter.js";
 import { Paths } from "./paths.js";
 import { Play } from "./play.js";
 import { Pointer } from "./pointer.js";
@@ -34,7 +35,7 @@ import { Zoom } from "./zoom.js";
 export function mount(gradio) {
   const panel = new MapPanel(gradio);
   const ground = context(panel.map, ".ground", { willReadFrequently: true });
-  const over = context(panel.map, ".over");
+  const over = context(panel.map, ".over", { willReadFrequently: true });
   const theme = watchTheme(panel.section, () => crops.recolour());
   const requests = new Requests(gradio.server);
   const size = () => ({ width: panel.map.clientWidth || 1, height: panel.map.clientHeight || 1 });
@@ -46,6 +47,7 @@ export function mount(gradio) {
   const crops = new Crops(panel, requests, theme);
   new CropPainter(panel, crops, thumbnails, ground, theme);
   panel.on("paint", () => paintOverlay(panel, thumbnails, ring, over, theme));
+  new MotionPainter(panel, thumbnails, over, theme);
   new Regions(panel, thumbnails, context(panel.map, ".regions"), over, theme);
   const lasso = new Lasso(panel, thumbnails, crops, over, theme);
   new Paths(panel, over, theme);

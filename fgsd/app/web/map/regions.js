@@ -19,6 +19,8 @@ export class Regions {
   #canvas = make("canvas", { width: GRID.columns, height: GRID.rows });
   #fields = new Map(); // by projection and noise level
   #painted = ""; // what #canvas shows
+  /** @type {Map<string, ImageBitmap>} of the families' names */
+  #pictures = new Map();
   /** @type {Map<string, number>} widths of the families' names in pixels */
   #widths = new Map();
 
@@ -73,7 +75,7 @@ export class Regions {
     this.#paintField();
     const { zoom, x, y } = view.transform;
     const [low, extent] = [GRID.low, GRID.high - GRID.low];
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = "low"; // bilinear; the field is smooth
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.drawImage(
       this.#canvas,
@@ -148,27 +150,46 @@ export class Regions {
 
   #paintLabels() {
     const { over: context, panel } = this;
-    const { ink, raised, families: colours } = this.theme();
-    context.save();
-    context.font = FONT;
-    context.textBaseline = "middle";
     const shown = panel.view.isMap ? this.thumbnails.placedLabels : this.#headings();
     for (const { family, box } of shown) {
-      const y = (box.top + box.bottom) / 2;
-      context.globalAlpha = 0.86;
-      context.fillStyle = raised;
-      context.beginPath();
-      context.roundRect(box.left, box.top, box.right - box.left, box.bottom - box.top, LABEL.height / 2);
-      context.fill();
-      context.globalAlpha = 1;
-      const colour = colours[panel.families.names.indexOf(family) % COLOURS];
-      context.fillStyle = colour ? `rgb(${colour.join()})` : "transparent";
-      context.beginPath();
-      context.arc(box.left + LABEL.edge + 4, y, 4, 0, 2 * Math.PI);
-      context.fill();
-      context.fillStyle = ink;
-      context.fillText(family, box.left + LABEL.edge + LABEL.dot, y + 0.5);
+      const [width, height] = [box.right - box.left, box.bottom - box.top];
+      context.drawImage(this.#picture(family, width, height), box.left, box.top, width, height);
     }
-    context.restore();
+  }
+
+  /**
+   * A family's name with its colour, drawn once for a theme: text takes long, and forces a layout.
+   *
+   * @param {string} family
+   * @param {number} width
+   * @param {number} height
+   * @returns {ImageBitmap}
+   */
+  #picture(family, width, height) {
+    const theme = this.theme();
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    const key = [family, theme.ink, ratio].join();
+    const known = this.#pictures.get(key);
+    if (known) return known;
+    const canvas = new OffscreenCanvas(Math.ceil(width * ratio), Math.ceil(height * ratio));
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    context.scale(canvas.width / width, canvas.height / height);
+    context.globalAlpha = 0.86;
+    context.fillStyle = theme.raised;
+    context.roundRect(0, 0, width, height, height / 2);
+    context.fill();
+    context.globalAlpha = 1;
+    const colour = theme.families[this.panel.families.names.indexOf(family) % COLOURS];
+    context.fillStyle = colour ? `rgb(${colour.join()})` : "transparent";
+    context.beginPath();
+    context.arc(LABEL.edge + 4, height / 2, 4, 0, 2 * Math.PI);
+    context.fill();
+    context.font = FONT;
+    context.textBaseline = "middle";
+    context.fillStyle = theme.ink;
+    context.fillText(family, LABEL.edge + LABEL.dot, height / 2 + 0.5);
+    const picture = canvas.transferToImageBitmap();
+    this.#pictures.set(key, picture);
+    return picture;
   }
 }

@@ -3,6 +3,7 @@ import { findAll, make } from "../shared/dom.js";
 import { Animation } from "./animation.js";
 import { detailOf, placedLabels, spreadOrder } from "./detail.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
+import { Motion } from "./motion.js";
 import { shelvesLayout } from "./shelves.js";
 
 /** @typedef {import("./view.js").Position} Position */
@@ -31,6 +32,10 @@ export class Thumbnails {
   placedLabels = [];
   /** @type {import("./shelves.js").Heading[]} of the grid */
   headings = [];
+  /** @type {Set<string>} names of the thumbnails that have room on the map; the others are dots */
+  shown = new Set();
+  /** @type {Set<string>} those whose names have room */
+  named = new Set();
   /** @type {Map<string, string[]>} by projection and noise level: names in the order of `spreadOrder` */
   #orders = new Map();
 
@@ -41,6 +46,7 @@ export class Thumbnails {
   constructor(panel, last) {
     this.panel = panel;
     this.last = last;
+    this.motion = new Motion(panel, () => this.#place());
     this.buttons = new Map(findAll(panel.map, ".dot").map((button) => [button.dataset.name ?? "", button]));
     panel.on("target", () => this.#mark());
     panel.on("move", () => this.#draw());
@@ -116,8 +122,18 @@ export class Thumbnails {
   #draw() {
     if (!this.panel.dragging) this.moves.clear(); // during a drag, what leaves the mixture stays where it is
     for (const { name, move } of this.panel.target) if (move) this.moves.set(name, move);
-    for (const [name, button] of this.buttons) this.put(button, this.centre(name));
     this.#setDetail();
+    if (!this.motion.isOn(this.panel.view.transform)) this.#place();
+  }
+
+  /** Move the buttons to where the view has them, and give them their size. */
+  #place() {
+    const { isMap } = this.panel.view;
+    for (const [name, button] of this.buttons) {
+      this.put(button, this.centre(name));
+      button.classList.toggle("small", isMap && !this.shown.has(name));
+      button.classList.toggle("named", isMap && this.named.has(name));
+    }
   }
 
   /**
@@ -140,14 +156,11 @@ export class Thumbnails {
     this.panel.move();
   }
 
-  /** Show thumbnails and names where they have room; always what is chosen, found or the visitor's own. */
+  /** Find which thumbnails and names have room; always what is chosen, found or the visitor's own. */
   #setDetail() {
     const { view, data, target, families } = this.panel;
     this.placedLabels = [];
-    if (!view.isMap) {
-      for (const button of this.buttons.values()) button.classList.remove("small", "named");
-      return;
-    }
+    if (!view.isMap) return;
     const chosen = target.map(({ name }) => name);
     const always = new Set([...chosen, ...(this.#found ?? []), ...this.#userTextures.keys()]);
     const order = this.#order();
@@ -161,12 +174,8 @@ export class Thumbnails {
       [...some].flatMap((name) => centres.get(name) ?? []);
     if (crowded) this.placedLabels = placedLabels(this.labels(), centresOf(always), side);
     const boxes = this.placedLabels.map(({ box }) => box);
-    const { shown, named } = detailOf(centres, side, always, naming, boxes);
-    if (!crowded) this.placedLabels = placedLabels(this.labels(), centresOf(shown), side);
-    for (const [name, button] of this.buttons) {
-      button.classList.toggle("small", !shown.has(name));
-      button.classList.toggle("named", named.has(name));
-    }
+    ({ shown: this.shown, named: this.named } = detailOf(centres, side, always, naming, boxes));
+    if (!crowded) this.placedLabels = placedLabels(this.labels(), centresOf(this.shown), side);
   }
 
   /** Names of the classes in the order of `spreadOrder`, at the current projection and noise level. */
