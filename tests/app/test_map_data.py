@@ -12,8 +12,9 @@ from map_help import scattered_map
 from PIL import Image
 
 from fgsd.app.panels.map import panel_html
+from fgsd.app.render.encode import HIGH, LOW, packed
 from fgsd.app.render.label_layout import layout_labels
-from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData, packed
+from fgsd.app.render.map_data import ASPECT, MapData
 from fgsd.app.render.thumbnails import training_images
 from fgsd.centroids import CentroidTable
 from fgsd.data import to_tensor
