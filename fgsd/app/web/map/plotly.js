@@ -33,11 +33,18 @@ export function loadPlotly(address) {
   return loading;
 }
 
-/** Whether the browser draws with WebGL. */
-export function hasWebGl() {
+/**
+ * How the browser draws with WebGL: not at all, with a processor or with a graphics card.
+ *
+ * @returns {"none" | "software" | "hardware"}
+ */
+export function webGlKind() {
   const context = make("canvas").getContext("webgl");
+  if (!context) return "none";
+  const info = context.getExtension("WEBGL_debug_renderer_info");
+  const renderer = info ? String(context.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
   release(context);
-  return context !== null;
+  return /swiftshader|llvmpipe|software|basic render/i.test(renderer) ? "software" : "hardware";
 }
 
 /** Give the memory of a context back at once: browsers allow a few contexts only.

@@ -3,7 +3,7 @@
 import { parseSpace, replaceQuery, withSpace } from "../shared/address.js";
 import { closest, find, findAll } from "../shared/dom.js";
 import { on } from "../shared/events.js";
-import { hasWebGl, loadPlotly } from "./plotly.js";
+import { loadPlotly, webGlKind } from "./plotly.js";
 import { SpacePlot } from "./space_plot.js";
 import { CAMERAS, turned } from "./space_traces.js";
 
@@ -52,6 +52,7 @@ export class Space {
     this.thumbnails = thumbnails;
     this.element = find(panel.section, ".space");
     this.button = find(panel.section, ".to-space");
+    this.pixelRatio = 1; // pixels of the plot for a CSS pixel: a processor draws more of them too slowly
     this.state = find(this.element, ".state");
     /** @type {{ run: number, steps: PathStep[] }} */
     this.path = { run: -1, steps: [] };
@@ -113,7 +114,9 @@ export class Space {
     section.dataset.space = "opening";
     this.button.setAttribute("aria-pressed", "true");
     this.#showAxis();
-    if (!hasWebGl()) return this.#fail(NO_WEBGL);
+    const kind = webGlKind();
+    if (kind === "none") return this.#fail(NO_WEBGL);
+    this.pixelRatio = kind === "software" ? 1 : Math.min(2, window.devicePixelRatio || 1);
     try {
       const plotly = await loadPlotly(this.element.dataset.script ?? "");
       if (opened !== this.#opened) return;

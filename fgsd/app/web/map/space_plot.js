@@ -116,6 +116,7 @@ export class SpacePlot {
     const plot = await this.plotly.react(this.root, this.#traces(), layout, {
       displayModeBar: false,
       scrollZoom: true,
+      plotGlPixelRatio: this.space.pixelRatio,
     });
     if (this.#removed) return void removePlot(this.plotly, this.root);
     this.#drawn = plot;
@@ -179,7 +180,7 @@ export class SpacePlot {
     const level = (/** @type {number} */ k) =>
       axis === "noise" ? Math.floor(k / data.shown.length) : this.panel.view.level;
     const hits = points.map((_, k) => [classes[rows[k]], data.shown[k % data.shown.length], level(k)]);
-    return markers("crops", points, hits, { size: 2.5, color: rows.map((row) => colours[row]) });
+    return markers("crops", points, hits, { size: 2.5, symbol: "diamond", color: rows.map((row) => colours[row]) });
   }
 
   /** A frame and the name for each texture of the target. @param {string[]} names @param {Place[]} points */
