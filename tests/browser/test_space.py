@@ -126,7 +126,8 @@ def test_it_opens_chooses_adds_follows_the_path_and_closes(visit):
     page.get_by_role("button", name="Noise level").click()
     drawn(page, "pca-noise-0")
     heights = page.evaluate(
-        "() => document.querySelector('.space .plot').data.find(t => t.name === 'path').z.filter(z => z !== null)"
+        """() => document.querySelector('.space .plot').data
+                    .find((trace) => trace.name === 'path').z.filter((z) => z !== null)"""
     )
     one = heights[: len(heights) // max(1, page.locator(".picture canvas").count())]
     assert one == sorted(one) and one[0] < 0.2 < 0.8 < one[-1]  # the sample climbs as its noise falls
