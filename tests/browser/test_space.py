@@ -63,7 +63,7 @@ def server(pipe, texture_folder, tmp_path_factory):
 
 def drawn(page, view: str) -> None:
     """Wait until a view such as "pca-depth-0" is drawn."""
-    page.wait_for_function("v => document.querySelector('.map-panel').dataset.space === v", arg=view)
+    page.wait_for_function("v => document.querySelector('.map-panel')?.dataset.space === v", arg=view)
 
 
 def opener(page):
@@ -120,7 +120,7 @@ def test_it_opens_chooses_adds_follows_the_path_and_closes(visit):
     page.mouse.down()
     page.mouse.up()
     page.keyboard.up("Shift")
-    page.wait_for_function("() => document.querySelectorAll('.chip').length === 2")
+    page.wait_for_function("document.querySelectorAll('.chip').length === 2")
     assert set(weights(page)) == {name, other}
 
     page.get_by_role("button", name="Noise level").click()
