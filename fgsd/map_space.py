@@ -130,6 +130,8 @@ class MapSpace:
 
     def _embedding(self, level: int) -> np.ndarray:
         """The crops in 3D by UMAP at a noise level: (N, 3)."""
+        if level in self._embeddings:  # do not wait for another level that is being fitted
+            return self._embeddings[level]
         with self._lock:
             if level not in self._embeddings:
                 flat, depth = self.map.crops("umap", level), self._depths[0][level].astype(np.float64)

@@ -102,6 +102,10 @@ MAX_GPU_S = 120.0  # seconds for which one run may borrow a GPU
 MAX_ADDRESS_CHARACTERS = 64  # of a client's address, as a proxy writes it
 MAX_FILE_RUNS = 4  # files of steps in the making; the steps of one take about 100 MB
 
+# ---- the map in 3D: `fgsd.app.render.space_data` ----
+
+MAX_SPACE_POINTS = 2000  # crops that are drawn: more of them turn too slowly where no GPU draws
+
 # ---- calls of programs: `fgsd.app.api` ----
 
 # Work of one call, in steps of one image of 64 pixels: the largest setting of the page (16 images of 256

@@ -32,7 +32,7 @@ from fgsd.app.limits import MAX_QUEUED_EVENTS, MAX_SESSIONS, MAX_THREADS, MAX_UP
 from fgsd.app.page import build_page
 from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.zero_gpu import on_zero_gpu
-from fgsd.app.web_files import STYLES, module_route
+from fgsd.app.web_files import STYLES, module_route, plotly_route
 from fgsd.pipeline import Pipeline
 
 # fonts of the visitor's system, so that the page loads nothing from other servers
@@ -132,7 +132,11 @@ def launch(
             ssr_mode=False,
             mcp_server=has_mcp(),
             app_kwargs={
-                "routes": [module_route(), *([] if report is None else [evidence_route(report)])],
+                "routes": [
+                    module_route(),
+                    plotly_route(),
+                    *([] if report is None else [evidence_route(report)]),
+                ],
                 "middleware": [Middleware(PageMiddleware)],
                 "exception_handlers": HANDLERS,
             },

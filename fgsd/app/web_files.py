@@ -8,7 +8,10 @@ the modules of another version. The address is relative to the page, which may l
 from __future__ import annotations
 
 import functools
+import gzip
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import posixpath
 import re
@@ -21,6 +24,7 @@ from starlette.routing import Route
 
 WEB = Path(__file__).parent / "web"
 MODULES_PATTERN = r"web-[0-9a-f]{16}\.js"  # of the address, for the middleware
+PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"  # relative to the page
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 # the forms of `import` and `export` that the modules use
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";$', re.MULTILINE)
@@ -35,6 +39,7 @@ STYLES = [
         "map/toolbar",
         "map/map",
         "map/families",
+        "map/space",
         "picture/picture",
         "shared/timeline",
         "save/save",
@@ -99,6 +104,31 @@ def module_route() -> Route:
         return Response(bundle(), media_type="text/javascript", headers=HEADERS)
 
     return Route(f"/{address()}", serve)
+
+
+@functools.cache
+def plotly_script() -> tuple[bytes, str]:
+    """The script of the installed plotly package, gzipped, and its ETag."""
+    spec = importlib.util.find_spec("plotly")
+    assert spec is not None and spec.submodule_search_locations  # fgsd depends on it
+    script = Path(spec.submodule_search_locations[0], "package_data", "plotly.min.js").read_bytes()
+    return gzip.compress(script, 6, mtime=0), f'"{hashlib.sha256(script).hexdigest()[:16]}"'
+
+
+def plotly_route() -> Route:
+    """Serves plotly's script, which the browser asks for when a visitor opens the map in 3D."""
+
+    def serve(request: Request) -> Response:
+        zipped, tag = plotly_script()
+        headers = {**HEADERS, "ETag": tag, "Vary": "Accept-Encoding"}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(gzip.decompress(zipped), media_type="text/javascript", headers=headers)
+        headers["Content-Encoding"] = "gzip"
+        return Response(zipped, media_type="text/javascript", headers=headers)
+
+    return Route(f"/{PLOTLY_ADDRESS}", serve)
 
 
 def preload_link() -> bytes:

@@ -120,11 +120,17 @@ class TestFrames:
             asked.append((projection, tuple(phi.shape), sigma))
             return np.array([[0.25, len(asked)]] * len(phi), dtype=np.float32)
 
-        feature_map = SimpleNamespace(projections=("pca", "umap"), project=project)
+        space = SimpleNamespace(
+            is_fitted=lambda projection, sigma: projection == "pca",
+            project=lambda projection, phi, sigma: np.array([[0.25, 1, 0.5]] * len(phi), dtype=np.float32),
+        )
+        feature_map = SimpleNamespace(projections=("pca", "umap"), project=project, space=space)
         monkeypatch.setattr(pipe, "map", feature_map, raising=False)
         shown = flat(frames(pipe, parse(n=2, size=16, steps=3)))
         assert [frame["path"]["pca"] for frame in shown] == [[[0.25, k]] * 2 for k in (1.0, 3.0, 5.0)]
         assert [frame["path"]["umap"] for frame in shown] == [[[0.25, k]] * 2 for k in (2.0, 4.0, 6.0)]
+        assert all(frame["path"]["pca-3d"] == [[0.25, 1.0, 0.5]] * 2 for frame in shown)
+        assert not any("umap-3d" in frame["path"] for frame in shown)  # nobody has asked to fit it
         assert {shape for _, shape, _ in asked} == {(2, pipe.table.dimension)}
         assert [sigma for _, _, sigma in asked[::2]] == pytest.approx([f["sigma"] for f in shown], abs=1e-4)
 

@@ -12,8 +12,9 @@ from map_help import scattered_map
 from PIL import Image
 
 from fgsd.app.panels.map import panel_html
+from fgsd.app.render.encode import HIGH, LOW, packed
 from fgsd.app.render.label_layout import layout_labels
-from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData, packed
+from fgsd.app.render.map_data import ASPECT, MapData
 from fgsd.app.render.thumbnails import training_images
 from fgsd.centroids import CentroidTable
 from fgsd.data import to_tensor
@@ -161,3 +162,24 @@ class TestSpread:
     def test_squares_that_do_not_overlap_stay_on_their_points(self):
         points = np.array([[0.2, 0.2], [0.8, 0.3], [0.5, 0.8]])
         assert layout_labels(points, 0.1, 1.0) == pytest.approx(points, abs=1e-3)
+
+
+def test_the_map_in_space_is_that_of_the_library(map_data, mapped):
+    found = map_data.space({"projection": "pca", "axis": "depth", "level": 2})
+    space = mapped.map.space
+    assert found["shown"] == list(range(COUNT))
+    assert unpacked(found["crops"], 3) == pytest.approx(space.crops("pca", 2).clip(LOW, HIGH), abs=2e-5)
+    assert unpacked(found["classes"], 3) == pytest.approx(space.classes("pca", 2).clip(LOW, HIGH), abs=2e-5)
+    found = map_data.space({"projection": "umap", "axis": "noise"})
+    assert unpacked(found["classes"], 3).reshape(6, 3, 3)[4] == pytest.approx(
+        space.stacked("umap", mapped.map.classes("umap", 4), float(mapped.map.sigmas[4])), abs=2e-5
+    )
+    assert [len(found[key]) for key in ("centres", "scales", "heights")] == [6, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "query", [None, {}, {"projection": "pca"}, {"projection": "pca", "axis": "depth", "level": 99}]
+)
+def test_other_views_in_space_are_refused_in_a_sentence(map_data, query):
+    function = next(one for one in map_data.server_functions() if one.__name__ == "map_space")
+    assert "must be" in function(query)["error"]

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 
 import pytest
+from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from fgsd.app import web_files
 from fgsd.app.http.middleware import OPEN_ROUTES
-from fgsd.app.web_files import address, bundle, call_script, module_route, modules, mount_script
+from fgsd.app.web_files import (
+    PLOTLY_ADDRESS,
+    address,
+    bundle,
+    call_script,
+    module_route,
+    modules,
+    mount_script,
+    plotly_route,
+)
 
 
 def test_each_module_comes_once_and_after_those_that_it_imports():
@@ -78,3 +88,15 @@ def test_scripts_name_modules_that_are_there():
         mount_script("map", "none.js")
     with pytest.raises(ValueError, match=r"module='shared/none\.js'"):
         call_script("shared/none.js", "numberRequest")
+
+
+def test_plotly_is_sent_from_the_installed_package_once():
+    client = TestClient(Starlette(routes=[plotly_route()]))
+    assert OPEN_ROUTES.fullmatch(f"/{PLOTLY_ADDRESS}") and not OPEN_ROUTES.fullmatch("/plotly.min.js")
+    answer = client.get(f"/{PLOTLY_ADDRESS}")
+    assert answer.text == get_plotlyjs() and answer.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in answer.headers["cache-control"] and answer.headers["content-encoding"] == "gzip"
+    plain = client.get(f"/{PLOTLY_ADDRESS}", headers={"Accept-Encoding": "identity"})
+    assert plain.content == answer.content and "content-encoding" not in plain.headers
+    known = client.get(f"/{PLOTLY_ADDRESS}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")

@@ -9,9 +9,9 @@ import gradio as gr
 from PIL import Image
 
 from fgsd.app.limits import MAX_CLASSES, MAX_MOVE
-from fgsd.app.render.encode import data_uri
-from fgsd.app.render.map_data import ASPECT, HIGH, LOW, MapData
-from fgsd.app.web_files import mount_script
+from fgsd.app.render.encode import HIGH, LOW, data_uri
+from fgsd.app.render.map_data import ASPECT, MapData
+from fgsd.app.web_files import PLOTLY_ADDRESS, mount_script
 from fgsd.sheets import grid_columns, image_grid
 
 FAMILY_COLOURS = 13  # of web/map/families.css; further families use them again
@@ -89,6 +89,8 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     <div class="switch projections" role="group" aria-label="Projection of the features" {one_projection}>
       {projections}
     </div>
+    <button type="button" class="toggle to-space" aria-pressed="false"
+      title="The map in three dimensions: drag to turn it">3-D</button>
     <input type="search" class="search" placeholder="Find a texture" aria-label="Find a texture"
       autocomplete="off" spellcheck="false">
     <button type="button" class="toggle lasso" aria-pressed="false" aria-keyshortcuts="L"
@@ -116,6 +118,16 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
         >⤢</button>
     </div>
     <figure class="tooltip" hidden><img alt=""><figcaption></figcaption></figure>
+  </div>
+  <div class="space" tabindex="0" role="group" data-script="{PLOTLY_ADDRESS}" hidden
+    aria-label="The map in three dimensions; arrow keys turn it, the search above finds a texture">
+    <div class="plot"></div>
+    <div class="switch" role="group" aria-label="Third axis">
+      <button type="button" data-axis="depth" aria-pressed="true">Depth</button>
+      <button type="button" data-axis="noise" aria-pressed="false">Noise level</button>
+    </div>
+    <p class="state" role="status"></p>
+    <figure class="tooltip" hidden><img alt=""><i></i><figcaption></figcaption></figure>
   </div>
   <div class="options">
     <label class="noise" title="The noise level at which the features are taken">Noise

@@ -12,6 +12,7 @@ from PIL import Image
 
 PNG, GIF, MP4, WEBP = "image/png", "image/gif", "video/mp4", "image/webp"
 BT709 = 1  # colour space of HD video, as FFmpeg numbers it
+LOW, HIGH = -0.25, 1.25  # positions are sent as 16-bit fractions of this range of the unit box
 LIMITED_RANGE = 1  # luma from 16 to 235, as FFmpeg numbers it
 
 
@@ -111,6 +112,17 @@ def file_uri(content: bytes, media_type: str) -> str:
 def data_uri(image: Image.Image, *, quality: int = 85, lossless: bool = False) -> str:
     """Return an image as the data URI of a WebP; lossless ones ignore `quality`."""
     return file_uri(webp_bytes(image, quality=quality, lossless=lossless), WEBP)
+
+
+def packed(positions: np.ndarray) -> str:
+    """Return positions as base64 of little-endian 16-bit fractions of the range from `LOW` to `HIGH`."""
+    fractions = (np.asarray(positions, dtype=np.float64) - LOW) / (HIGH - LOW)
+    return base64_of(np.rint(65535 * fractions.clip(0, 1)).astype("<u2"))
+
+
+def base64_of(values: np.ndarray) -> str:
+    """Return the bytes of an array as base64."""
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
 
 
 def _check(images: Sequence[Image.Image], seconds: float) -> None:

@@ -135,11 +135,17 @@ def _mean(values: torch.Tensor | None) -> float | None:
 
 
 def _map_positions(pipe: Pipeline, step: PipelineStep) -> dict[str, list[list[float]]]:
-    """Return the positions of a step's images on the map, an (x, y) each, by projection."""
+    """Return the positions of a step's images on the map, an (x, y) each, by projection.
+
+    Where they are in 3D, an (x, y, z) each, is under "pca-3d" and, once that is fitted, "umap-3d".
+    """
     positions = {}
     for projection in pipe.map.projections:
         points = pipe.map.project(projection, step.step.phi, step.sigma)
-        positions[projection] = [[round(float(x), 4), round(float(y), 4)] for x, y in points]
+        positions[projection] = points.astype(float).round(4).tolist()
+        if pipe.map.space.is_fitted(projection, step.sigma):
+            points = pipe.map.space.project(projection, step.step.phi, step.sigma)
+            positions[f"{projection}-3d"] = points.astype(float).round(4).tolist()
     return positions
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,8 +15,9 @@ from fgsd.app.limits import (
     MAX_CACHED_POINTS,
     MAX_CROP_SIDE,
 )
-from fgsd.app.render.encode import data_uri
+from fgsd.app.render.encode import base64_of, data_uri, packed
 from fgsd.app.render.label_layout import layout_labels
+from fgsd.app.render.space_data import SpaceData
 from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.request import RequestError, parse_request
@@ -26,7 +26,6 @@ from fgsd.data import TextureFolder, to_images
 from fgsd.pipeline import Pipeline
 
 ASPECT = 1.2  # width of the map over its height
-LOW, HIGH = -0.25, 1.25  # positions are sent as 16-bit fractions of this range of the unit box
 RISE = 0.7  # of a thumbnail above its position, in sides of a thumbnail
 SPACING = 1.25  # from one thumbnail to the next, in sides of a thumbnail
 # classes up to which all thumbnails are shown, moved apart; of more, the page shows those that have room
@@ -56,6 +55,7 @@ class MapData:
         self.sigmas, self.start_level = pipe.map.sigmas.tolist(), int(pipe.map.start_level)
         self.count, self.dimension = len(pipe.map.labels), pipe.table.dimension
         self.side = float(np.clip(0.42 / np.sqrt(len(self.classes)), 0.048, 0.12))  # of a thumbnail
+        self._space = SpaceData(pipe.map)
         self._cached_points = lru_cache(MAX_CACHED_POINTS)(self._points)
         self._cached_feature = lru_cache(MAX_CACHED_FEATURES)(self._feature)
         self._cached_crop = lru_cache(MAX_CACHED_CROPS)(self._crop)
@@ -77,11 +77,11 @@ class MapData:
     def colours(self) -> str:
         """Return the mean colour of each class: base64 of (C, 3) bytes."""
         colours = ((self.pipe.table.colours.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
-        return _base64(colours)
+        return base64_of(colours)
 
     def labels(self, query: Any = None) -> dict[str, Any]:
         """Return the class of each crop: base64 of little-endian 16-bit rows of the table."""
-        return {"labels": _base64(np.asarray(self.map.labels).astype("<u2"))}
+        return {"labels": base64_of(np.asarray(self.map.labels).astype("<u2"))}
 
     def points(self, query: Any) -> dict[str, Any]:
         """Return the positions of all crops for {"projection", "level"}: packed (N, 2)."""
@@ -91,6 +91,16 @@ class MapData:
         """Return one feature of every crop for {"index", "level"}: bytes from `low` to `high`, clipped."""
         index = self._whole(query, "index", self.dimension)
         return self._cached_feature(index, self._level(query))
+
+    def space(self, query: Any) -> dict[str, Any]:
+        """Return positions in 3D for {"projection", "axis", "level"}; with the axis "noise" at all levels."""
+        projection = self._projection(query)
+        axis = query.get("axis")
+        if axis == "noise":
+            return self._space.noise(projection)
+        if axis != "depth":
+            raise RequestError("The axis must be depth or noise.")
+        return self._space.depth(projection, self._level(query))
 
     def crop(self, query: Any) -> dict[str, Any]:
         """Return the picture, the class and the nearest classes of a crop for {"crop", "level"}."""
@@ -114,7 +124,7 @@ class MapData:
             call.__name__ = name
             return errors_as_sentences()(call)
 
-        names = ("labels", "points", "feature", "crop", "true_distance")
+        names = ("labels", "points", "feature", "crop", "space", "true_distance")
         return [named(getattr(self, name), f"map_{name}") for name in names]
 
     def _points(self, projection: str, level: int) -> str:
@@ -125,7 +135,7 @@ class MapData:
         low, high = np.quantile(values, (0.01, 0.99)).tolist() if len(values) else (0.0, 0.0)
         shares = (values - low) / max(high - low, 1e-12)
         levels = np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
-        return {"values": _base64(levels), "low": round(low, 3), "high": round(high, 3)}
+        return {"values": base64_of(levels), "low": round(low, 3), "high": round(high, 3)}
 
     def _crop(self, index: int, level: int) -> dict[str, Any]:
         rows, distances = (values[index] for values in self._nearest(level))
@@ -162,13 +172,3 @@ class MapData:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < count:
             raise RequestError(f"The {key} must be a whole number from 0 to {count - 1}.")
         return value
-
-
-def packed(positions: np.ndarray) -> str:
-    """Return positions as base64 of little-endian 16-bit fractions of the range from `LOW` to `HIGH`."""
-    fractions = (np.asarray(positions, dtype=np.float64) - LOW) / (HIGH - LOW)
-    return _base64(np.rint(65535 * fractions.clip(0, 1)).astype("<u2"))
-
-
-def _base64(values: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()

@@ -21,6 +21,7 @@ import { Regions } from "./regions.js";
 import { Requests } from "./requests.js";
 import { Ring } from "./ring.js";
 import { Search } from "./search.js";
+import { Space } from "./space.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Toolbar } from "./toolbar.js";
 import { Tooltip } from "./tooltip.js";
@@ -64,6 +65,7 @@ export function mount(gradio) {
   showNames(panel, thumbnails, crops, search, zoom);
   const menu = new ColourMenu(panel, crops, requests);
 
+  const space = new Space(panel, thumbnails, requests);
   let shownCrops = "";
   new Toolbar(panel, (ms) => {
     tooltip.hide();
@@ -72,6 +74,7 @@ export function mount(gradio) {
     if (isMap) void crops.show(shownCrops === `${projection}-${level}` ? 0 : ms);
     if (isMap) shownCrops = `${projection}-${level}`;
     if (crops.isColouredByValue) void menu.colour();
+    space.redraw();
   });
   new ResizeObserver(() => {
     const { width, height } = panel.view.size;

@@ -72,8 +72,8 @@ export function mount({ element, trigger, props, server, watch }) {
   }
 
   /** @param {Frame} frame */
-  function emitPath({ index, path }) {
-    if (path) emit("path", { run: state.run.id, index, positions: path });
+  function emitPath({ index, sigma, path }) {
+    if (path) emit("path", { run: state.run.id, index, sigma, positions: path });
   }
 
   // ---- what arrives ----

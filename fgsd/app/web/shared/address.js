@@ -1,6 +1,7 @@
 // The page's address: "?mix=lava:0.5,glacier:0.5:0.1:-0.05&images=4&...&show=umap-7". Everything before
 // `show` is a link, which Python's `fgsd.app.requests.link` writes and reads too; `show` is the view of the
-// map. All functions are pure, except those under "of this page".
+// map, `space=noise:0.4,-1.5,0.3,0,0,0` that of the map in 3D. All functions are pure,
+// except those under "of this page".
 
 /** @typedef {import("./events.js").TargetEntry} TargetEntry */
 
@@ -16,6 +17,12 @@
  */
 
 /** @typedef {{ view: "map" | "grid", projection: string, level: number }} MapView */
+
+/**
+ * @typedef {Object} SpaceView the map in 3D
+ * @property {"depth" | "noise"} axis what the third axis is
+ * @property {number[]} camera x, y, z of the eye, then of the point that it looks at, in plotly's units
+ */
 
 // name in the address: name of the setting, and its type in Python
 /** @type {Record<string, [string, "whole" | "number" | "text"]>} */
@@ -199,7 +206,7 @@ export function withWatch(query, view) {
  * @param {string} query
  */
 export function withMapViewOf(link, query) {
-  return withValue(link, "show", valueOf(query, "show"));
+  return withValue(withValue(link, "show", valueOf(query, "show")), "space", valueOf(query, "space"));
 }
 
 /**
@@ -226,6 +233,31 @@ export function parseMapView(query, projections, levels) {
 export function withMapView(query, view) {
   if (!view) return withValue(query, "show", null);
   return withValue(query, "show", view.view === "grid" ? "grid" : `${view.projection}-${view.level}`);
+}
+
+/**
+ * Parse the view in 3D; null if there is none. A camera that is no six numbers is left out.
+ *
+ * @param {string} query
+ * @returns {{ axis: SpaceView["axis"], camera: number[] | null } | null}
+ */
+export function parseSpace(query) {
+  const [axis, text] = (valueOf(query, "space") ?? "").split(":");
+  if (axis !== "depth" && axis !== "noise") return null;
+  const camera = (text ?? "").split(",").map((part) => (part ? Number(part) : NaN));
+  const usable = camera.length === 6 && camera.every((value) => Math.abs(value) < 100);
+  return { axis, camera: usable ? camera : null };
+}
+
+/**
+ * Replace the view in 3D in a query string; null removes it.
+ *
+ * @param {string} query
+ * @param {SpaceView | null} view
+ */
+export function withSpace(query, view) {
+  if (!view) return withValue(query, "space", null);
+  return withValue(query, "space", `${view.axis}:${view.camera.map((value) => +value.toFixed(2)).join(",")}`);
 }
 
 // ---- of this page ----

@@ -4,10 +4,10 @@
 /** @typedef {{ name: string, weight: number, move?: [number, number] }} TargetEntry one texture of the
  *  target: its weight (at least 0, on any scale) and its move over the map, in widths and heights of the map
  * */
-/** @typedef {[number, number]} Point x and y, as shares of the map's width and height */
+/** @typedef {[number, number, ...number[]]} Point x, y, shares of the map's width and height; in 3D, z */
 /** @typedef {{ name: string, src: string, near: [string, number][], pca: Point[], umap: Point[] | null,
- *  learnable: boolean }} UserTexture `pca` and `umap` hold one point for each noise level; `learnable` while
- *  the server has the image to learn from */
+ *  learnable: boolean } & Record<string, any>} UserTexture `pca` and `umap` hold a point for each noise
+ *  level; `learnable` while the server has the image to learn from */
 /** @typedef {{ name: string, distance: number, spacing: number }} Nearest a class, its distance from the
  *  target, and from the class next to it */
 /** @typedef {{ mode: string, switch: number, places: number }} Mode the tab over the picture and the
@@ -40,8 +40,8 @@
  * @typedef {Object} Occurrences
  * @property {TargetEntry[]} move the target has changed during a drag
  * @property {Nearest | null} nearest class nearest to the previewed target
- * @property {{ run: number, index: number, positions: Record<string, Point[]> }} path where the images of one
- *  step are on the map, by projection
+ * @property {{ run: number, index: number, sigma: number, positions: Record<string, Point[]> }} path where
+ *  the images of one step are on the map, by projection, and in 3D ("pca-3d"); `sigma` is its noise level
  * @property {Frame} frame a step is on the screen
  * @property {string} open the query string to open, as if it were the address
  * @property {string} linked the query string of the pictures that an interpolation shows
