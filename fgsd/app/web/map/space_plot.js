@@ -180,7 +180,11 @@ export class SpacePlot {
     const level = (/** @type {number} */ k) =>
       axis === "noise" ? Math.floor(k / data.shown.length) : this.panel.view.level;
     const hits = points.map((_, k) => [classes[rows[k]], data.shown[k % data.shown.length], level(k)]);
-    return markers("crops", points, hits, { size: 2.5, symbol: "diamond", color: rows.map((row) => colours[row]) });
+    return markers("crops", points, hits, {
+      size: 2.5,
+      symbol: "diamond",
+      color: rows.map((row) => colours[row]),
+    });
   }
 
   /** A frame and the name for each texture of the target. @param {string[]} names @param {Place[]} points */
