@@ -26,7 +26,7 @@ class SpaceData:
         self.depth = lru_cache(MAX_CACHED_LEVELS)(self._depth)
         self.noise = lru_cache(len(feature_map.projections))(self._noise)
 
-    def shown(self, levels: int = 1) -> list[int]:
+    def crops_to_draw(self, levels: int = 1) -> list[int]:
         """Return the crops that are drawn at each of some noise levels, evenly spaced over all."""
         count = len(self.map.labels)
         most = min(count, MAX_SPACE_POINTS // levels)
@@ -34,7 +34,7 @@ class SpaceData:
 
     def _depth(self, projection: str, level: int) -> dict[str, Any]:
         """Positions at one noise level: "classes" (C, 3) and "crops" (len(shown), 3), packed."""
-        shown = self.shown()
+        shown = self.crops_to_draw()
         crops, classes = self.space.crops(projection, level), self.space.classes(projection, level)
         if projection == "umap":
             self._fit_others()
@@ -47,7 +47,7 @@ class SpaceData:
         "heights" (S,) are those of `MapSpace.stacked`.
         """
         levels = list(enumerate(self.map.sigmas.tolist()))
-        shown = self.shown(len(levels))
+        shown = self.crops_to_draw(len(levels))
         stacked, space = self.space.stacked, self.space
         crops = [stacked(projection, self.map.crops(projection, k)[shown], sigma) for k, sigma in levels]
         classes = [stacked(projection, self.map.classes(projection, k), sigma) for k, sigma in levels]

@@ -12,7 +12,7 @@ import {
   lines,
   markers,
   placed,
-  places,
+  positionsIn,
   stacked,
 } from "./space_traces.js";
 
@@ -143,7 +143,7 @@ export class SpacePlot {
     const { classes, sigmas } = this.panel.data;
     const { ink, raised } = this.theme();
     const colours = this.#classColours();
-    const all = places(axis, data.classes);
+    const all = positionsIn(axis, data.classes);
     const own = this.#ownTextures();
     const names = [...classes, ...own.map(({ name }) => name)];
     const points = [...all.slice(0, classes.length), ...own.map(({ place }) => place)];
@@ -175,7 +175,7 @@ export class SpacePlot {
     const { axis, data } = /** @type {NonNullable<typeof this.shown>} */ (this.#shown);
     const { classes } = this.panel.data;
     const { labels } = this;
-    const points = labels ? places(axis, data.crops) : [];
+    const points = labels ? positionsIn(axis, data.crops) : [];
     const rows = points.map((_, k) => labels?.[data.shown[k % data.shown.length]] ?? 0);
     const level = (/** @type {number} */ k) =>
       axis === "noise" ? Math.floor(k / data.shown.length) : this.panel.view.level;
@@ -301,7 +301,7 @@ export class SpacePlot {
     thumbnail.hidden = !button;
     thumbnail.style.cssText = button?.style.cssText ?? "";
     thumbnail.style.transform = "";
-    thumbnail.classList.toggle("own", Boolean(button?.classList.contains("user-texture")));
+    thumbnail.classList.toggle("user-texture", Boolean(button?.classList.contains("user-texture")));
     if (hit.crop < 0) return;
     const query = { crop: hit.crop, level: hit.level };
     const answer = await this.space.requests.ask("map_crop", query).catch(() => null);

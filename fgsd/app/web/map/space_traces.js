@@ -37,7 +37,7 @@ export const placed = (axis, x, y, z) => (axis === "depth" ? [x, z, 1 - y] : [x,
  * @param {Float32Array} table (N, 3)
  * @returns {Place[]}
  */
-export function places(axis, table) {
+export function positionsIn(axis, table) {
   return Array.from({ length: table.length / 3 }, (_, k) =>
     placed(axis, table[3 * k], table[3 * k + 1], table[3 * k + 2]),
   );
