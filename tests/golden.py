@@ -1,9 +1,9 @@
 """Pixels of fixed requests, recorded before the code was rearranged, for `test_golden.py`.
 
 Run as `python tests/golden.py`: it compares every picture of the shipped checkpoint with the recorded one,
-prints the largest difference of each in grey levels, and exits with 1 if a bit differs. On the kind of
-machine that recorded them all differences are 0; others add in another order. `--record` records the pixels
-again.
+prints the largest difference of each in grey levels, and exits with 1 if a bit differs. Differences of 1 are
+rounding: they were recorded before `fgsd.engines`, and other machines add in another order. `--record`
+records the pixels again.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import { detailOf, placedLabels } from "../../fgsd/app/web/map/detail.js";
 import { between, fitting } from "../../fgsd/app/web/map/flight.js";
 import { GRID, regionField } from "../../fgsd/app/web/map/region_field.js";
 import { matches } from "../../fgsd/app/web/map/search.js";
-import { shelvesLayout } from "../../fgsd/app/web/map/shelves.js";
+import { shelvesLayout } from "../../fgsd/app/web/map/family_rows.js";
 
 /** The family that owns the cell at a position, and how strongly. */
 function cellAt({ owner, strength }, { x, y }) {

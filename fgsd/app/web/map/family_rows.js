@@ -1,4 +1,4 @@
-// The grid by families: a block for each, with a heading, on shelves of equal height like books.
+// The grid by families: a block for each, with a heading, on rows of equal height like books.
 
 /** @typedef {import("./view.js").Placement} Placement */
 /** @typedef {import("./view.js").Size} Size */
@@ -31,13 +31,13 @@ export function shelvesLayout(groups, size) {
     if (fits(middle)) low = middle;
     else high = middle;
   }
-  const shelves = fits(low) ?? [];
+  const rows = fits(low) ?? [];
   /** @type {Map<string, Placement>} */
   const placements = new Map();
   /** @type {Heading[]} */
   const headings = [];
   let top = EDGE / 2;
-  for (const { first, end, rows } of shelves) {
+  for (const { first, end, rows } of rows) {
     let left = EDGE;
     for (const { family, names } of blocks.slice(first, end)) {
       headings.push({ family, x: left / size.width, y: (top + HEADING / 2) / size.height });
@@ -65,7 +65,7 @@ const blockWidth = (family, count, rows, side) =>
   Math.max(Math.ceil(count / rows) * side, 16 + LETTER * family.length) + GAP.x;
 
 /**
- * Divide blocks, in their order, into shelves that are as low as possible together.
+ * Divide blocks, in their order, into rows that are as low as possible together.
  *
  * @param {{ family: string, names: string[] }[]} blocks
  * @param {number} side of a cell in pixels
@@ -73,8 +73,8 @@ const blockWidth = (family, count, rows, side) =>
  * @returns {Shelf[] | null} null if they do not fit
  */
 function shelve(blocks, side, inner) {
-  /** @type {{ height: number, shelf: Shelf | null }[]} best from each block on */
-  const best = Array.from({ length: blocks.length + 1 }, () => ({ height: Infinity, shelf: null }));
+  /** @type {{ height: number, row: Shelf | null }[]} best from each block on */
+  const best = Array.from({ length: blocks.length + 1 }, () => ({ height: Infinity, row: null }));
   best[blocks.length].height = 0;
   const most = Math.floor(inner.height / side);
   for (let first = blocks.length - 1; first >= 0; first -= 1) {
@@ -85,12 +85,12 @@ function shelve(blocks, side, inner) {
         width += blockWidth(family, names.length, rows, side);
         if (width > inner.width) break;
         const height = shelfHeight(rows, side) + best[end].height;
-        if (height < best[first].height) best[first] = { height, shelf: { first, end, rows } };
+        if (height < best[first].height) best[first] = { height, row: { first, end, rows } };
       }
     }
   }
   if (best[0].height > inner.height) return null;
-  const shelves = [];
-  for (let shelf = best[0].shelf; shelf; shelf = best[shelf.end].shelf) shelves.push(shelf);
-  return shelves;
+  const rows = [];
+  for (let row = best[0].row; row; row = best[row.end].row) rows.push(row);
+  return rows;
 }
