@@ -9,7 +9,7 @@ import { isPart } from "./part.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 
-const REST_MS = 120; // without a move: the hand rests
+const REST_MS = 150; // at least, without a move: the hand rests
 
 /**
  * @param {HTMLElement} panel
@@ -29,11 +29,14 @@ export function createPreview(panel, server, receive) {
   const showPreview = latest(async (/** @type {TargetEntry[]} */ target) => {
     if (!isFollowing()) return;
     number += 1;
+    const began = performance.now();
     const answer = await requestPreview(server, { target, number });
     show(answer);
     if (answer.nearest) emit("nearest", answer.nearest);
     const { frame } = answer;
-    if (frame && isPart({ ...frame, preview: true })) showWhole(target, number);
+    if (frame && isPart({ ...frame, preview: true })) {
+      showWhole(target, number, Math.max(REST_MS, performance.now() - began));
+    }
   });
 
   /**
@@ -41,8 +44,9 @@ export function createPreview(panel, server, receive) {
    *
    * @param {TargetEntry[]} target
    * @param {number} last number of the query before
+   * @param {number} wait milliseconds; longer on a busy server, where the next preview would wait for this
    */
-  function showWhole(target, last) {
+  function showWhole(target, last, wait) {
     clearTimeout(rest);
     rest = window.setTimeout(async () => {
       if (last !== number || !current("drag")) return;
@@ -50,7 +54,7 @@ export function createPreview(panel, server, receive) {
       const own = number;
       const answer = await requestPreview(server, { target, number, whole: true });
       if (own === number && current("drag")) show(answer);
-    }, REST_MS);
+    }, wait);
   }
 
   on("move", (target) => {
