@@ -32,7 +32,8 @@ def server(pipe, texture_folder, tmp_path_factory):
     for k, row in enumerate(rows.tolist()):
         with Image.open(texture_folder / f"{pipe.classes[row]}.png") as image:
             image.save(images / f"{names[k]}.png")
-    Pipeline(pipe.network, many, pipe.info, "cpu").save_pretrained(folder / "checkpoint")
+    families = {name: f"all {name.rpartition('-')[0]}" for name in names[:-1]}  # the last has none
+    Pipeline(pipe.network, many, pipe.info, "cpu", families=families).save_pretrained(folder / "checkpoint")
     server = AppServer(folder / "checkpoint", images, folder / "steps.txt")
     yield server
     server.close()
@@ -126,3 +127,39 @@ def test_the_grid_shows_all(visit):
     page = visit("?show=grid")
     still(page)
     assert len(boxes(page, ".dot:not(.small)")) == COUNT
+
+
+def bright(page: Page) -> set[str]:
+    """Classes, without their numbers, of the textures that stand out."""
+    names = page.locator(".dot:not(.faint)").evaluate_all("all => all.map(d => d.dataset.name)")
+    return {name.rpartition("-")[0] for name in names}
+
+
+def test_families_stand_out_are_searched_and_group_the_grid(visit, pipe):
+    page = visit()
+    still(page)
+    row = page.get_by_role("group", name="Families")
+    painted = """() => { const c = document.querySelector('.regions');
+        return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(value => value > 0); }"""
+    page.wait_for_function(painted)
+    row.get_by_role("button", name="all moss").click()
+    assert bright(page) == {"moss"}
+    row.get_by_role("button", name="all brick").click()
+    assert bright(page) == {"moss", "brick"}
+    row.get_by_role("button", name="All", exact=True).click()
+    assert bright(page) == set(pipe.classes)
+    search = page.get_by_role("searchbox", name="Find a texture")
+    search.fill("all slate")
+    assert bright(page) == {"slate"}
+    search.fill("-001")  # one texture, to which the map flies
+    page.wait_for_function("Number(document.querySelector('.map-panel').dataset.zoom) > 2")
+    search.fill("")
+    page.wait_for_function("Number(document.querySelector('.map-panel').dataset.zoom) === 1")
+    page.locator('[data-show="grid"]').click()
+    still(page)
+    assert overlaps(boxes(page, ".dot")) == 0
+    found = {name: boxes(page, f'.dot[data-family="all {name}"]') for name in pipe.classes}
+    for name, own in found.items():  # blocks: the box around a family holds no other
+        low, high = own[:, :2].min(axis=0), own[:, 2:].max(axis=0)
+        for other in (other for key, other in found.items() if key != name):
+            assert not ((other[:, :2] >= low) & (other[:, 2:] <= high)).all(axis=1).any()

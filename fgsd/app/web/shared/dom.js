@@ -116,9 +116,23 @@ export async function copyText(text, request = "Copy this:") {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
+    if (window.top !== window && copySelected(text)) return true; // in a frame, no prompt opens
     window.prompt(request, text);
     return false;
   }
+}
+
+/** Copy a text as a selection, which needs no permission of the frame. @param {string} text */
+function copySelected(text) {
+  const area = make("textarea", { value: text, readOnly: true });
+  area.style.cssText = "position: fixed; opacity: 0";
+  const focused = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return copied;
 }
 
 /** Whether the visitor has asked for less motion. @returns {boolean} */
