@@ -4,7 +4,7 @@ import { Animation } from "./animation.js";
 import { detailOf, placedLabels, spreadOrder } from "./detail.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
 import { Motion } from "./motion.js";
-import { shelvesLayout } from "./family_rows.js";
+import { bandsLayout } from "./family_bands.js";
 
 /** @typedef {import("./view.js").Position} Position */
 /** @typedef {import("./view.js").Placement} Placement */
@@ -30,7 +30,7 @@ export class Thumbnails {
   labels = () => [];
   /** @type {import("./regions.js").Label[]} those that have room */
   placedLabels = [];
-  /** @type {import("./family_rows.js").Heading[]} of the grid */
+  /** @type {import("./family_bands.js").Heading[]} of the grid */
   headings = [];
   /** @type {Set<string>} names of the thumbnails that have room on the map; the others are dots */
   shown = new Set();
@@ -96,7 +96,7 @@ export class Thumbnails {
         headings: this.headings,
         cell,
         named,
-      } = shelvesLayout(families.grouped(names), view.size));
+      } = bandsLayout(families.grouped(names), view.size));
     } else placements = gridLayout(names, view.size);
     section.style.setProperty("--cell", `${87 * cell}%`);
     section.classList.toggle("nameless", !named);
