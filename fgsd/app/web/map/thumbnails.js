@@ -4,7 +4,7 @@ import { Animation } from "./animation.js";
 import { detailOf, placedLabels, spreadOrder } from "./detail.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
 import { Motion } from "./motion.js";
-import { shelvesLayout } from "./shelves.js";
+import { familyGrid } from "./family_grid.js";
 
 /** @typedef {import("./view.js").Position} Position */
 /** @typedef {import("./view.js").Placement} Placement */
@@ -30,7 +30,7 @@ export class Thumbnails {
   labels = () => [];
   /** @type {import("./regions.js").Label[]} those that have room */
   placedLabels = [];
-  /** @type {import("./shelves.js").Heading[]} of the grid */
+  /** @type {import("./family_grid.js").Heading[]} of the grid */
   headings = [];
   /** @type {Set<string>} names of the thumbnails that have room on the map; the others are dots */
   shown = new Set();
@@ -91,12 +91,7 @@ export class Thumbnails {
     let named = true;
     let placements;
     if (families.names.length) {
-      ({
-        placements,
-        headings: this.headings,
-        cell,
-        named,
-      } = shelvesLayout(families.grouped(names), view.size));
+      ({ placements, headings: this.headings, cell, named } = familyGrid(families.grouped(names), view.size));
     } else placements = gridLayout(names, view.size);
     section.style.setProperty("--cell", `${87 * cell}%`);
     section.classList.toggle("nameless", !named);

@@ -1,9 +1,9 @@
-// The grid by families: a block for each, with a heading, on shelves of equal height like books.
+// The grid by families: a block for each, with a heading, in bands of equal height.
 
 /** @typedef {import("./view.js").Placement} Placement */
 /** @typedef {import("./view.js").Size} Size */
 /** @typedef {{ family: string, x: number, y: number }} Heading its left end and its middle, as shares */
-/** @typedef {{ first: number, end: number, rows: number }} Shelf blocks, and the rows of each */
+/** @typedef {{ first: number, end: number, rows: number }} Band blocks, and the rows of each */
 
 const HEADING = 18; // pixels above a block
 const GAP = { x: 12, y: 4 }; // pixels between blocks
@@ -21,23 +21,23 @@ const THUMBNAIL = 0.78; // of a cell with a name, see map.css
  * @returns {{ placements: Map<string, Placement>, headings: Heading[], cell: number, named: boolean }} `cell`
  *  is the side of a thumbnail's cell as a share of the map's width
  */
-export function shelvesLayout(groups, size) {
+export function familyGrid(groups, size) {
   const blocks = [...groups].map(([family, names]) => ({ family, names }));
   const inner = { width: size.width - 2 * EDGE + GAP.x, height: size.height - EDGE };
-  const fits = (/** @type {number} */ side) => shelve(blocks, side, inner);
+  const fits = (/** @type {number} */ side) => divide(blocks, side, inner);
   let [low, high] = [1, Math.min(inner.width, inner.height)];
   for (let k = 0; k < 24; k += 1) {
     const middle = (low + high) / 2;
     if (fits(middle)) low = middle;
     else high = middle;
   }
-  const shelves = fits(low) ?? [];
+  const bands = fits(low) ?? [];
   /** @type {Map<string, Placement>} */
   const placements = new Map();
   /** @type {Heading[]} */
   const headings = [];
   let top = EDGE / 2;
-  for (const { first, end, rows } of shelves) {
+  for (const { first, end, rows } of bands) {
     let left = EDGE;
     for (const { family, names } of blocks.slice(first, end)) {
       headings.push({ family, x: left / size.width, y: (top + HEADING / 2) / size.height });
@@ -49,7 +49,7 @@ export function shelvesLayout(groups, size) {
       }
       left += blockWidth(family, names.length, rows, low);
     }
-    top += shelfHeight(rows, low);
+    top += bandHeight(rows, low);
   }
   return { placements, headings, cell: low / size.width, named: low >= NAMED };
 }
@@ -58,23 +58,23 @@ export function shelvesLayout(groups, size) {
 const cellHeight = (side) => (side >= NAMED ? Math.max(side, THUMBNAIL * side + NAME) : side);
 
 /** @param {number} rows @param {number} side */
-const shelfHeight = (rows, side) => HEADING + rows * cellHeight(side) + GAP.y;
+const bandHeight = (rows, side) => HEADING + rows * cellHeight(side) + GAP.y;
 
 /** @param {string} family @param {number} count @param {number} rows @param {number} side */
 const blockWidth = (family, count, rows, side) =>
   Math.max(Math.ceil(count / rows) * side, 16 + LETTER * family.length) + GAP.x;
 
 /**
- * Divide blocks, in their order, into shelves that are as low as possible together.
+ * Divide blocks, in their order, into bands that are as low as possible together.
  *
  * @param {{ family: string, names: string[] }[]} blocks
  * @param {number} side of a cell in pixels
  * @param {Size} inner pixels
- * @returns {Shelf[] | null} null if they do not fit
+ * @returns {Band[] | null} null if they do not fit
  */
-function shelve(blocks, side, inner) {
-  /** @type {{ height: number, shelf: Shelf | null }[]} best from each block on */
-  const best = Array.from({ length: blocks.length + 1 }, () => ({ height: Infinity, shelf: null }));
+function divide(blocks, side, inner) {
+  /** @type {{ height: number, band: Band | null }[]} best from each block on */
+  const best = Array.from({ length: blocks.length + 1 }, () => ({ height: Infinity, band: null }));
   best[blocks.length].height = 0;
   const most = Math.floor(inner.height / side);
   for (let first = blocks.length - 1; first >= 0; first -= 1) {
@@ -84,13 +84,13 @@ function shelve(blocks, side, inner) {
         const { family, names } = blocks[end - 1];
         width += blockWidth(family, names.length, rows, side);
         if (width > inner.width) break;
-        const height = shelfHeight(rows, side) + best[end].height;
-        if (height < best[first].height) best[first] = { height, shelf: { first, end, rows } };
+        const height = bandHeight(rows, side) + best[end].height;
+        if (height < best[first].height) best[first] = { height, band: { first, end, rows } };
       }
     }
   }
   if (best[0].height > inner.height) return null;
-  const shelves = [];
-  for (let shelf = best[0].shelf; shelf; shelf = best[shelf.end].shelf) shelves.push(shelf);
-  return shelves;
+  const bands = [];
+  for (let band = best[0].band; band; band = best[band.end].band) bands.push(band);
+  return bands;
 }
