@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { detailOf, placedLabels } from "../../fgsd/app/web/map/detail.js";
-import { interpolated, fitting } from "../../fgsd/app/web/map/flight.js";
+import { fitting, transformAt } from "../../fgsd/app/web/map/flight.js";
 import { GRID, regionField } from "../../fgsd/app/web/map/region_field.js";
 import { matches } from "../../fgsd/app/web/map/search.js";
-import { bandsLayout } from "../../fgsd/app/web/map/family_bands.js";
+import { familyGrid } from "../../fgsd/app/web/map/family_grid.js";
 
 /** The family that owns the cell at a position, and how strongly. */
 function cellAt({ owner, strength }, { x, y }) {
@@ -71,7 +71,7 @@ test("the grid by families has a block for each, within the map and without over
     { width: 358, height: 358 },
     { width: 900, height: 300 },
   ]) {
-    const { placements, headings, cell } = bandsLayout(groups, size);
+    const { placements, headings, cell } = familyGrid(groups, size);
     assert.deepEqual([...placements.keys()].sort(), [...groups.values()].flat().sort());
     assert.deepEqual(
       headings.map(({ family }) => family),
@@ -124,10 +124,10 @@ test("a flight ends where all positions are in sight", () => {
   );
   assert.deepEqual([everything.zoom, everything.x, everything.y], [1, 0, 0]);
   const start = { zoom: 1, x: 0, y: 0 };
-  assert.deepEqual(interpolated(start, goal, 0), start);
-  assert.deepEqual(interpolated(start, goal, 1), goal);
-  assert.ok(Math.abs(interpolated(start, goal, 0.5).zoom - Math.sqrt(goal.zoom)) < 1e-9);
-  assert.deepEqual(interpolated({ zoom: 2, x: 0, y: 0 }, { zoom: 2, x: -100, y: 50 }, 0.5), {
+  assert.deepEqual(transformAt(start, goal, 0), start);
+  assert.deepEqual(transformAt(start, goal, 1), goal);
+  assert.ok(Math.abs(transformAt(start, goal, 0.5).zoom - Math.sqrt(goal.zoom)) < 1e-9);
+  assert.deepEqual(transformAt({ zoom: 2, x: 0, y: 0 }, { zoom: 2, x: -100, y: 50 }, 0.5), {
     zoom: 2,
     x: -50,
     y: 25,

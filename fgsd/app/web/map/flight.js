@@ -37,7 +37,7 @@ export function fitting(positions, { width, height }) {
  * @param {number} share from 0 to 1
  * @returns {Transform}
  */
-export function interpolated(from, to, share) {
+export function transformAt(from, to, share) {
   const zoom = from.zoom * (to.zoom / from.zoom) ** share;
   const same = Math.abs(to.zoom - from.zoom) < 1e-6;
   const part = same ? share : (zoom - from.zoom) / (to.zoom - from.zoom);
@@ -90,6 +90,6 @@ export class Flight {
   /** @param {Transform} goal */
   #fly(goal) {
     const from = this.panel.view.transform;
-    this.#animation.run(FLIGHT_MS, (share) => this.zoom.set(interpolated(from, goal, share)));
+    this.#animation.run(FLIGHT_MS, (share) => this.zoom.set(transformAt(from, goal, share)));
   }
 }

@@ -4,7 +4,7 @@ import { Animation } from "./animation.js";
 import { detailOf, placedLabels, spreadOrder } from "./detail.js";
 import { gridColumns, gridLayout, mapLayout } from "./layout.js";
 import { Motion } from "./motion.js";
-import { bandsLayout } from "./family_bands.js";
+import { familyGrid } from "./family_grid.js";
 
 /** @typedef {import("./view.js").Position} Position */
 /** @typedef {import("./view.js").Placement} Placement */
@@ -30,7 +30,7 @@ export class Thumbnails {
   labels = () => [];
   /** @type {import("./regions.js").Label[]} those that have room */
   placedLabels = [];
-  /** @type {import("./family_bands.js").Heading[]} of the grid */
+  /** @type {import("./family_grid.js").Heading[]} of the grid */
   headings = [];
   /** @type {Set<string>} names of the thumbnails that have room on the map; the others are dots */
   shown = new Set();
@@ -91,12 +91,7 @@ export class Thumbnails {
     let named = true;
     let placements;
     if (families.names.length) {
-      ({
-        placements,
-        headings: this.headings,
-        cell,
-        named,
-      } = bandsLayout(families.grouped(names), view.size));
+      ({ placements, headings: this.headings, cell, named } = familyGrid(families.grouped(names), view.size));
     } else placements = gridLayout(names, view.size);
     section.style.setProperty("--cell", `${87 * cell}%`);
     section.classList.toggle("nameless", !named);
@@ -112,11 +107,6 @@ export class Thumbnails {
   put(element, position) {
     const { x, y } = this.panel.view.toPixel(position);
     element.style.transform = `translate(${x.toFixed(2)}px, ${y.toFixed(2)}px) translate(-50%, -50%)`;
-  }
-
-  /** The textures of the visitor that are no classes. @returns {UserTexture[]} */
-  ownTextures() {
-    return [...this.#userTextures.values()];
   }
 
   #mark() {

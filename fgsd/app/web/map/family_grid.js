@@ -21,7 +21,7 @@ const THUMBNAIL = 0.78; // of a cell with a name, see map.css
  * @returns {{ placements: Map<string, Placement>, headings: Heading[], cell: number, named: boolean }} `cell`
  *  is the side of a thumbnail's cell as a share of the map's width
  */
-export function bandsLayout(groups, size) {
+export function familyGrid(groups, size) {
   const blocks = [...groups].map(([family, names]) => ({ family, names }));
   const inner = { width: size.width - 2 * EDGE + GAP.x, height: size.height - EDGE };
   const fits = (/** @type {number} */ side) => divide(blocks, side, inner);
