@@ -291,6 +291,7 @@ class TestPreview:
         )
         assert np.array_equal(np.asarray(shown), np.asarray(sample))
 
+    @pytest.mark.usefixtures("exact_previews")
     def test_its_noise_is_that_of_the_centre_of_the_picture(self, pipe):
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4)
         query = {"target": [{"name": "moss", "weight": 1}]}
@@ -329,7 +330,7 @@ class TestPreview:
                 indices.append(step.index)
                 if len(indices) == 2:  # while the first is under way
                     answers.append(preview({**query, "number": 2}))
-            return {}
+            return {"ms": 1.0, "index": step.index}
 
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4, seconds_per_pixel=1e-9, make=make)
         assert preview({**query, "number": 1, "whole": True}) == {}

@@ -131,6 +131,8 @@ def preview_function(
                 result["frame"] = {**frame, "finished": part.finished()}
         except BusyError:
             return result  # the page asks again for the next position of the pin
+        if "frame" not in result:  # cancelled by a later query
+            return result
         seconds = {
             "all": time.perf_counter() - begun,
             "checks": checked - begun,
