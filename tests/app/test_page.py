@@ -322,7 +322,7 @@ class TestPreview:
         assert shown(slow, 1, 192, whole=True) is None
 
     def test_a_later_query_of_a_page_cancels_the_whole_picture(self, pipe):
-        query = {"target": [{"name": "moss", "weight": 1}], "visitor": "a"}
+        query = {"target": [{"name": "moss", "weight": 1}], "page": "a"}
         answers, indices = [], []
 
         def make(lent, request, user_centroids):
@@ -337,6 +337,7 @@ class TestPreview:
         assert indices == [1, 2, *range(1, STEPS + 1)]
         assert "frame" in answers[0]
         assert preview({**query, "number": 1}) == {}  # it has arrived after the later one
+        assert "frame" in preview({**query, "page": "b", "number": 1})  # another page counts by itself
 
     def test_it_knows_the_nearest_class_and_its_true_distance(self, pipe):
         preview = preview_function(Admission(Scheduler(pipe)), multiple=4, nearest=True)

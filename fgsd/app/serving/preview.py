@@ -64,7 +64,8 @@ def preview_function(
 
     The settings are the values of `SETTINGS`, some of which the preview overrides. Optional are
     "interpolation", see `parse_request`; "visitor", whose textures count; "number", by which the page counts
-    its queries, so that each cancels the one before; and "whole", where the hand rests.
+    its queries, so that each cancels the one before, with "page", a word that no other page of the address
+    has; and "whole", where the hand rests.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def preview_function(
         """Cancel the earlier queries of a page; return whether a query is cancelled, and whether at once."""
         if query.get("number") is None:
             return None, False
-        page = repr_short(query.get("visitor")) + preview_visitor(visitor)
+        page = f"{repr_short(query.get('page'))} {preview_visitor(visitor)}"
         run = sequence.start(page, whole(query["number"], "number", 0, MAX_NUMBER))
         return (None, True) if run is None else (lambda: not sequence.is_current(page, run), False)
 

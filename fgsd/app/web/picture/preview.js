@@ -17,6 +17,7 @@ const REST_MS = 150; // at least, without a move: the hand rests
  * @param {(value: import("./index.js").Value) => void} receive takes the picture
  */
 export function createPreview(panel, server, receive) {
+  const page = Math.random().toString(36).slice(2); // tells the server whose queries cancel each other
   let number = 0; // of the newest query
   let rest = 0; // timer
 
@@ -30,7 +31,7 @@ export function createPreview(panel, server, receive) {
     if (!isFollowing()) return;
     number += 1;
     const began = performance.now();
-    const answer = await requestPreview(server, { target, number });
+    const answer = await requestPreview(server, { target, page, number });
     show(answer);
     if (answer.nearest) emit("nearest", answer.nearest);
     const { frame } = answer;
@@ -52,7 +53,7 @@ export function createPreview(panel, server, receive) {
       if (last !== number || !current("drag")) return;
       number += 1;
       const own = number;
-      const answer = await requestPreview(server, { target, number, whole: true });
+      const answer = await requestPreview(server, { target, page, number, whole: true });
       if (own === number && current("drag")) show(answer);
     }, wait);
   }

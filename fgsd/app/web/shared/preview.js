@@ -29,7 +29,8 @@ export function isFollowing() {
  * Ask the server for a preview with the current settings.
  *
  * @param {Record<string, (argument: any) => Promise<any>>} server functions of Python
- * @param {{ target: TargetEntry[], interpolation?: Partial<Mode>, number?: number, whole?: boolean }} request
+ * @param {{ target: TargetEntry[], interpolation?: Partial<Mode>, page?: string,
+ *   number?: number, whole?: boolean }} request
  * @returns {Promise<any>} what `fgsd.app.serving.preview` returns; empty if there was no answer
  */
 export async function requestPreview(server, request) {
