@@ -33,6 +33,7 @@ COMMANDS = {
     "evaluate.json": "fgsd evaluate -o assets/evidence/evaluate.json",
     "paths.json": "fgsd evaluate --part paths -o assets/evidence/paths.json",
     "schedules.json": "fgsd evaluate --part schedules -o assets/evidence/schedules.json",
+    "distilled.json": "fgsd evaluate --part distilled -o assets/evidence/distilled.json",
     "unseen.json": "fgsd evaluate --checkpoint checkpoints/world --data assets/world "
     "--unseen assets/world/unseen.txt --part unseen --part learned -o assets/evidence/unseen.json",
     "world.json": "fgsd evaluate --checkpoint checkpoints/world --data assets/world --per-class 8 "

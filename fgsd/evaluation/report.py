@@ -137,7 +137,8 @@ def _details(parts: dict) -> list[str]:
             for name, one in figures.get("centres", {}).items()
         ]
     if figures := parts.get("distilled"):
-        lines.append(f"distilled: {figures.get('note', '')}".rstrip(" :"))
+        said = figures.get("note") or f"{figures['each']} samples a class, all from the same noise"
+        lines.append(f"distilled: {said}")
         lines += [
             f"  {name}: top-1 {one['accuracy']:.3f}, diversity {one['diversity']:.3f} of that of "
             f"{figures['steps']} steps"
