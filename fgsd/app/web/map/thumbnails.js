@@ -109,6 +109,11 @@ export class Thumbnails {
     element.style.transform = `translate(${x.toFixed(2)}px, ${y.toFixed(2)}px) translate(-50%, -50%)`;
   }
 
+  /** The textures of the visitor that are no classes. @returns {UserTexture[]} */
+  ownTextures() {
+    return [...this.#userTextures.values()];
+  }
+
   #mark() {
     const chosen = new Set(this.panel.target.map(({ name }) => name));
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(chosen.has(name)));
