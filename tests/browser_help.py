@@ -159,7 +159,7 @@ def under_way(page: Page) -> None:
 
 def slow_run(page: Page) -> None:
     """Set a run that takes many seconds; the one that this has begun is stopped, and has ended."""
-    link = "?mix=brick:1.0&images=16&size=256&steps=100&sampler=heun"  # two evaluations a step
+    link = "?mix=brick:1.0&images=16&size=256&steps=100"
     # as a favourite is opened: each control by itself would begin a run
     page.evaluate("link => document.dispatchEvent(new CustomEvent('fgsd:open', { detail: link }))", link)
     shows(page, "images=16", "size=256", "steps=100", done=False)

@@ -143,7 +143,8 @@ def _figure(one: Plot, *, small: bool = False) -> str:
     anchor = "" if small else f' id="{one["name"]}"'
     return (
         f'<figure{anchor} class="plot{kind}">{caption}'
-        f'<div><div class="drawing" data-plot="{one["name"]}" {label}></div></div></figure>'
+        f'<div role="region" tabindex="0" aria-label="{title}">'
+        f'<div class="drawing" data-plot="{one["name"]}" {label}></div></div></figure>'
     )
 
 
@@ -220,7 +221,7 @@ def _picture(one: Picture, content: bytes) -> str:
     source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     alt = escape(one["title"], quote=True)
     return (
-        f'<figure class="picture{wide}">{_caption(one)}<div>'
+        f'<figure class="picture{wide}">{_caption(one)}<div role="region" tabindex="0" aria-label="{alt}">'
         f'<img src="{source}" width="{width}" height="{height}" alt="{alt}"></div></figure>'
     )
 

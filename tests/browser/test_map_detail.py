@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -100,7 +102,7 @@ def test_a_texture_without_room_is_chosen_by_a_click_and_shown_from_then_on(visi
         if on_top == name and abs(x - ring["x"]) > 40:
             break
     page.mouse.move(x, y)
-    expect(page.locator(".hint")).to_have_text(name)
+    expect(page.locator(".hint")).to_have_text(re.compile(rf"^{name}\b"))
     page.mouse.click(x, y)
     finished(page, before)
     assert chosen(page) == [name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 from app_server import AppServer
@@ -30,18 +31,12 @@ HTMLCanvasElement.prototype.getContext = function (...all) {
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(playwright):
     """A Chromium with WebGL, which the one of the other tests lacks."""
-    import shutil
-
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("google-chrome")
-        flags = [*FLAGS, "--enable-unsafe-swiftshader"]
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, "--enable-unsafe-swiftshader"])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +73,7 @@ def hover_texture(page, *, other_than: list[str]) -> str:
             x, y = box["x"] + column * box["width"] / 22, box["y"] + row * box["height"] / 22
             page.mouse.move(x, y)
             page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)))")
-            tooltip = page.locator(".space .tooltip")
+            tooltip = page.locator(".space-tooltip")
             if (
                 tooltip.is_visible()
                 and (name := tooltip.locator("figcaption").inner_text()) not in other_than

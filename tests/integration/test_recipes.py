@@ -26,6 +26,7 @@ TOY_TRAINING = "--hours 0.0001 --groups 2 --group-size 2 --patch-size 16 --image
 TOY = {
     "train": TOY_TRAINING,
     "extend": "--images 24 --map-crops 1 --cpu",
+    "distill": "--pictures 480 --minutes 0.02 --cpu",
     "map": "--crops 1",
     "plot": "",
     "distinct": "--patch-size 16 --image-size 48 --at-least 0.1",
@@ -44,6 +45,7 @@ COMMANDS = {
     "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
     "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
     "Add classes to a checkpoint": ["checkpoints/more/map.safetensors"],
+    "Sample in two evaluations": ["checkpoints/mine-fast/student.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
     "Paint": ["terrain.png", "morph.png", "morph.gif"],
     "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],

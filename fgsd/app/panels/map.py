@@ -127,7 +127,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
       <button type="button" data-axis="noise" aria-pressed="false">Noise level</button>
     </div>
     <p class="state" role="status"></p>
-    <figure class="tooltip" hidden><img alt=""><i></i><figcaption></figcaption></figure>
+    <figure class="space-tooltip" hidden><img alt=""><i></i><figcaption></figcaption></figure>
   </div>
   <div class="options">
     <label class="noise" title="The noise level at which the features are taken">Noise

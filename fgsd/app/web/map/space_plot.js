@@ -54,7 +54,7 @@ export class SpacePlot {
     this.panel = space.panel;
     this.theme = watchTheme(space.panel.section, () => this.draw());
     this.root = find(space.element, ".plot");
-    this.tooltip = find(space.element, ".tooltip");
+    this.tooltip = find(space.element, ".space-tooltip");
     this.#followPointer();
     this.resizes = new ResizeObserver(
       () => this.#drawn && this.plotly.relayout(this.root, { autosize: true }),
