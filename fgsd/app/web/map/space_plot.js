@@ -1,4 +1,5 @@
 // The plot of the map in 3D: it draws textures, crops, what is chosen and the path, and follows the pointer.
+import { latest } from "../shared/latest.js";
 import { find } from "../shared/dom.js";
 import { watchTheme } from "./canvas.js";
 import { legible } from "./colours.js";
@@ -89,7 +90,7 @@ export class SpacePlot {
     this.#timer = window.setTimeout(() => {
       this.#timer = 0;
       if (this.#pressed) this.draw();
-      else void this.#draw();
+      else void this.#redraw(null);
     }, DRAW_MS);
   }
 
@@ -107,6 +108,9 @@ export class SpacePlot {
     this.tooltip.hidden = true;
     removePlot(this.plotly, this.root);
   }
+
+  /** One drawing after the other: plotly mixes up two at once. */
+  #redraw = latest(() => this.#draw());
 
   async #draw() {
     if (!this.#shown || this.#removed) return;

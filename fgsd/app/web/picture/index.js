@@ -61,7 +61,7 @@ export function mount({ element, trigger, props, server, watch }) {
     else if (frame.last) finish(frame);
     if (frame.preview || (!frame.last && state.run.followsNewest)) source.src = frame.src;
     timeline.draw();
-    emitPath(frame);
+    if (!frame.preview) emitPathTo(frame.index);
     emit("frame", { run: state.run.id, ...frame });
   }
 
@@ -74,6 +74,11 @@ export function mount({ element, trigger, props, server, watch }) {
   /** @param {Frame} frame */
   function emitPath({ index, sigma, path }) {
     if (path) emit("path", { run: state.run.id, index, sigma, positions: path });
+  }
+
+  /** The path ends at the step on the screen, also where earlier ones were skipped. @param {number} index */
+  function emitPathTo(index) {
+    for (const frame of state.run.steps.slice(0, index)) if (frame) emitPath(frame);
   }
 
   // ---- what arrives ----
