@@ -55,6 +55,8 @@ export function mount({ element, trigger, props, server, watch }) {
 
   // ---- what is on the screen ----
 
+  let pathEnd = 0; // index of the step at which the path on the map ends
+
   /** @param {Frame} frame */
   function onPainted(frame) {
     if (frame.preview) panel.dataset.done = "false";
@@ -73,12 +75,14 @@ export function mount({ element, trigger, props, server, watch }) {
 
   /** @param {Frame} frame */
   function emitPath({ index, sigma, path }) {
+    pathEnd = index;
     if (path) emit("path", { run: state.run.id, index, sigma, positions: path });
   }
 
   /** The path ends at the step on the screen, also where earlier ones were skipped. @param {number} index */
   function emitPathTo(index) {
-    for (const frame of state.run.steps.slice(0, index)) if (frame) emitPath(frame);
+    const first = Math.min(pathEnd, index - 1);
+    for (const frame of state.run.steps.slice(first, index)) if (frame) emitPath(frame);
   }
 
   // ---- what arrives ----
@@ -105,6 +109,7 @@ export function mount({ element, trigger, props, server, watch }) {
   function begin(id) {
     Object.assign(panel.dataset, { run: id, index: 0, done: false });
     state.run = new Run(id);
+    pathEnd = 0;
     status.textContent = "";
     timeline.pause();
     timeline.draw();
