@@ -167,8 +167,9 @@ def slow_run(page: Page) -> None:
         shows(page, "images=16", "size=256", "steps=100", f"seed={seed}", done=False)
         try:
             page.locator("#stop").click(timeout=5000)
+            expect(page.locator(".picture .status")).to_have_text("Stopped.", timeout=5000)
             break
-        except PlaywrightError:
+        except (PlaywrightError, AssertionError):
             continue
     expect(page.locator(".picture .status")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_disabled()
