@@ -73,6 +73,15 @@ def test_on_a_phone_each_hint_is_on_the_screen_with_what_it_is_about(visit):
     expect(hint(page)).to_be_hidden()
 
 
+def test_it_is_on_the_screen_where_the_map_is_in_3d(visit):
+    page = visit("?space=depth", tour=True)
+    expect(page.locator(".map-panel .map")).to_be_hidden()
+    expect(hint(page)).to_be_visible()
+    box, size = hint(page).bounding_box(), page.viewport_size
+    assert 0 <= box["x"] <= size["width"] - box["width"]
+    assert 0 <= box["y"] <= size["height"] - box["height"]
+
+
 def test_without_storage_there_are_no_hints(visit):
     page = visit(tour=True, script=BLOCKED_STORAGE)
     page.wait_for_timeout(2000)

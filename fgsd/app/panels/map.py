@@ -91,7 +91,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     </div>
     <button type="button" class="toggle to-space" aria-pressed="false"
       title="The map in three dimensions: drag to turn it">3-D</button>
-    <input type="search" class="search" placeholder="Find a texture" aria-label="Find a texture"
+    <input type="search" class="search" placeholder="Search" aria-label="Find a texture"
       autocomplete="off" spellcheck="false">
     <button type="button" class="toggle lasso" aria-pressed="false" aria-keyshortcuts="L"
       title="Draw round {"crops" if data.count else "textures"} (L): their mean becomes the target, as the

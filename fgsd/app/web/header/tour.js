@@ -13,7 +13,7 @@ const GAP = 12; // pixels to what a hint is about, and to the edge of the window
 /** @type {{ anchors: string[], text: string }[]} the first anchor that is visible counts */
 const HINTS = [
   {
-    anchors: [".map-panel .ring", ".map-panel .map"],
+    anchors: [".map-panel .ring", ".map-panel .map", ".map-panel .space"],
     text: "Drag the ring over the map: the picture follows it. Or click a texture.",
   },
   {
