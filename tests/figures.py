@@ -76,13 +76,6 @@ SUMMARY = (
     ),
     Figure(
         "report.json",
-        "textures",
-        "accuracy guided by features",
-        "Class accuracy of samples guided by features / by a class label, networks of the study",
-        "fgsd report --part textures",
-    ),
-    Figure(
-        "report.json",
         "embedding",
         "exact divergences, Gaussian",
         "Rank correlation of squared centroid distances with exact divergences of Gaussian classes",
@@ -164,6 +157,13 @@ SUMMARY = (
         "nearest to themselves",
         "Textures outside of the training set most of whose samples are nearest to themselves",
         "fgsd evaluate --checkpoint checkpoints/world --part unseen",
+    ),
+    Figure(
+        "engine.json",
+        "engine",
+        "worst case, over its target",
+        "Time of an evaluation / by PyTorch as it is, which may be 0.4 to 1: the worst case over its target",
+        "fgsd bench engine",
     ),
 )
 

@@ -319,7 +319,7 @@ class TestPreview:
         assert shown(fast, 1, 192) == (1, 128, 32)
         assert shown(fast, 4, 64) == (4, 64, 0)
         assert shown(slow, 1, 128, whole=True) == (1, 128, 0)
-        assert shown(slow, 1, 192, whole=True) is None
+        assert shown(slow, 1, 256, whole=True) is None
 
     def test_a_later_query_of_a_page_cancels_the_whole_picture(self, pipe):
         query = {"target": [{"name": "moss", "weight": 1}], "page": "a"}

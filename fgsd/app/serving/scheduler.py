@@ -45,7 +45,8 @@ from fgsd.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_EVERY = 4  # batches; one of them begins with the call that has waited longest
-GRADIENT_CROPS = 6  # of learning, in one call on a CPU: 56 ms on two cores, by which a preview may be late
+# crops of learning in one call on a CPU, by which a preview may be late: with 6 a drag took 1.6 times as long
+GRADIENT_CROPS = 4
 FAIR_SHARE_PIXELS = 16 * 64 * 64  # unit in which visitors are compared: an image of 64 pixels in 16 steps
 
 
