@@ -26,6 +26,8 @@ MARKS = re.compile(r"<!-- figures: (\S+) -->\n(.*?)<!-- /figures -->", flags=re.
 # the command that measures each file; docs/results.md quotes it
 COMMANDS = {
     "bench.json": "fgsd bench app -o assets/evidence/bench.json --screenshot assets/explorer.jpg",
+    "map.json": "fgsd bench map --checkpoint checkpoints/world --data assets/world "
+    "-o assets/evidence/map.json",
     "serve.json": "fgsd bench serve -o assets/evidence/serve.json",
     "engine.json": "fgsd bench engine -o assets/evidence/engine.json",
     "soak.json": "fgsd bench soak -o assets/evidence/soak.json",

@@ -118,6 +118,65 @@ LEARNED = """
   && document.querySelector(".picture").dataset.done === "true"
 """
 
+CROPS_SHOWN = """
+count => {
+  const { points, crops } = document.querySelector(".map-panel").dataset;
+  return Boolean(points) && Number(crops) === count;
+}
+"""
+# Frames a second while the wheel turns to and fro, one event a frame, and the number of thumbnails.
+ZOOM_FRAMES = """
+async (seconds) => {
+  const map = document.querySelector(".map-panel .map");
+  const { x, y, width, height } = map.getBoundingClientRect();
+  const frame = () => new Promise(requestAnimationFrame);
+  const turn = (deltaY) => map.dispatchEvent(new WheelEvent("wheel", {
+    deltaY, clientX: x + width / 3, clientY: y + height / 3, bubbles: true, cancelable: true,
+  }));
+  for (let k = 0; k < 10; k += 1) turn(-20);
+  await frame();
+  const start = performance.now();
+  let frames = 0;
+  for (; performance.now() - start < 1000 * seconds; frames += 1) {
+    turn(-24 * Math.cos(frames / 20));
+    await frame();
+  }
+  return [(1000 * frames) / (performance.now() - start), document.querySelectorAll(".dot").length];
+}
+"""
+# Milliseconds from a click to the first frame of the map in 3D.
+OPEN_SPACE = """
+async () => {
+  const start = performance.now();
+  document.querySelector(".to-space").click();
+  const panel = document.querySelector(".map-panel");
+  while (!panel.dataset.space?.includes("-")) await new Promise(requestAnimationFrame);
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - start;
+}
+"""
+# Frames a second while a drag turns the map in 3D, and the number of its points.
+TURN_FRAMES = """
+async (seconds) => {
+  const plot = document.querySelector(".space .js-plotly-plot");
+  const canvas = plot.querySelector("canvas");
+  const { x, y, width, height } = plot.getBoundingClientRect();
+  const send = (type, dx) => canvas.dispatchEvent(new MouseEvent(type, {
+    clientX: x + width / 2 + dx, clientY: y + height / 2, buttons: 1, bubbles: true, cancelable: true,
+  }));
+  send("mousedown", 0);
+  const start = performance.now();
+  let frames = 0;
+  for (; performance.now() - start < 1000 * seconds; frames += 1) {
+    send("mousemove", 100 * Math.sin(frames / 10));
+    await new Promise(requestAnimationFrame);
+  }
+  const rate = (1000 * frames) / (performance.now() - start);
+  send("mouseup", 0);
+  return [rate, plot.data.reduce((sum, trace) => sum + trace.x.length, 0)];
+}
+"""
+
 INTERPOLATION_RUN = "document.querySelector('.interpolation').dataset.run ?? ''"
 INTERPOLATION_ENDED = """
 run => {

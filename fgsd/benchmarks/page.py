@@ -82,10 +82,10 @@ def bench_app(
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         with closing(browser), serve_app(checkpoint, data) as app:
-            pages = [_open_page(browser, app.url)]
+            pages = [open_page(browser, app.url)]
             parts["start"] = _start(time.monotonic() - app.launched)
-            pages.append(_open_page(browser, app.url))
-            parts["page"] = _first_paint(third := _open_page(browser, app.url))
+            pages.append(open_page(browser, app.url))
+            parts["page"] = _first_paint(third := open_page(browser, app.url))
             if screenshot is not None:
                 third.screenshot(path=screenshot)
             random = np.random.default_rng(seed)
@@ -110,9 +110,9 @@ def _drag(latencies: np.ndarray, frames_per_second: float) -> dict:
     return {
         "milliseconds": [round(float(v), 1) for v in latencies],
         "checks": [
-            check("pointer to changed pixels, median", median, at_most=150, unit="ms"),
-            check("pointer to changed pixels, 95th percentile", late, at_most=333, unit="ms"),
-            check("pictures a second while the hand moves", frames_per_second, at_least=6),
+            check("pointer to changed pixels, median", median, at_most=100, unit="ms"),
+            check("pointer to changed pixels, 95th percentile", late, at_most=200, unit="ms"),
+            check("pictures a second while the hand moves", frames_per_second, at_least=12),
         ],
     }
 
@@ -290,7 +290,7 @@ def _random_position(page, random: np.random.Generator) -> tuple[float, float]:
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
-def _open_page(browser, url: str):
+def open_page(browser, url: str):
     """Open the page as a new visitor and wait for the first finished sample."""
     page = browser.new_page(viewport=DESKTOP)
     page.add_init_script(dom.RECORDER)

@@ -186,10 +186,10 @@ def _border_sheet(pipe: Pipeline, count: int, output: Path, *, steps: int, seed:
 @one_line_errors
 def bench(
     what: Annotated[
-        Literal["app", "serve", "soak", "engine"],
+        Literal["app", "serve", "soak", "engine", "map"],
         typer.Argument(
             help="app: latency; serve: throughput with many visitors; soak: endurance; "
-            "engine: one evaluation of the network."
+            "engine: one evaluation of the network; map: frames a second."
         ),
     ] = "app",
     moves: Annotated[int, typer.Option(help="app: moves of the pin per measurement.", min=1)] = 200,
@@ -207,11 +207,17 @@ def bench(
     compile: Annotated[
         bool, typer.Option("--compile", help="engine: measure torch.compile too; needs a C++ compiler.")
     ] = False,
+    crops: Annotated[
+        list[int] | None,
+        typer.Option(help="map: crops on it; may be repeated [default: 10000, 100000].", min=1),
+    ] = None,
     minutes: Annotated[float, typer.Option(help="soak: duration in minutes.")] = 30.0,
     browsers: Annotated[
         int, typer.Option(help="soak: visitors with a browser; the others call the API.")
     ] = 3,
-    seed: Annotated[int, typer.Option(help="app, soak: seed of what visitors do.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="app, soak: seed of what visitors do; map: of the crops.", min=0)
+    ] = 0,
     output: Json = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="app: PNG or JPEG file for a screenshot of the first screen.")
@@ -219,7 +225,7 @@ def bench(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure the page: latency, load or endurance; or the network by several engines."""
+    """Measure the page: latency, load, endurance or its map; or the network by several engines."""
     from importlib.metadata import version
 
     from tqdm import tqdm
@@ -262,6 +268,12 @@ def bench(
         results["parts"] = bench_soak(
             *folders, minutes=minutes, visitors=count, browsers=browsers, seed=seed, progress=tqdm
         )
+    elif what == "map":
+        from fgsd.benchmarks.map_frames import CROPS, bench_map
+
+        counts = crops or list(CROPS)
+        results |= {"seed": seed, "classes": len(pipe.classes), "crops": counts}
+        results["parts"] = bench_map(*folders, crops=counts, seed=seed, progress=tqdm)
     else:
         from fgsd.benchmarks.page import bench_app
 

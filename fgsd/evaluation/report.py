@@ -59,6 +59,8 @@ def _settings(results: dict) -> str:
             f"{results['classes']} classes, {results['visitors']} visitors ({results['browsers']} of them in "
             f"a browser) for {results['minutes']:g} minutes, seed {results['seed']}"
         )
+    if "crops" in results:
+        return f"{results['classes']} textures, seed {results['seed']}"
     if "moves" in results:
         return f"{results['classes']} classes, {results['moves']} moves of the pin, seed {results['seed']}"
     return (

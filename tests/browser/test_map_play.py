@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import av
+import numpy as np
 import pytest
-from browser_help import dot, finished, run_of, weights
+from browser_help import dot, finished, middle, on_screen, run_of, weights
+from PIL import Image
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -54,3 +57,74 @@ def test_the_target_is_said_in_words_and_its_distances_on_request(visit, pipe):
     assert distance > 0.05
     title = page.locator(".true-distance").get_attribute("title")
     assert f"is {distance:.2f} away" in title and "On the map it is" in title
+
+
+def drag_to(page, name: str) -> None:
+    """Drag the ring to a texture, slowly enough for some previews, and let go."""
+    run = run_of(page)
+    (x, y), (to_x, to_y) = middle(page.locator(".map-panel .ring")), middle(dot(page, name))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for share in (0.3, 0.6, 1):
+        page.mouse.move(x + share * (to_x - x), y + share * (to_y - y))
+        page.wait_for_function("document.querySelector('.picture').dataset.preview === 'true'")
+        page.wait_for_timeout(200)
+    page.mouse.up()
+    finished(page, run)
+
+
+def reduced(image: np.ndarray) -> np.ndarray:
+    """An image in 32 x 32 pixels."""
+    return np.asarray(Image.fromarray(image.astype(np.uint8)).resize((32, 32), Image.Resampling.BOX), float)
+
+
+def test_a_drag_is_saved_as_a_video_that_ends_with_the_picture(visit, tmp_path):
+    page = visit()
+    save = page.get_by_role("button", name="Save", exact=True)
+    save.click()
+    film = page.locator("[data-save=film]")
+    expect(film).to_be_hidden()  # there was no drag yet
+    page.keyboard.press("Escape")
+    drag_to(page, "moss")
+    save.click()
+    with page.expect_download() as download:
+        film.click()
+    path = tmp_path / download.value.suggested_filename
+    assert path.stem.endswith("-drag") and path.suffix in (".mp4", ".webm")
+    download.value.save_as(path)
+    expect(save).to_have_text("Save")
+    with av.open(str(path)) as video:
+        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
+        seconds = float((frames and video.duration) or 0) / av.time_base
+    assert frames[0].shape == (512, 512, 3) and len(frames) > 20
+    # the four pictures of the page, as far as a video keeps such noise
+    first = frames[-1][:256, :256]
+    likeness = [
+        np.corrcoef(reduced(first).ravel(), reduced(on_screen(page, k)).ravel())[0, 1] for k in (0, 1)
+    ]
+    assert likeness[0] > 0.9 and abs(likeness[1]) < 0.3
+    assert 1.5 < seconds < 12
+
+
+def test_full_screen_shows_the_picture_alone_and_the_ring_wanders_on(visit):
+    page = visit()
+    stage, button = page.locator(".picture .stage"), page.locator(".picture .full-screen")
+    wander = page.get_by_role("button", name="Wander")
+    small = on_screen(page).shape[0]
+    wander.click()
+    stage.hover()
+    button.click()
+    page.wait_for_function("document.fullscreenElement === document.querySelector('.picture .stage')")
+    expect(wander).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function(
+        "side => document.querySelector('.picture canvas').width > side && document.querySelector('.picture')"
+        ".dataset.preview === 'true'",
+        arg=small,
+    )
+    run = run_of(page)
+    page.keyboard.press("a")  # any other key takes over
+    expect(wander).to_have_attribute("aria-pressed", "false")
+    finished(page, run)
+    button.click()
+    page.wait_for_function("document.fullscreenElement === null")
+    page.wait_for_function("side => document.querySelector('.picture canvas').width === side", arg=small)

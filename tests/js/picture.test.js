@@ -2,6 +2,7 @@ import "./stub_page.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { targetSide } from "../../fgsd/app/web/picture/canvases.js";
+import { filmTimes, framing, partOf } from "../../fgsd/app/web/picture/drag_film.js";
 import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/app/web/shared/chart.js";
 import { addressChange } from "../../fgsd/app/web/picture/history.js";
 import { Run, nearestStep, readouts } from "../../fgsd/app/web/shared/run.js";
@@ -34,6 +35,25 @@ test("a preview fades at its edge alone", () => {
   assert.equal(opacity(50, 94, 100, 10), 0.55);
   assert.equal(opacity(50, 50, 100, 10), 1);
   assert.equal(opacity(0, 0, 100, 0), 1);
+});
+
+test("in a film of a drag rests are short, and the last picture stays", () => {
+  assert.deepEqual(filmTimes([500, 560, 9000, 9100]), { starts: [0, 60, 1060, 1160], end: 2660 });
+});
+
+test("a film shows the part of the previews, and from the release on more and more", () => {
+  const finished = { n: 1, columns: 1, size: 256, corner: 80 };
+  const part = partOf({ preview: true, n: 1, size: 96, side: 96, finished });
+  assert.deepEqual(part, { at: 84 / 256, side: 88 / 256 });
+  const whole = partOf({ n: 1, size: 256, side: 256 });
+  const parts = [part, part, whole, whole];
+  const starts = [0, 100, 200, 1500];
+  assert.deepEqual(framing(parts, starts, 150), part);
+  assert.deepEqual(framing(parts, starts, 200), part);
+  const half = framing(parts, starts, 550);
+  assert.ok(Math.abs(half.side - (1 + part.side) / 2) < 1e-9 && Math.abs(half.at - part.at / 2) < 1e-9);
+  for (const time of [900, 1600]) assert.deepEqual(framing(parts, starts, time), { at: 0, side: 1 });
+  assert.deepEqual(framing([whole], [0], 10), { at: 0, side: 1 });
 });
 
 const frame = (index, more = {}) => ({ index, steps: 16, sigma: 1, distance: 1, ...more });

@@ -58,6 +58,8 @@ TIMELINE = """
 MARKUP = f"""
 <section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
   <div class="stage">
+    <button type="button" class="full-screen" aria-label="Full screen" title="Full screen" hidden>
+      <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg></button>
     <figure>
       <div class="samples" role="img" aria-label="No sample yet"></div>
       <figcaption></figcaption>

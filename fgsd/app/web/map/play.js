@@ -1,5 +1,6 @@
 // Play: a random mixture, and a ring that wanders over the map until the visitor takes over.
 import { find } from "../shared/dom.js";
+import { announce } from "../shared/session.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("./view.js").Position} Position */
@@ -53,6 +54,18 @@ export function positionOnLeg(from, to, elapsed, seconds) {
   return { x: from.x + eased * (to.x - from.x), y: from.y + eased * (to.y - from.y) };
 }
 
+const PRESSES = ["Enter", " "];
+
+/**
+ * Whether an event opens or leaves full screen, in which the ring goes on.
+ *
+ * @param {Event} [event]
+ */
+function isOfFullScreen(event) {
+  if (!(event?.target instanceof Element) || !event.target.closest(".full-screen")) return false;
+  return !(event instanceof KeyboardEvent) || PRESSES.includes(event.key);
+}
+
 export class Play {
   /**
    * @param {import("./panel.js").MapPanel} panel
@@ -81,6 +94,7 @@ export class Play {
     const { panel, thumbnails, ring } = this;
     if (panel.dragging || thumbnails.buttons.size < 2) return;
     this.button.setAttribute("aria-pressed", "true");
+    announce("wander", true);
     panel.startDrag();
     for (const kind of TAKE_OVER) window.addEventListener(kind, this.stop, true);
     const began = performance.now();
@@ -106,11 +120,12 @@ export class Play {
 
   /** The ring comes to rest, and its mixture is sampled. @param {Event} [event] */
   stop(event) {
-    if (this.button.getAttribute("aria-pressed") === "false") return;
+    if (this.button.getAttribute("aria-pressed") === "false" || isOfFullScreen(event)) return;
     clearTimeout(this.timer);
     for (const kind of TAKE_OVER) window.removeEventListener(kind, this.stop, true);
     this.button.setAttribute("aria-pressed", "false");
-    const presses = !(event instanceof KeyboardEvent) || event.key === "Enter" || event.key === " ";
+    announce("wander", false);
+    const presses = !(event instanceof KeyboardEvent) || PRESSES.includes(event.key);
     this.wasStopped = presses && event?.target instanceof Node && this.button.contains(event.target);
     this.panel.endDrag();
   }

@@ -117,6 +117,8 @@ export class Space {
     const kind = webGlKind();
     if (kind === "none") return this.#fail(NO_WEBGL);
     this.pixelRatio = kind === "software" ? 1 : Math.min(2, window.devicePixelRatio || 1);
+    this.#positions().catch(() => undefined); // `#load` asks again, and gets the same answers
+    this.#labels().catch(() => undefined);
     try {
       const plotly = await loadPlotly(this.element.dataset.script ?? "");
       if (opened !== this.#opened) return;
@@ -149,21 +151,14 @@ export class Space {
 
   /** Ask for the positions that the view needs, then draw them. */
   async #load() {
-    const { view, data } = this.panel;
+    const { view } = this.panel;
     const [axis, plot, { projection, level }] = [this.#axis, this.#plot, view];
     const late = () => plot !== this.#plot || axis !== this.#axis || projection !== view.projection;
     const slow = projection === "umap" && axis === "depth" ? FITTING : "Loading …";
     const timer = setTimeout(() => (this.state.textContent = slow), SLOW_MS);
     try {
-      const answer = await this.requests.ask(
-        "map_space",
-        { projection, axis, ...(axis === "depth" && { level }) },
-        (found) => SpacePlot.decoded(found, data.range),
-      );
-      if (data.cropCount && !plot?.labels) {
-        const labels = await this.requests.ask("map_labels", null);
-        plot?.setLabels(labels.labels);
-      }
+      const [answer, labels] = await Promise.all([this.#positions(), this.#labels()]);
+      if (labels && !plot?.labels) plot?.setLabels(labels);
       if (late() || (axis === "depth" && level !== view.level)) return;
       this.state.textContent = HINTS[axis];
       await plot?.show(axis, projection, answer);
@@ -173,6 +168,20 @@ export class Space {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** @returns {Promise<import("./space_traces.js").SpaceData>} what the view needs now */
+  #positions() {
+    const { view, data } = this.panel;
+    const { projection, level } = view;
+    const axis = this.#axis;
+    const query = { projection, axis, ...(axis === "depth" && { level }) };
+    return this.requests.ask("map_space", query, (found) => SpacePlot.decoded(found, data.range));
+  }
+
+  /** @returns {Promise<string | null>} the classes of the crops, packed */
+  async #labels() {
+    return this.panel.data.cropCount ? (await this.requests.ask("map_labels", null)).labels : null;
   }
 
   /** @param {Axis} axis */

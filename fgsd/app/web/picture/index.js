@@ -6,9 +6,11 @@ import { isFollowing } from "../shared/preview.js";
 import { Run } from "../shared/run.js";
 import { announce, subscribe } from "../shared/session.js";
 import { createTimeline, welcomeMs } from "../shared/timeline.js";
+import { createDragFilm } from "./drag_film.js";
+import { createFullScreen } from "./full_screen.js";
 import { createHistory } from "./history.js";
 import { createPreview } from "./preview.js";
-import { createScreen } from "./screen.js";
+import { contentsOf, createScreen, srcOf } from "./screen.js";
 
 /** @typedef {import("../shared/run.js").Frame} Frame */
 /** @typedef {import("./screen.js").View} View */
@@ -52,6 +54,8 @@ export function mount({ element, trigger, props, server, watch }) {
     open: (query) => trigger("input", { query }),
   });
   createPreview(panel, server, receive);
+  createFullScreen(panel, () => screen.repaint());
+  const film = createDragFilm();
 
   // ---- what is on the screen ----
 
@@ -59,6 +63,7 @@ export function mount({ element, trigger, props, server, watch }) {
 
   /** @param {Frame} frame */
   function onPainted(frame) {
+    film.add(frame, srcOf(frame, contentsOf(screen.state.view, frame.preview)[0]), screen.state.tiled);
     if (frame.preview) panel.dataset.done = "false";
     else if (frame.last) finish(frame);
     if (frame.preview || (!frame.last && state.run.followsNewest)) source.src = frame.src;

@@ -5,7 +5,7 @@ import { canvasesOf, contextOf, targetSide, TILES } from "./canvases.js";
 
 /** @typedef {import("../shared/run.js").Finished} Finished */
 
-const FADE = 4; // pixels of the preview along its edge, where the noise around it was not known
+export const FADE = 4; // pixels of the preview along its edge, where the noise around it was not known
 const TINT = 0.6; // of the preview's mean colour, which each preview lays over what is older
 
 /**

@@ -31,7 +31,11 @@ export function createPreview(panel, server, receive) {
     if (!isFollowing()) return;
     number += 1;
     const began = performance.now();
-    const answer = await requestPreview(server, { target, page, number });
+    // a ring that wanders moves slowly: there is time for the whole picture
+    const whole = Boolean(current("wander"));
+    let answer = await requestPreview(server, { target, page, number, whole });
+    if (whole && !answer.frame && !answer.error)
+      answer = await requestPreview(server, { target, page, number });
     show(answer);
     if (answer.nearest) emit("nearest", answer.nearest);
     const { frame } = answer;

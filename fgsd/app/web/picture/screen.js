@@ -23,6 +23,9 @@ export function contentsOf(view, preview = false) {
   return view === "both" ? ["noise", "estimate"] : [view];
 }
 
+/** @param {Frame} frame @param {Content} content @returns {string} data URI of its sheet */
+export const srcOf = (frame, content) => (content === "estimate" && frame.estimate) || frame.src;
+
 /**
  * @param {HTMLElement} panel
  * @param {Object} options
@@ -76,9 +79,7 @@ export function createScreen(panel, { mayPaint, onPainted }) {
     const number = state.requested;
     const { run } = panel.dataset;
     const contents = contentsOf(state.view, frame.preview);
-    const sheets = await Promise.all(
-      contents.map((content) => decodeImage((content === "estimate" && frame.estimate) || frame.src)),
-    );
+    const sheets = await Promise.all(contents.map((content) => decodeImage(srcOf(frame, content))));
     if (number < state.painted || run !== panel.dataset.run || !mayPaint(frame)) return undefined;
     const changed = String(contents) !== String(contentsOf(state.view, frame.preview));
     if (changed) return show(frame);

@@ -3,7 +3,7 @@
 import { currentLink } from "../shared/address.js";
 import { closest, copyText, decodeImage, download, find, findAll, make } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
-import { announce, current } from "../shared/session.js";
+import { announce, current, subscribe } from "../shared/session.js";
 
 /** @typedef {import("../shared/run.js").Frame} Frame */
 
@@ -109,6 +109,7 @@ export function mount({ element, trigger, props, server, watch }) {
     if (!frame || kind === "recipe") return; // the user textures panel saves recipes
     if (kind === "png") void savePng(frame);
     else if (kind === "plan") emit("save-plan");
+    else if (kind === "film") emit("save-film");
     else if (kind === "link") void copyLink(frame);
     else if (kind === "python") void showCode(frame);
     else requestFile(kind, frame);
@@ -168,5 +169,8 @@ export function mount({ element, trigger, props, server, watch }) {
       if (item) item.hidden = isPainting !== (kind === "plan");
     }
   });
+  const film = /** @type {HTMLElement} */ (find(menu, "[data-save=film]").closest("li"));
+  subscribe("film", (isThere) => (film.hidden = !isThere));
+  on("film-progress", (share) => setProgress(share < 1 ? `${Math.round(100 * share)} %` : null));
   watch("value", receive);
 }

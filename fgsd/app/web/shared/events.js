@@ -31,6 +31,8 @@
  * @property {string} view which picture of each step is shown: noise, estimate or both
  * @property {boolean} painting whether the paint panel is in the picture's place
  * @property {boolean} tile whether each image is repeated 3 by 3 times
+ * @property {boolean} wander whether the ring moves by itself
+ * @property {boolean} film whether a drag was made that can be saved as a video
  * @property {{ step: number, last: number }} history position in the undo history, and its end
  */
 
@@ -49,6 +51,8 @@
  *  changes the mode: `kind` is "select" when a drag begins, "release" when it ends
  * @property {string} error a sentence for the visitor; an empty one clears the last error
  * @property {undefined} save-plan the visitor saves the plan of a painting
+ * @property {undefined} save-film the visitor saves a video of the last drag
+ * @property {number} film-progress share of the video that is made, from 0 to 1
  * @property {undefined} no-answer a request to the server had no answer
  */
 

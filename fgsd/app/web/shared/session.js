@@ -19,6 +19,8 @@ const NAMES = [
   "tile",
   "painting",
   "history",
+  "film",
+  "wander",
 ];
 const RESTORE_MS = 5000; // that the page waits for textures that the browser has kept
 /** @type {Partial<States>} */
