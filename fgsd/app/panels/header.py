@@ -11,7 +11,7 @@ from fgsd.app.web_files import mount_script
 TITLE = """
 <header class="title">
   <h1>fgsd</h1>
-  <p>Drag the ring between textures. Let go, and a picture condenses out of noise.</p>
+  <p>Drag the ring over this map of textures: a neural network draws what is there, from noise.</p>
 </header>
 """
 TOOLBAR = """

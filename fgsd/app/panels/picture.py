@@ -15,7 +15,7 @@ LEGEND = {
     "distance": (
         "off target",
         "How far the picture's features are from those of the target: 100 % is the usual distance between "
-        "two textures. It falls as the noise does.",
+        "two textures in as much noise. It may rise at first, where noise hides what a texture is.",
     ),
 }
 READOUTS = {
@@ -59,7 +59,9 @@ MARKUP = f"""
 <section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
   <div class="stage">
     <button type="button" class="full-screen" aria-label="Full screen" title="Full screen" hidden>
-      <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg></button>
+      <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg>
+    </button>
+    <p class="caption" aria-hidden="true" hidden><b></b> · drawn by a neural network, from noise</p>
     <figure>
       <div class="samples" role="img" aria-label="No sample yet"></div>
       <figcaption></figcaption>

@@ -10,11 +10,13 @@ const KEY = "fgsd:tour";
 const DELAY_MS = 1500; // after the first picture: it is looked at first
 const GAP = 12; // pixels to what a hint is about, and to the edge of the window
 
-/** @type {{ anchors: string[], text: string }[]} the first anchor that is visible counts */
+/** @type {{ anchors: string[], text: string, without?: string }[]} the first anchor that is visible counts;
+ *  the text `without` it is for the others */
 const HINTS = [
   {
-    anchors: [".map-panel .ring", ".map-panel .map", ".map-panel .space"],
+    anchors: ['.map-panel[data-view="map"] .ring', ".map-panel .map", ".map-panel .space"],
     text: "Drag the ring over the map: the picture follows it. Or click a texture.",
+    without: "Tap a texture: a neural network draws it, out of noise. Map, above, lets you mix them.",
   },
   {
     anchors: ["#buttons"],
@@ -71,7 +73,8 @@ export function createTour(toolbar) {
   /** @param {number} index */
   function show(index) {
     step = index;
-    text.textContent = HINTS[step].text;
+    const { anchors, text: words, without } = HINTS[step];
+    text.textContent = (!document.querySelector(anchors[0])?.checkVisibility() && without) || words;
     count.textContent = `${step + 1} of ${HINTS.length}`;
     next.textContent = step === HINTS.length - 1 ? "Done" : "Next";
     card.hidden = false;

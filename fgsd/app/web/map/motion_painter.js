@@ -79,7 +79,7 @@ export class MotionPainter {
 
   /** @param {string} name */
   #opacity(name) {
-    return this.thumbnails.buttons.get(name)?.classList.contains("faint") ? FAINT : 1;
+    return this.thumbnails.buttons.get(name)?.matches('.faint:not([aria-pressed="true"])') ? FAINT : 1;
   }
 
   /** @param {string} name @param {number} x @param {number} y @param {number} side */

@@ -31,7 +31,7 @@ import { contentsOf, createScreen, srcOf } from "./screen.js";
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
   const panel = find(element, ".picture");
-  const [message, status] = [find(panel, ".message"), find(panel, ".status")];
+  const [message, status, caption] = [".message", ".status", ".caption"].map((name) => find(panel, name));
   const source = find(panel, ".source", HTMLImageElement); // the newest picture, pixel for pixel
   const settingNames = (panel.dataset.settings ?? "").split(","); // in the order of the state "settings"
   const state = {
@@ -64,6 +64,8 @@ export function mount({ element, trigger, props, server, watch }) {
   /** @param {Frame} frame */
   function onPainted(frame) {
     film.add(frame, srcOf(frame, contentsOf(screen.state.view, frame.preview)[0]), screen.state.tiled);
+    caption.hidden = false;
+    find(caption, "b").textContent = frame.label;
     if (frame.preview) panel.dataset.done = "false";
     else if (frame.last) finish(frame);
     if (frame.preview || (!frame.last && state.run.followsNewest)) source.src = frame.src;
