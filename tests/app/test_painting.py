@@ -23,6 +23,7 @@ from fgsd.app.serving.painting import (
     STEPS,
     Painter,
     measure_evaluation,
+    painting_lines,
     textures_of_colours_function,
 )
 from fgsd.app.serving.preview import preview_sigma_max
@@ -45,6 +46,7 @@ def query(**changes) -> dict:
     return plan | {"seed": 3, "number": next(numbers), "visitor": "a"} | changes
 
 
+MOVED = [{"name": "moss", "weight": 1, "move": [0.25, -0.5]}]
 SLOW = 1.0  # seconds of an evaluation for each pixel: no size is offered but those that always are
 VISITOR = SimpleNamespace(session_hash="a", headers={}, client=None)
 
@@ -233,3 +235,34 @@ class TestTexturesOfColours:
     )
     def test_other_values_are_refused(self, textures, colours, words):
         assert words in textures(colours)["error"]
+
+
+def test_lines_of_python_paint_the_same_pixels(pipe, painter, checkpoint_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours = ["#0072b2", "#e69f00", "#009e73"]
+    asked = query(colours=colours, tileable=True)
+    palette = [tuple(bytes.fromhex(colour[1:])) for colour in colours]
+    Image.fromarray(np.array(palette, dtype=np.uint8)[PLAN]).save("plan.png")
+    names: dict = {}
+    exec(painting_lines(pipe, asked, str(checkpoint_folder)), names)
+    request = painter.request(asked, "a")
+    regions = list(zip(request.targets, request.masks, strict=True))
+    [image] = pipe.paint(regions, **request.options())
+    assert np.array_equal(np.asarray(names["images"][0]), np.asarray(image))
+    assert "pipe.map.moved(" in painting_lines(pipe, query(targets=[MOVED, MOVED], colours=colours), "mine")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"colours": ["#0072b2"]}, "The plan has 2 colours; 1 came."),
+        ({}, "The plan has 2 colours; 0 came."),
+        ({"colours": ["#0072b2", "red'"]}, 'six hexadecimal digits; "red\'" came'),
+        ({"targets": [[{"name": "my photo", "weight": 1}]]}, "and not my photo"),
+        ({"targets": 3}, "Paint with 1 to"),
+        ({"plan": None}, "The plan must be"),
+    ],
+)
+def test_lines_of_forged_queries_are_refused(pipe, changes, words):
+    with pytest.raises(RequestError, match=re.escape(words)):
+        painting_lines(pipe, query(**changes), "mine")

@@ -300,7 +300,9 @@ def test_a_saved_plan_brings_the_painting_back(visit, tmp_path):
     assert other.locator(".paint .side").input_value() == "192"
 
 
-def test_saved_plan_and_command_paint_the_picture(visit, tmp_path, monkeypatch, checkpoint_folder):
+def test_saved_plan_with_its_command_or_its_python_paints_the_picture(
+    visit, tmp_path, monkeypatch, checkpoint_folder
+):
     page = visit()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened(page)
@@ -315,6 +317,13 @@ def test_saved_plan_and_command_paint_the_picture(visit, tmp_path, monkeypatch, 
     assert end.value.code == 0
     ours = np.asarray(Image.open(tmp_path / "painting.png").convert("RGB"))
     assert np.abs(picture(page).astype(int) - ours).max() <= 1
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("menuitem", name="Python").click()
+    lines = page.locator(".save dialog pre")
+    expect(lines).to_contain_text("pipe.paint_stream(")
+    known: dict = {}
+    exec(lines.inner_text().replace("/".join(checkpoint_folder.parts[-2:]), str(checkpoint_folder)), known)
+    assert np.array_equal(np.asarray(known["images"][0]), ours)
 
 
 def test_by_touch_on_a_phone(visit):

@@ -17,6 +17,7 @@ from fgsd.app.requests.link import from_link
 from fgsd.app.requests.paint import PaintRequest
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import VIEWS, RequestError, SampleRequest, parse_request
+from fgsd.app.serving.painting import painting_lines
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
@@ -91,10 +92,13 @@ def request_of_link(
 
 
 def python_lines(pipe: Pipeline, checkpoint: str) -> Callable[[Any], dict[str, Any]]:
-    """Make a function for the page to call: it returns {"lines"} for the link of a picture, or {"error"}."""
+    """Make a function for the page to call: it returns {"lines"} for the link of a picture, or the query of a
+    painting with the "colours" of its plan; or {"error"}."""
 
     @errors_as_sentences()
     def lines(query: Any) -> dict[str, Any]:
+        if isinstance(query, Mapping):
+            return {"lines": painting_lines(pipe, query, checkpoint)}
         target, _ = from_link(query) or ([], {})
         if any(entry["name"] not in pipe.classes for entry in target):
             raise RequestError(

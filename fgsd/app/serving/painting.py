@@ -12,7 +12,7 @@ import math
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,8 @@ from fgsd.app.render.frames import frames, frames_to_send
 from fgsd.app.render.user_textures import UserTextureStore, centroids
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.paint import PaintRequest, check_paint_size, parse_paint
-from fgsd.app.requests.request import RequestError, parse_request, repr_short, whole
+from fgsd.app.requests.python_code import painting_to_python
+from fgsd.app.requests.request import RequestError, SampleRequest, parse_request, repr_short, whole
 from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
 from fgsd.app.serving.preview import preview_sigma_max
@@ -183,9 +184,7 @@ def textures_of_colours_function(pipe: Pipeline) -> Callable[[Any], dict[str, An
             raise RequestError(f"Give 1 to {MAX_REGIONS} colours; {repr_short(colours)} came.")
         free, names = list(pipe.classes), []
         for colour in colours:
-            if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
-                raise RequestError(f"A colour is # and six hexadecimal digits; {repr_short(colour)} came.")
-            wanted = torch.tensor(list(bytes.fromhex(colour[1:]))) / 127.5 - 1
+            wanted = torch.tensor(list(bytes.fromhex(checked_colour(colour)[1:]))) / 127.5 - 1
             names.append(min(free, key=lambda name: float((pipe.table.of(name).colour - wanted).norm())))
             free.remove(names[-1])
         return {"names": names}
@@ -208,21 +207,11 @@ def plan_request(
     RequestError
         If a value is missing, of another type, or out of range.
     """
-    targets, multiple = query.get("targets"), pipe.network.config.multiple
-    if not isinstance(targets, list) or not 1 <= len(targets) <= MAX_REGIONS:
-        raise RequestError(f"Paint with 1 to {MAX_REGIONS} textures; {repr_short(targets)} came.")
-    plan = _plan(query.get("plan"), query.get("width"), multiple, max_pixels)
-    used = sorted(set(np.unique(plan).tolist()))
-    if used[-1] >= len(targets):
-        raise RequestError(f"The plan names texture {used[-1] + 1}, but {len(targets)} came.")
     classes = [*pipe.classes, *user_centroids]
-    chosen = []
-    for index in used:
-        request = parse_request(targets[index], classes=classes, multiple=multiple)
-        chosen.append(target_centroid(pipe, request, user_centroids))
+    regions = query_regions(query, classes, pipe.network.config.multiple, max_pixels)
     return parse_paint(
-        chosen,
-        [plan == index for index in used],
+        [target_centroid(pipe, request, user_centroids) for _, request, _ in regions],
+        [mask for *_, mask in regions],
         feather=query.get("feather", FEATHER),
         n=1,
         seed=query.get("seed", 0),
@@ -232,6 +221,59 @@ def plan_request(
         tileable=query.get("tileable", False),
         view=query.get("view", "noise"),
     )
+
+
+def query_regions(
+    query: Mapping[str, Any], classes: Sequence[str], multiple: int, max_pixels: int
+) -> list[tuple[int, SampleRequest, np.ndarray]]:
+    """Return number, target and mask (height, width) of each region that occurs in the plan of a query.
+
+    Raises
+    ------
+    RequestError
+        As `plan_request`.
+    """
+    targets = query.get("targets")
+    if not isinstance(targets, list) or not 1 <= len(targets) <= MAX_REGIONS:
+        raise RequestError(f"Paint with 1 to {MAX_REGIONS} textures; {repr_short(targets)} came.")
+    plan = _plan(query.get("plan"), query.get("width"), multiple, max_pixels)
+    used = sorted(set(np.unique(plan).tolist()))
+    if used[-1] >= len(targets):
+        raise RequestError(f"The plan names texture {used[-1] + 1}, but {len(targets)} came.")
+    requests = [parse_request(targets[index], classes=classes, multiple=multiple) for index in used]
+    return [(index, request, plan == index) for index, request in zip(used, requests, strict=True)]
+
+
+def painting_lines(pipe: Pipeline, query: Mapping[str, Any], checkpoint: str) -> str:
+    """Return Python code that paints a query of the page, whose plan has "colours", one for each target.
+
+    Raises
+    ------
+    RequestError
+        As `plan_request`; or if a texture is not one of the checkpoint.
+    """
+    entries = [entry for target in _lists(query.get("targets")) for entry in _lists(target)]
+    names = {entry.get("name") for entry in entries if isinstance(entry, Mapping)}
+    if unknown := sorted(str(name) for name in names - set(pipe.classes)):
+        raise RequestError(f"The lines know the checkpoint's textures only, and not {', '.join(unknown)}.")
+    largest = max(MAX_PAINT_PIXELS, PAINT_SIDES[-1] ** 2)
+    regions = query_regions(query, pipe.classes, pipe.network.config.multiple, largest)
+    colours = [checked_colour(colour) for colour in _lists(query.get("colours"))]
+    if len(colours) <= regions[-1][0]:
+        raise RequestError(f"The plan has {regions[-1][0] + 1} colours; {len(colours)} came.")
+    request = plan_request(pipe, query, {}, steps=STEPS, max_pixels=largest)
+    return painting_to_python({colours[k]: target for k, target, _ in regions}, request, checkpoint)
+
+
+def _lists(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def checked_colour(colour: Any) -> str:
+    """Return a colour "#rrggbb" as it is; raise `RequestError` if it is none."""
+    if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        raise RequestError(f"A colour is # and six hexadecimal digits; {repr_short(colour)} came.")
+    return colour
 
 
 def _plan(encoded: Any, width: Any, multiple: int, max_pixels: int) -> np.ndarray:

@@ -266,6 +266,7 @@ class PaintPanel {
       plan: await this.plan.packed(),
       width: this.plan.side,
       targets: [...this.palette.targets], // the palette may change later
+      colours: COLOURS, // of the plan, for lines of Python
       feather: Number(this.feather.value),
       seed: Number(this.seed.value),
       tileable: this.tileable.checked,

@@ -164,7 +164,7 @@ export function mount({ element, trigger, props, server, watch }) {
     state.frame = /** @type {Frame} */ (/** @type {unknown} */ (frame));
     tile.hidden = !frame.tileable;
     const isPainting = typeof state.frame.query !== "string";
-    for (const kind of ["plan", "python", "link"]) {
+    for (const kind of ["plan", "link"]) {
       const item = find(menu, `[data-save=${kind}]`).closest("li");
       if (item) item.hidden = isPainting !== (kind === "plan");
     }
