@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import av
 import numpy as np
 import pytest
 from browser_help import dot, finished, middle, on_screen, run_of, weights
-from PIL import Image
+from film_help import film_frames, in_few_pixels
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -73,11 +72,6 @@ def drag_to(page, name: str) -> None:
     finished(page, run)
 
 
-def reduced(image: np.ndarray) -> np.ndarray:
-    """An image in 32 x 32 pixels."""
-    return np.asarray(Image.fromarray(image.astype(np.uint8)).resize((32, 32), Image.Resampling.BOX), float)
-
-
 def test_a_drag_is_saved_as_a_video_that_ends_with_the_picture(visit, tmp_path):
     page = visit()
     save = page.get_by_role("button", name="Save", exact=True)
@@ -87,20 +81,12 @@ def test_a_drag_is_saved_as_a_video_that_ends_with_the_picture(visit, tmp_path):
     page.keyboard.press("Escape")
     drag_to(page, "moss")
     save.click()
-    with page.expect_download() as download:
-        film.click()
-    path = tmp_path / download.value.suggested_filename
-    assert path.stem.endswith("-drag") and path.suffix in (".mp4", ".webm")
-    download.value.save_as(path)
-    expect(save).to_have_text("Save")
-    with av.open(str(path)) as video:
-        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
-        seconds = float((frames and video.duration) or 0) / av.time_base
-    assert frames[0].shape == (512, 512, 3) and len(frames) > 20
+    frames, seconds = film_frames(page, tmp_path, film.click)
     # the four pictures of the page, as far as a video keeps such noise
     first = frames[-1][:256, :256]
     likeness = [
-        np.corrcoef(reduced(first).ravel(), reduced(on_screen(page, k)).ravel())[0, 1] for k in (0, 1)
+        np.corrcoef(in_few_pixels(first).ravel(), in_few_pixels(on_screen(page, k)).ravel())[0, 1]
+        for k in (0, 1)
     ]
     assert likeness[0] > 0.9 and abs(likeness[1]) < 0.3
     assert 1.5 < seconds < 12

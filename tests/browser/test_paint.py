@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser_help import PHONE, dot, finished, overflow, run_of, transfer
+from film_help import film_frames, in_few_pixels
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -324,6 +325,19 @@ def test_saved_plan_with_its_command_or_its_python_paints_the_picture(
     known: dict = {}
     exec(lines.inner_text().replace("/".join(checkpoint_folder.parts[-2:]), str(checkpoint_folder)), known)
     assert np.array_equal(np.asarray(known["images"][0]), ours)
+
+
+@pytest.mark.integration
+def test_a_stroke_is_saved_as_a_video(visit, tmp_path):
+    page = opened(visit())
+    painted_line(page)
+    page.locator(".save .open").click()
+    frames, _ = film_frames(page, tmp_path, page.locator(".save [data-save=film]").click)
+    likeness = [
+        np.corrcoef(in_few_pixels(frame).ravel(), in_few_pixels(picture(page)).ravel())[0, 1]
+        for frame in (frames[0], frames[-1])
+    ]
+    assert likeness[1] > 0.9 and likeness[1] > likeness[0]
 
 
 def test_by_touch_on_a_phone(visit):

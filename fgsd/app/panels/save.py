@@ -38,7 +38,7 @@ MARKUP = """
     <li role="none"><button type="button" role="menuitem" data-save="mp4">
       MP4 <small>the steps as a film</small></button></li>
     <li role="none" hidden><button type="button" role="menuitem" data-save="film">
-      Drag <small>the last one, as a video</small></button></li>
+      Drag <small>or stroke: the last one, as a video</small></button></li>
     <li role="none" hidden><button type="button" role="menuitem" data-save="plan">
       Plan <small>as a PNG; its command is copied</small></button></li>
     <li role="none"><button type="button" role="menuitem" data-save="python">

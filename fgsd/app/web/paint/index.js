@@ -1,7 +1,7 @@
 // The paint panel: the brush paints with what is chosen on the map. While the hand paints, a preview follows;
 // once it rests, the picture condenses in all steps.
 import { copyText, decodeImage, downloadBlob, find, findAll } from "../shared/dom.js";
-import { on } from "../shared/events.js";
+import { emit, on } from "../shared/events.js";
 import { latest } from "../shared/latest.js";
 import { mapTarget } from "../shared/map_target.js";
 import { announce, current, subscribe } from "../shared/session.js";
@@ -298,6 +298,7 @@ class PaintPanel {
     await decodeImage(src);
     this.image.src = src;
     this.#shows(numbers, "preview");
+    emit("painted", { src, side: this.plan.side, preview: true, last: false });
   }
 
   /** What arrives of the picture in all steps. @param {Value | null} value */
@@ -312,7 +313,9 @@ class PaintPanel {
 
   /** A step is on the screen. @param {Frame} frame */
   #onShown(frame) {
-    this.#shows(this.asked, frame.last ? "full" : "step");
+    const { last, side } = frame;
+    this.#shows(this.asked, last ? "full" : "step");
+    emit("painted", { src: frame.estimate ?? frame.src, side, preview: false, last });
   }
 
   /** @param {Uint8Array<ArrayBuffer>} numbers the plan of the picture on the screen @param {string} kind */

@@ -1,5 +1,5 @@
-// A film of the drag that the visitor has just made: the previews that followed the hand, and the picture
-// that condensed when it let go, as they were on the screen. The browser plays them again into a video.
+// A film of the drag or the stroke that the visitor has just made: the previews that followed the hand, and
+// the picture that condensed when it let go. The browser plays them again into a video.
 import { decodeImage, downloadBlob, make } from "../shared/dom.js";
 import { emit, on } from "../shared/events.js";
 import { announce, subscribe } from "../shared/session.js";
@@ -50,6 +50,11 @@ export function createDragFilm() {
   let recording = false;
   const kind = videoKind();
 
+  function begin() {
+    [shots, recording] = [[], true];
+    announce("film", false);
+  }
+
   function add(/** @type {Frame} */ frame, /** @type {string} */ src, /** @type {boolean} */ tiled) {
     if (!recording || !kind) return;
     shots.push({ frame, src, tiled, at: performance.now() });
@@ -63,9 +68,13 @@ export function createDragFilm() {
   }
 
   subscribe("drag", (dragging) => {
-    if (!dragging) return;
-    [shots, recording] = [[], true];
-    announce("film", false);
+    if (dragging) begin();
+  });
+  // strokes, and drags of the ring that change a region
+  on("painted", ({ src, side, preview, last }) => {
+    if (preview && !recording) begin();
+    const whole = { n: 1, columns: 1, side, size: side, tileable: false, name: "painting" };
+    add(/** @type {Frame} */ ({ ...whole, preview, last }), src, false);
   });
   on("save-film", async () => {
     const name = `${shots[shots.length - 1].frame.name}-drag`;

@@ -45,6 +45,8 @@
  * @property {{ run: number, index: number, sigma: number, positions: Record<string, Point[]> }} path where
  *  the images of one step are on the map, by projection, and in 3D ("pca-3d"); `sigma` is its noise level
  * @property {Frame} frame a step is on the screen
+ * @property {{ src: string, side: number, preview: boolean, last: boolean }} painted a picture of a painting
+ *  is on the screen: its data URI, and its side in pixels
  * @property {string} open the query string to open, as if it were the address
  * @property {string} linked the query string of the pictures that an interpolation shows
  * @property {{ kind: string, changes: Partial<Mode> }} interpolation a slider of the interpolation panel
