@@ -11,7 +11,7 @@ const DELAY_MS = 1500; // after the first picture: it is looked at first
 const GAP = 12; // pixels to what a hint is about, and to the edge of the window
 
 /** @type {{ anchors: string[], text: string }[]} the first anchor that is visible counts */
-const HINTS = [
+const ALL_HINTS = [
   {
     anchors: [".map-panel .ring", ".map-panel .map", ".map-panel .space"],
     text: "Drag the ring over the map: the picture follows it. Or click a texture.",
@@ -48,10 +48,11 @@ export function placeOf(anchor, hint, screen) {
 export function createTour(toolbar) {
   const card = find(toolbar, ".tour");
   const [text, count, next] = [".text", ".count", ".next"].map((name) => find(card, name));
+  let hints = ALL_HINTS; // of those, the ones that are about a part of this page
   let step = -1; // none is shown
 
   function anchor() {
-    const all = HINTS[step].anchors.map((selector) => document.querySelector(selector));
+    const all = hints[step].anchors.map((selector) => document.querySelector(selector));
     return all.find((element) => element?.checkVisibility()) ?? null;
   }
 
@@ -71,9 +72,9 @@ export function createTour(toolbar) {
   /** @param {number} index */
   function show(index) {
     step = index;
-    text.textContent = HINTS[step].text;
-    count.textContent = `${step + 1} of ${HINTS.length}`;
-    next.textContent = step === HINTS.length - 1 ? "Done" : "Next";
+    text.textContent = hints[step].text;
+    count.textContent = `${step + 1} of ${hints.length}`;
+    next.textContent = step === hints.length - 1 ? "Done" : "Next";
     card.hidden = false;
     mark();
     place();
@@ -87,7 +88,7 @@ export function createTour(toolbar) {
   }
 
   function goOn() {
-    if (step === HINTS.length - 1) {
+    if (step === hints.length - 1) {
       dismiss();
       return;
     }
@@ -98,8 +99,11 @@ export function createTour(toolbar) {
 
   function begin() {
     // a browser that keeps nothing would show it at each visit
-    if (step < 0 && !local.get(KEY) && local.set(KEY, ""))
-      setTimeout(() => local.get(KEY) || show(0), DELAY_MS);
+    if (step >= 0 || local.get(KEY) || !local.set(KEY, "")) return;
+    setTimeout(() => {
+      hints = ALL_HINTS.filter(({ anchors }) => document.querySelector(anchors.join()));
+      if (!local.get(KEY)) show(0);
+    }, DELAY_MS);
   }
 
   next.addEventListener("click", goOn);
