@@ -186,10 +186,10 @@ def _border_sheet(pipe: Pipeline, count: int, output: Path, *, steps: int, seed:
 @one_line_errors
 def bench(
     what: Annotated[
-        Literal["app", "serve", "soak", "engine"],
+        Literal["app", "serve", "soak", "engine", "site"],
         typer.Argument(
             help="app: latency; serve: throughput with many visitors; soak: endurance; "
-            "engine: one evaluation of the network."
+            "engine: one evaluation of the network; site: a site without a server."
         ),
     ] = "app",
     moves: Annotated[int, typer.Option(help="app: moves of the pin per measurement.", min=1)] = 200,
@@ -212,6 +212,7 @@ def bench(
         int, typer.Option(help="soak: visitors with a browser; the others call the API.")
     ] = 3,
     seed: Annotated[int, typer.Option(help="app, soak: seed of what visitors do.", min=0)] = 0,
+    runtime: Annotated[Path | None, typer.Option(help="site: as for `fgsd site`.", exists=True)] = None,
     output: Json = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="app: PNG or JPEG file for a screenshot of the first screen.")
@@ -219,7 +220,7 @@ def bench(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure the page: latency, load or endurance; or the network by several engines."""
+    """Measure the page: latency, load or endurance; the network by several engines; or a site."""
     from importlib.metadata import version
 
     from tqdm import tqdm
@@ -253,6 +254,10 @@ def bench(
         engines = variants(compile=compile)
         results |= bench_engine(folders[0], rounds=rounds, engines=engines, progress=tqdm)
         text = engine_text
+    elif what == "site":
+        from fgsd.benchmarks.site import bench_site
+
+        results["parts"] = bench_site(pipe, folders[1], runtime=runtime, progress=tqdm)
     elif what == "soak":
         from fgsd.benchmarks.soak import bench_soak
 

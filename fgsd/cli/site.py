@@ -33,7 +33,9 @@ def site(
     pipe = load_pipeline(checkpoint, device="cpu")
     from fgsd.app.site.build import build_site
 
-    written = build_site(pipe, resolve_shipped(data), output, runtime=runtime)
+    # visitors see the name of the checkpoint, not its path on this machine
+    name = "/".join(Path(checkpoint).parts[-2:])
+    written = build_site(pipe, resolve_shipped(data), output, checkpoint=name, runtime=runtime)
     megabytes = sum(written.values()) / 1e6
     typer.echo(f"{output}: {len(written)} files, {megabytes:.1f} MB")
     typer.echo(f"try it: python -m http.server --directory {output}")

@@ -52,7 +52,12 @@ class SiteFiles:
 
 
 def build_site(
-    pipe: Pipeline, data_folder: str | Path | None, folder: Path, *, runtime: Path | None = None
+    pipe: Pipeline,
+    data_folder: str | Path | None,
+    folder: Path,
+    *,
+    checkpoint: str = "checkpoints/textures",
+    runtime: Path | None = None,
 ) -> dict[str, int]:
     """Write a site for a checkpoint, and return the bytes of its files by name.
 
@@ -64,6 +69,8 @@ def build_site(
     data_folder : str, Path or None
         The images that the checkpoint was trained on, for thumbnails; with None they are grey.
     folder : Path
+    checkpoint : str
+        What the Python code that visitors copy loads.
     runtime : Path, optional
         See `runtime_files`.
 
@@ -76,7 +83,7 @@ def build_site(
         If the system refuses a write; the site before is still there.
     """
     check_network(pipe.network)
-    contents = site_contents(pipe, data_folder, runtime_files(runtime))
+    contents = site_contents(pipe, data_folder, runtime_files(runtime), checkpoint=checkpoint)
     former = site_files(folder) or []
 
     def write(content: bytes, path: Path) -> None:
@@ -102,7 +109,11 @@ def site_files(folder: Path) -> list[str] | None:
 
 
 def site_contents(
-    pipe: Pipeline, data_folder: str | Path | None, runtime: dict[str, bytes]
+    pipe: Pipeline,
+    data_folder: str | Path | None,
+    runtime: dict[str, bytes],
+    *,
+    checkpoint: str = "checkpoints/textures",
 ) -> dict[str, bytes]:
     """Return the files of a site by name.
 
@@ -110,6 +121,8 @@ def site_contents(
     ----------
     runtime : dict
         Files of ONNX Runtime Web, see `runtime_files`.
+    checkpoint : str
+        See `build_site`.
     """
     added = SiteFiles()
     images = training_images(data_folder, pipe.info)
@@ -123,6 +136,7 @@ def site_contents(
     link = to_link(request)
     numbers, places = pack_arrays(site_arrays(pipe))
     config: dict[str, Any] = {
+        "checkpoint": checkpoint,
         "classes": pipe.classes,
         "sigmas": pipe.table.sigmas.tolist(),
         "spacing": class_spacing(pipe.table)[:, 0].tolist(),

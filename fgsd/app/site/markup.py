@@ -19,7 +19,7 @@ from fgsd.app.render.map_data import MapData
 from fgsd.app.requests.request import PAGE_SAMPLERS, VIEWS, SampleRequest
 
 COUNTS = (1, 4)  # pictures of a run: a browser samples one after the other
-SAVED = ("png", "link")  # kinds of files that need no server
+SAVED = ("png", "python", "link")  # kinds of files that need no server
 SITE_READOUTS = READOUTS | {
     "ms": ("ms a step", "How many milliseconds your browser has taken for a step, on average."),
     "device": ("device", "What computes: your own browser. Nothing is sent anywhere."),

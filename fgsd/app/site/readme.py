@@ -13,7 +13,7 @@ PROJECT = "fgsd"
 LACKS = (
     "no own textures: learning needs gradients, which the network of this site does not give",
     "no painting, and no strips, grids and loops between textures",
-    "no contact sheets, GIF and MP4 files, and no lines of Python",
+    "no contact sheets, GIF and MP4 files",
     "no map in three dimensions, and no colours of the crops by single features",
     "at most 4 pictures of 256 pixels at once",
     "on the map of UMAP no path of the picture, only on that of PCA",
@@ -74,7 +74,7 @@ def readme(pipe: Pipeline, *, content_bytes: int) -> str:
 
 def footer_html(info: CheckpointInfo) -> str:
     """Return the line at the foot of the page: what samples, and whose the textures are."""
-    attribution = html.escape(info.attribution)
+    attribution = html.escape(info.attribution.replace("`", ""))
     linked = re.sub(r"\((https?://[^\s()]+)\)", r'(<a href="\1" rel="noopener">\1</a>)', attribution)
     return (
         "<p>Your browser samples by itself, with <span data-megabytes>a few MB</span> that it loads once. "

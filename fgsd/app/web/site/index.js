@@ -8,6 +8,7 @@ import { createControls } from "./controls.js";
 import { createLoading } from "./loading.js";
 import { createMapServer } from "./map_server.js";
 import { createPanel } from "./panel.js";
+import { toPython } from "./python_code.js";
 import { openLink, parseRequest } from "./request.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
@@ -131,6 +132,13 @@ export function start(modules, site) {
     return client.call("nearest", [parseRequest(target, controls.settings(), site)]);
   }
 
+  /** @param {string} query link of a picture */
+  async function lines(query) {
+    const linked = openLink(query, controls.settings());
+    if (!linked) return { error: "There is no picture to save yet." };
+    return { lines: toPython(parseRequest(linked.target, linked.settings, site), site.checkpoint) };
+  }
+
   // ---- panels ----
 
   const answering = (/** @type {(query: any) => Promise<any>} */ run) => (/** @type {any} */ query) =>
@@ -143,7 +151,10 @@ export function start(modules, site) {
     trigger: (event) => (event === "release" ? void sample() : client.cancel()),
     server: createMapServer(/** @type {any} */ (site), nearest),
   });
-  const save = createPanel("save-panel", null, { trigger: () => undefined });
+  const save = createPanel("save-panel", null, {
+    trigger: () => undefined,
+    server: { lines: answering(lines) },
+  });
   const header = createPanel("toolbar", null, { trigger: () => undefined });
   modules["header/toolbar.js"].mount(header.panel);
   modules["save/index.js"].mount(save.panel);
