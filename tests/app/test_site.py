@@ -57,7 +57,6 @@ def test_no_control_is_there_that_needs_a_server(contents):
     page = contents["index.html"].decode()
     kinds = re.findall(r'data-save="(\w+)"', page)
     assert kinds == ["png", "python", "link"]
-    assert re.search(r'class="toggle to-space" aria-pressed="false" hidden', page)
     assert re.search(r'<label class="colour" hidden', page)
     assert "Paint" not in page and "needs a server" not in page
 
@@ -67,7 +66,7 @@ def test_a_new_site_replaces_the_old_one_and_nothing_else(pipe, texture_folder, 
     folder = tmp_path / "site"
     written = build_site(pipe, texture_folder, folder)
     assert {path.name for path in folder.iterdir()} == set(written)
-    (folder / "CNAME").write_text("example.org")
+    (folder / "CNAME").write_text("example.org", encoding="utf-8")
     monkeypatch.setattr(build, "runtime_files", lambda archive: RUNTIME | {WASM: b"other code"})
     again = build_site(pipe, None, folder)
     assert {path.name for path in folder.iterdir()} == {*again, "CNAME"}
@@ -76,7 +75,7 @@ def test_a_new_site_replaces_the_old_one_and_nothing_else(pipe, texture_folder, 
 
 def test_the_command_refuses_what_it_cannot_use(capsys, checkpoint_folder, texture_folder, tmp_path):
     """Before it computes anything."""
-    (tmp_path / "index.html").write_text("another page")
+    (tmp_path / "index.html").write_text("another page", encoding="utf-8")
     arguments = ("site", checkpoint_folder, "-d", texture_folder)
     code, _, err = run(capsys, *arguments, "-o", tmp_path)
     assert code == 2 and "not that of a site" in err

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe import AXE, faults
 from browser_help import DESKTOP, finished, middle, overflow, run_of
 from PIL import Image
 from tools import skip_without
@@ -197,6 +198,9 @@ def test_the_map_answers_from_its_files(open_site, site_pipe):
     finished(page)
     assert overflow(page)[0] <= 0
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 19, 18)"
+    if AXE.is_file():  # tests/js/check installs it
+        page.locator("#more summary").click()
+        assert faults(page) == []
     page.locator('[data-projection="umap"]').click()
     page.wait_for_function("document.querySelector('.map-panel').dataset.points?.startsWith('umap')")
     page.locator(".search").fill("mos")

@@ -7,7 +7,9 @@ import { toPython } from "../../fgsd/app/web/site/python_code.js";
 import { imageNoise } from "../../fgsd/app/web/site/noise.js";
 import { SAMPLERS, karrasSchedule } from "../../fgsd/app/web/site/sampler.js";
 
-const { noise, halves, table, arrays, parts, sigmas, strength, run, settings } = JSON.parse(readFileSync(0, "utf8"));
+const { noise, halves, table, arrays, parts, sigmas, strength, run, settings } = JSON.parse(
+  readFileSync(0, "utf8"),
+);
 
 const centroids = new Centroids(
   table,

@@ -53,7 +53,9 @@ def atlas_style(thumbnails: Sequence[Image.Image]) -> tuple[str, int, int]:
     return style, columns, rows
 
 
-def panel_html(data: MapData, columns: int, rows: int, *, server: bool = True) -> str:
+def panel_html(
+    data: MapData, columns: int, rows: int, *, server: bool = True, plotly: str = PLOTLY_ADDRESS
+) -> str:
     """The panel's markup, with the map's data as attributes; the modules of `web/map` fill it.
 
     Parameters
@@ -61,7 +63,9 @@ def panel_html(data: MapData, columns: int, rows: int, *, server: bool = True) -
     columns, rows : int
         Of the sheet of all thumbnails, where they lie row by row in the order of the classes.
     server : bool
-        Whether one is there to compute what is not known before: the map in 3D and features of crops.
+        Whether one is there to compute single features of the crops.
+    plotly : str
+        Address of plotly's script, relative to the page.
     """
     buttons = []
     for k, name in enumerate(data.classes):
@@ -82,7 +86,6 @@ def panel_html(data: MapData, columns: int, rows: int, *, server: bool = True) -
     )
     one_projection = "hidden" if len(data.projections) < 2 else ""
     no_colours = "" if data.count and server else "hidden"
-    no_space = "" if server else "hidden"
     return _escape_template(f"""
 <section class="map-panel" data-max-classes="{MAX_CLASSES}" data-max-move="{MAX_MOVE}" data-view="map"
   style="{style}" data-projections="{",".join(data.projections)}" data-level="{data.start_level}"
@@ -98,7 +101,7 @@ def panel_html(data: MapData, columns: int, rows: int, *, server: bool = True) -
     <div class="switch projections" role="group" aria-label="Projection of the features" {one_projection}>
       {projections}
     </div>
-    <button type="button" class="toggle to-space" aria-pressed="false" {no_space}
+    <button type="button" class="toggle to-space" aria-pressed="false"
       title="The map in three dimensions: drag to turn it">3-D</button>
     <input type="search" class="search" placeholder="Search" aria-label="Find a texture"
       autocomplete="off" spellcheck="false">
@@ -128,7 +131,7 @@ def panel_html(data: MapData, columns: int, rows: int, *, server: bool = True) -
     </div>
     <figure class="tooltip" hidden><img alt=""><figcaption></figcaption></figure>
   </div>
-  <div class="space" tabindex="0" role="group" data-script="{PLOTLY_ADDRESS}" hidden
+  <div class="space" tabindex="0" role="group" data-script="{html.escape(plotly)}" hidden
     aria-label="The map in three dimensions; arrow keys turn it, the search above finds a texture">
     <div class="plot"></div>
     <div class="switch" role="group" aria-label="Third axis">

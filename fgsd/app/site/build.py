@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
 from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
-from fgsd.app.web_files import STYLES, WEB, bundle_of
+from fgsd.app.web_files import STYLES, WEB, bundle_of, plotly_script
 from fgsd.atomic import write_together
 from fgsd.class_spacing import class_spacing
 from fgsd.onnx_graph import check_network, network_graph, weights_bytes, weights_dtype
@@ -165,6 +166,7 @@ def site_contents(
     links = Links(
         bundle=added.add("web", ".js", bundle_of("site/index.js", *PANELS).encode()),
         style=added.add("style", ".css", _style().encode()),
+        plotly=added.add("plotly", ".js", gzip.decompress(plotly_script()[0])),
     )
     first = [links.bundle, links.style, config["worker"], config["map"]["labels"]]
     first.append(config["map"]["points"][data.projections[0]])

@@ -42,10 +42,20 @@ def add_map_files(data: MapData, add: Add) -> dict[str, Any]:
             for one in zip(rows, distances, strict=True)
         ]
 
+    def space(projection: str) -> dict[str, str]:
+        """UMAP would have to be fitted anew in 3D, for minutes: it has no depth."""
+        stack = data.space({"projection": projection, "axis": "noise"})
+        names = {"noise": add_json(f"map-noise-{projection}", stack)}
+        if projection == "pca":
+            each = [data.space({"projection": projection, "axis": "depth", "level": k}) for k in levels]
+            names["depth"] = add_json(f"map-depth-{projection}", each)
+        return names
+
     crops, sheet = _add_crops(data, add)
     return {
         "labels": add_json("map-labels", data.labels()),
         "points": {name: add_json(f"map-points-{name}", points(name)) for name in data.projections},
+        "space": {name: space(name) for name in data.projections},
         "near": [
             add_json(f"map-near-{k}", {"rows": labels.tolist(), "near": near(k)})
             for k in levels

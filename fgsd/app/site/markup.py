@@ -95,6 +95,7 @@ class Links:
 
     bundle: str
     style: str
+    plotly: str  # asked for when a visitor opens the map in 3D
 
 
 def page_html(
@@ -135,7 +136,7 @@ def page_html(
         atlas=atlas,
         heading=TITLE,
         toolbar=toolbar_markup(link, data.dimension, keys=keys),
-        map=panel_html(data, columns, rows, server=False),
+        map=panel_html(data, columns, rows, server=False, plotly=links.plotly),
         view=_radios("view", [(label, value) for label, value in VIEWS.items()], request.view, "Watch"),
         save=save_markup(SAVED),
         picture=picture_markup(SITE_READOUTS),

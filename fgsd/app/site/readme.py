@@ -14,9 +14,9 @@ LACKS = (
     "no own textures: learning needs gradients, which the network of this site does not give",
     "no painting, and no strips, grids and loops between textures",
     "no contact sheets, GIF and MP4 files",
-    "no map in three dimensions, and no colours of the crops by single features",
+    "no colours of the crops by single features, and no UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
-    "on the map of UMAP no path of the picture, only on that of PCA",
+    "no path of the picture on the map of UMAP and in depth, only on that of PCA and over the noise levels",
 )
 README = """# A map of {classes} textures, in a folder
 

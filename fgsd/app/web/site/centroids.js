@@ -190,6 +190,6 @@ function leastSquares([a, b, c], [u, v]) {
   const determinant = a * c - b * b;
   if (determinant > 1e-12 * (a + c) ** 2)
     return [(c * u - b * v) / determinant, (a * v - b * u) / determinant];
-  const trace = a + c; // one direction at most: the pseudo-inverse is the matrix itself over its trace squared
+  const trace = a + c; // one direction at most: the pseudo-inverse is the matrix over its trace squared
   return trace > 0 ? [(a * u + b * v) / trace ** 2, (b * u + c * v) / trace ** 2] : [0, 0];
 }

@@ -7,11 +7,15 @@ import { decodeImage, make } from "../shared/dom.js";
  * @typedef {Object} MapFiles names of files
  * @property {string} labels the class of each crop
  * @property {Record<string, string>} points positions of all crops at every noise level, by projection
+ * @property {Record<string, { noise: string, depth?: string }>} space positions in 3D, by projection; those
+ *  of "depth" at every noise level
  * @property {string[]} near the nearest classes of each crop, by noise level
  * @property {(string | null)[]} crops sheets of the pictures of the crops, by class
  * @property {{ side: number, columns: number, rows: number[] }} sheet `rows` is the place of each crop in the
  *  sheet of its class
  */
+
+const NO_DEPTH = "UMAP in three dimensions needs the page that a server computes. PCA is here.";
 
 /**
  * @param {Object} site
@@ -53,10 +57,15 @@ export function createMapServer({ classes, map, spacings }, nearest) {
   return {
     map_labels: () => json(map.labels),
     map_points: async ({ projection, level }) => ({ points: (await json(map.points[projection]))[level] }),
+    map_space: async ({ projection, axis, level }) => {
+      const { noise, depth } = map.space[projection];
+      if (axis === "noise") return json(noise);
+      return depth ? (await json(depth))[level] : { error: NO_DEPTH };
+    },
     map_crop: async ({ crop, level }) => {
       const { rows, near } = await json(map.near[level]);
       /** @type {[string, number][]} */
-    const named = near[crop].map((/** @type {number[]} */ [row, distance]) => [classes[row], distance]);
+      const named = near[crop].map((/** @type {number[]} */ [row, distance]) => [classes[row], distance]);
       return { src: await picture(rows[crop], crop), name: classes[rows[crop]], near: named };
     },
     map_true_distance: ({ target }) => {
