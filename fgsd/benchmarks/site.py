@@ -70,23 +70,32 @@ RUN = """async ([name, size]) => {
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Sends what the service worker of the site sends from the second visit on, and prints nothing."""
+    """As `python -m http.server`, but prints nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class _IsolatedHandler(_Handler):
+    """Sends what the service worker of the site sends from the second visit on."""
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
 
 @contextmanager
-def serve_folder(folder: Path) -> Iterator[str]:
-    """A context with the address at which a folder is served, on the loopback address."""
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(_Handler, directory=str(folder))
-    ) as server:
+def serve_folder(folder: Path, *, isolated: bool = False) -> Iterator[str]:
+    """A context with the address at which a folder is served, on the loopback address.
+
+    Parameters
+    ----------
+    isolated : bool
+        Whether its pages are isolated from others, so that browsers give them threads.
+    """
+    handler = partial(_IsolatedHandler if isolated else _Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -131,7 +140,7 @@ def bench_site(
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         build_site(pipe, data, Path(folder), runtime=runtime)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        with closing(browser), serve_folder(Path(folder)) as address:
+        with closing(browser), serve_folder(Path(folder), isolated=True) as address:
             for threads in THREADS:
                 page = browser.new_page()
                 page.set_default_timeout(TIMEOUT_MS)

@@ -15,9 +15,11 @@ from tools import skip_without
 from fgsd.app.requests.python_code import to_python
 from fgsd.app.requests.request import SampleRequest
 from fgsd.app.requests.target import nearest_class, target_centroid
-from fgsd.app.site.arrays import pack_arrays, site_arrays
+from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
 from fgsd.class_spacing import class_spacing
+from fgsd.feature_map import FeatureMap
 from fgsd.levels import interpolate
+from fgsd.pipeline import Pipeline
 from fgsd.sampling import SAMPLERS, ImageNoise, karras_schedule
 
 SCRIPT = Path(__file__).parents[1] / "js" / "site_numbers.js"
@@ -26,6 +28,27 @@ NOISE = [(0, 12, 12, 0, 2), (2**31 - 1, 7, 7, 0, 2), (12345, 8, 20, 4, 2)]
 SIGMAS = [0.001, 0.02, 0.3, 0.5, 3.99, 50.0]
 STRENGTH, RUN = 0.7, {"seed": 5, "size": 8, "steps": 6, "low": 0.02, "high": 4.0, "at": 0.3}
 WEIGHTS, MOVES = {"moss": 0.3, "slate": 0.7}, {"slate": (0.2, -0.1)}
+
+
+@pytest.fixture(scope="module")
+def pipe(pipe) -> Pipeline:
+    """With a map of 18 crops, whose places are random."""
+    table, crops = pipe.table, 18
+    levels, random = len(table.sigmas), np.random.default_rng(0)
+    bases = torch.from_numpy(random.normal(size=(levels, table.dimension, 5))).half()
+    fitted = FeatureMap(
+        table,
+        0,
+        np.arange(crops) % len(table.classes),
+        np.zeros(crops, dtype=int),
+        np.zeros((crops, 2), dtype=int),
+        torch.from_numpy(random.integers(-127, 128, (levels, crops, 5)).astype(np.int8)),
+        torch.full((levels, 5), 0.02),
+        bases,
+        torch.ones(levels),
+        embedding=torch.from_numpy(random.random((levels, crops, 2)).astype(np.float32)),
+    )
+    return Pipeline(pipe.network, table, pipe.info, "cpu", map=fitted)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +65,7 @@ def computed(pipe) -> dict:
             "spacing": class_spacing(pipe.table)[:, 0].tolist(),
         },
         "arrays": {name: values.ravel().tolist() for name, values in site_arrays(pipe).items()},
+        "umap": {name: values.ravel().tolist() for name, values in umap_arrays(pipe).items()},
         "parts": [{"name": n, "weight": w, "move": MOVES.get(n)} for n, w in WEIGHTS.items()],
         "settings": SampleRequest(weights=WEIGHTS).options(),
         **{"sigmas": SIGMAS, "strength": STRENGTH, "run": RUN},
@@ -94,6 +118,7 @@ def test_distances_and_positions_are_those_of_python(computed, target, pipe):
     levels = torch.tensor(SIGMAS, dtype=torch.float64)
     phi = torch.stack([target.at(sigma) for sigma in SIGMAS])
     assert close(computed["positions"], pipe.map.project("pca", phi, levels), 1e-4)
+    assert close(computed["umap"], pipe.map.project("umap", phi, levels), 1e-4)
 
 
 @pytest.mark.parametrize("name", ["dpm2m", "heun", "ancestral"])

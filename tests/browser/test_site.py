@@ -118,6 +118,8 @@ def test_a_visit_from_the_first_picture_to_offline(open_site, address, site_pipe
     assert large == []  # the first screen needs no network
     assert overflow(page)[0] <= 0
 
+    assert not page.evaluate("crossOriginIsolated")  # by a plain server of files
+
     # a drag: the network is loaded, and a preview follows the ring
     x, y = middle(page.locator(".ring"))
     page.mouse.move(x, y)

@@ -3,18 +3,19 @@
 import { readFileSync } from "node:fs";
 import { Centroids } from "../../fgsd/app/web/site/centroids.js";
 import { decodeHalves } from "../../fgsd/app/web/site/arrays.js";
+import { Landmarks } from "../../fgsd/app/web/site/landmarks.js";
 import { toPython } from "../../fgsd/app/web/site/python_code.js";
 import { imageNoise } from "../../fgsd/app/web/site/noise.js";
 import { SAMPLERS, karrasSchedule } from "../../fgsd/app/web/site/sampler.js";
 
-const { noise, halves, table, arrays, parts, sigmas, strength, run, settings } = JSON.parse(
+const { noise, halves, table, arrays, umap, parts, sigmas, strength, run, settings } = JSON.parse(
   readFileSync(0, "utf8"),
 );
 
-const centroids = new Centroids(
-  table,
-  Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, Float32Array.from(values)])),
-);
+const floats = (named) =>
+  Object.fromEntries(Object.entries(named).map(([name, values]) => [name, Float32Array.from(values)]));
+const centroids = new Centroids(table, floats(arrays));
+const landmarks = new Landmarks(table.sigmas, centroids.arrays, floats(umap));
 const target = centroids.mixture(parts);
 const [phi] = [centroids.of(table.classes[0])].map((one) => centroids.at(one, run.at));
 
@@ -43,6 +44,7 @@ process.stdout.write(
     nearest: centroids.nearest(target),
     distance: centroids.distanceAt(phi, centroids.at(target, run.at), run.at),
     positions: sigmas.map((sigma) => centroids.position(centroids.at(target, sigma), sigma)),
+    umap: sigmas.map((sigma) => landmarks.position(centroids.at(target, sigma), sigma)),
     samples,
     python: toPython({ parts, ...settings }, "checkpoints/mine"),
   }),

@@ -49,3 +49,27 @@ def site_arrays(pipe: Pipeline) -> dict[str, np.ndarray]:
         "colourSlope": pipe.map.colour_slope,
     }
     return {name: np.ascontiguousarray(value.float().cpu().numpy()) for name, value in tensors.items()}
+
+
+def umap_arrays(pipe: Pipeline) -> dict[str, np.ndarray]:
+    """Return what `web/site/landmarks.js` takes, of a map with UMAP.
+
+    Returns
+    -------
+    dict
+        `bases` (S, F, K), float16, `scores` (S, N, K), int8, and `steps` (S, K) as the map stores them;
+        `centres` (S, C, K), the scores of the classes; `positions` (S, N + C, 2) of crops and classes.
+    """
+    whole, table = pipe.map, pipe.table
+    z = (table.values - table.values.mean(dim=0)) / table.scales  # (C, S, F)
+    positions = [
+        np.concatenate([whole.crops("umap", level), whole.classes("umap", level)])
+        for level in range(len(table.sigmas))
+    ]
+    return {
+        "bases": whole.bases.cpu().numpy(),
+        "scores": whole.scores.cpu().numpy(),
+        "steps": whole.steps.float().cpu().numpy(),
+        "centres": (z.transpose(0, 1) @ whole.bases.float()).cpu().numpy(),
+        "positions": np.stack(positions).astype(np.float32),
+    }

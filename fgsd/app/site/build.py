@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import json
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from fgsd.app.render.thumbnails import thumbnails, training_images
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import PAGE_SAMPLERS, SETTINGS, parse_request, sizes
 from fgsd.app.serving.preview import STEPS, preview_sigma_max
-from fgsd.app.site.arrays import pack_arrays, site_arrays
+from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
 from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
@@ -80,9 +81,13 @@ def build_site(
     FileNotFoundError, ValueError
         If the data holds no usable image, the runtime cannot be had, or the network has parts that a graph
         has not, see `check_network`.
+    ImportError
+        If `onnx` is not installed.
     OSError
         If the system refuses a write; the site before is still there.
     """
+    if importlib.util.find_spec("onnx") is None:
+        raise ImportError('onnx is not installed, which writes the network: pip install "fgsd[site]"')
     check_network(pipe.network)
     contents = site_contents(pipe, data_folder, runtime_files(runtime), checkpoint=checkpoint)
     former = site_files(folder) or []
@@ -136,6 +141,7 @@ def site_contents(
     request = parse_request(target, classes=pipe.classes, multiple=multiple, n=1, size=size)
     link = to_link(request)
     numbers, places = pack_arrays(site_arrays(pipe))
+    landmarks, landmark_places = pack_arrays(umap_arrays(pipe) if "umap" in pipe.map.projections else {})
     config: dict[str, Any] = {
         "checkpoint": checkpoint,
         "classes": pipe.classes,
@@ -159,7 +165,11 @@ def site_contents(
         "target": target,
         "first": {"run": 0, "frames": first_frames(pipe, request), "first": link},
         "arrays": places,
-        "files": _network_files(pipe, runtime, numbers, added),
+        "umapArrays": landmark_places,
+        "files": {
+            **_network_files(pipe, runtime, numbers, added),
+            "umap": added.sized("umap", ".bin", landmarks) if landmarks else None,
+        },
         "map": add_map_files(data, added.add),
         "worker": added.add("worker", ".js", _worker_script().encode()),
     }

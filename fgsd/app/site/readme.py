@@ -16,7 +16,7 @@ LACKS = (
     "no contact sheets, GIF and MP4 files",
     "no colours of the crops by single features, and no UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
-    "no path of the picture on the map of UMAP and in depth, only on that of PCA and over the noise levels",
+    "in three dimensions the path of the picture over the noise levels only, not in depth",
 )
 README = """# A map of {classes} textures, in a folder
 

@@ -1,7 +1,15 @@
 // Arrays that Python has written one after the other into a file, see `fgsd.app.site.arrays`.
 
-/** @typedef {{ dtype: "float16" | "float32", shape: number[], offset: number }} ArrayPlace where an array is,
- *  in bytes */
+/** @typedef {{ dtype: "float16" | "float32" | "int8", shape: number[], offset: number }} ArrayPlace where an
+ *  array is, in bytes */
+
+/** @type {Record<ArrayPlace["dtype"], [number, (bytes: ArrayBuffer) => Float32Array]>} bytes of a number, and
+ *  how to decode many */
+const TYPES = {
+  float16: [2, (bytes) => decodeHalves(new Uint16Array(bytes))],
+  float32: [4, (bytes) => new Float32Array(bytes)],
+  int8: [1, (bytes) => Float32Array.from(new Int8Array(bytes))],
+};
 
 /**
  * Decode float16: JavaScript has no array of it in most browsers.
@@ -25,8 +33,8 @@ export function decodeHalves(halves) {
 export function decodeArrays(buffer, places) {
   const decoded = Object.entries(places).map(([name, { dtype, shape, offset }]) => {
     const count = shape.reduce((product, side) => product * side, 1);
-    const bytes = buffer.slice(offset, offset + count * (dtype === "float16" ? 2 : 4));
-    return [name, dtype === "float16" ? decodeHalves(new Uint16Array(bytes)) : new Float32Array(bytes)];
+    const [size, decode] = TYPES[dtype];
+    return [name, decode(buffer.slice(offset, offset + count * size))];
   });
   return Object.fromEntries(decoded);
 }

@@ -14,6 +14,7 @@ import { fetchFile, unzipped } from "./files.js";
  * @property {SiteFile} threads module of its threads
  * @property {SiteFile} wasm its code, gzipped
  * @property {SiteFile} arrays centroids
+ * @property {SiteFile | null} umap crops and classes on the map of UMAP, if there is one
  */
 
 const WEIGHTS = "weights.bin"; // as the graph calls its weights

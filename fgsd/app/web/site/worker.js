@@ -1,6 +1,7 @@
 // The worker: it samples, so that the page stays free for the hand. The newest request ends the one before.
 import { decodeArrays } from "./arrays.js";
 import { Centroids } from "./centroids.js";
+import { Landmarks } from "./landmarks.js";
 import { Network } from "./network.js";
 import { imageNoise } from "./noise.js";
 import { columnsOf, sheetUri } from "./pictures.js";
@@ -25,6 +26,7 @@ import { SAMPLERS, karrasSchedule } from "./sampler.js";
  * @property {{ steps: number, sigmaMax: number }} preview without a student
  * @property {import("./network.js").Files} files
  * @property {Record<string, import("./arrays.js").ArrayPlace>} arrays
+ * @property {Record<string, import("./arrays.js").ArrayPlace>} umapArrays
  */
 
 /**
@@ -56,6 +58,8 @@ function nextMessages() {
 export class Sampling {
   /** @type {Promise<Centroids> | null} */
   #centroids = null;
+  /** @type {Landmarks | null} */
+  #landmarks = null;
   #newest = 0; // id of the request that counts
   #msPerPixel = 0;
 
@@ -95,9 +99,14 @@ export class Sampling {
     return { msPerPixel: this.#msPerPixel };
   }
 
-  /** Load what runs need. */
+  /** Load what runs need: the network, and where their paths lie on the map of UMAP. */
   async loadRuns() {
+    const { files, umapArrays, sigmas } = this.config;
+    const landmarks = files.umap && this.network.file(files.umap);
     await this.network.load("network");
+    if (!landmarks) return;
+    const { arrays } = await this.centroids();
+    this.#landmarks ??= new Landmarks(sigmas, arrays, decodeArrays(await landmarks, umapArrays));
   }
 
   /** The class nearest to a target. @param {Request} request */
@@ -222,6 +231,7 @@ export class Sampling {
     const found = made.map(({ phi }) => centroids.distanceAt(phi, goal, sigma));
     const mean = (/** @type {number[]} */ values) => values.reduce((sum, v) => sum + v, 0) / values.length;
     const last = index === steps;
+    const landmarks = this.#landmarks;
     const images = made.map(({ x }) => x);
     const estimates = made.map(({ denoised }) => denoised);
     const same = made.every(({ x, denoised }) => x === denoised);
@@ -234,7 +244,10 @@ export class Sampling {
       relative_distance: found[0].relative === null ? null : mean(found.map(({ relative }) => relative ?? 0)),
       device: this.threads > 1 ? `browser, ${this.threads} threads` : "browser",
       ...{ label: request.label, name: request.name, tileable: request.tileable, query: request.link },
-      path: { pca: made.map(({ phi }) => centroids.position(phi, sigma)) },
+      path: {
+        pca: made.map(({ phi }) => centroids.position(phi, sigma)),
+        ...(landmarks && { umap: made.map(({ phi }) => landmarks.position(phi, sigma)) }),
+      },
     };
   }
 }
