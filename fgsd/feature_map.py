@@ -177,7 +177,7 @@ class FeatureMap:
         """
         self._check_projection(projection)
         if projection == "pca":
-            return self._planes.project(phi, sigma).float().numpy()
+            return self.planes.project(phi, sigma).float().numpy()
         return self._interpolated(phi, sigma, self._landmarks.__getitem__)
 
     def project_centroid(self, projection: str, centroid: Centroid) -> np.ndarray:
@@ -202,8 +202,8 @@ class FeatureMap:
         delta = torch.tensor([dx, dy], dtype=torch.float64)
         if not bool(delta.isfinite().all()):
             raise ValueError(f"dx={dx} and dy={dy} must be finite numbers")
-        values = centroid.values + torch.einsum("skf,k->sf", self._planes.axes, delta).to(centroid.values)
-        colour = centroid.colour + (delta @ self._colour_slope).to(centroid.colour)
+        values = centroid.values + torch.einsum("skf,k->sf", self.planes.axes, delta).to(centroid.values)
+        colour = centroid.colour + (delta @ self.colour_slope).to(centroid.colour)
         return replace(centroid, values=values, colour=colour.clamp(-1, 1))
 
     def feature(self, index: int, level: int) -> np.ndarray:
@@ -261,8 +261,8 @@ class FeatureMap:
         z = self._scores @ self._bases.transpose(1, 2)  # (S, N, F)
         phi = self._mean[:, None] + self._scale[:, None] * z
         pairs = zip(phi, self.sigmas.tolist(), strict=True)
-        crops = [self._planes.project(level_phi, sigma) for level_phi, sigma in pairs]
-        classes = self._planes.project(self.table.values, self.sigmas).transpose(0, 1)
+        crops = [self.planes.project(level_phi, sigma) for level_phi, sigma in pairs]
+        classes = self.planes.project(self.table.values, self.sigmas).transpose(0, 1)
         return torch.stack(crops).float().numpy(), classes.float().numpy()
 
     @cached_property
@@ -273,11 +273,12 @@ class FeatureMap:
         return crops, np.stack([np.median(crops[:, self.labels == row], axis=1) for row in rows], axis=1)
 
     @cached_property
-    def _planes(self) -> LevelPlanes:
+    def planes(self) -> LevelPlanes:
+        """The plane of "pca" at each noise level."""
         return LevelPlanes.of(self.table)
 
     @cached_property
-    def _colour_slope(self) -> Tensor:
+    def colour_slope(self) -> Tensor:
         """Change of the mean colour along the axes of the box, by linear regression: (2, 3), float64."""
         positions = torch.from_numpy(self._pca_positions[1]).double().mean(dim=0)  # (C, 2)
         colours = self.table.colours.double()

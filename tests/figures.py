@@ -30,6 +30,7 @@ COMMANDS = {
     "-o assets/evidence/map.json",
     "serve.json": "fgsd bench serve -o assets/evidence/serve.json",
     "engine.json": "fgsd bench engine -o assets/evidence/engine.json",
+    "site.json": "fgsd bench site -o assets/evidence/site.json",
     "soak.json": "fgsd bench soak -o assets/evidence/soak.json",
     "fuzz.json": "python tests/bad_visitors.py --inputs 10000 -o assets/evidence/fuzz.json",
     "evaluate.json": "fgsd evaluate -o assets/evidence/evaluate.json",

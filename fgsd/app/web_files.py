@@ -28,7 +28,7 @@ PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"  # rela
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 # the forms of `import` and `export` that the modules use
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.MULTILINE)
 OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 STYLES = [
     WEB / f"{name}.css"
@@ -61,15 +61,23 @@ def modules() -> dict[str, str]:
 
 @functools.cache
 def bundle() -> str:
-    """All modules as one, which exports an object of them, `modules`, by path.
+    """The modules of the app as one; those of `web/site` are for a site without a server."""
+    return bundle_of(*(path for path in modules() if not path.startswith("site/")))
+
+
+def bundle_of(*roots: str) -> str:
+    """Some modules and all that they import as one, which exports an object of them, `modules`, by path.
 
     Each module becomes a block, after those that it imports. Its imports are taken from the object, and its
     exports entered into it.
     """
-    imports = {
-        path: [_resolve(path, name) for _, name in IMPORT.findall(source)]
-        for path, source in modules().items()
-    }
+    imports: dict[str, list[str]] = {}
+    found = list(roots)
+    while found:
+        if (path := found.pop()) not in imports:
+            names = [name for _, name in IMPORT.findall(modules()[path])]
+            imports[path] = [_resolve(path, name) for name in names]
+            found += imports[path]
     order = TopologicalSorter(imports).static_order()
     return "export const modules = {};\n" + "".join(_block(path, modules()[path]) for path in order)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fgsd.cli import distill, extend, learn, measure, paint, plot, report, train
+from fgsd.cli import distill, extend, learn, measure, paint, plot, report, site, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -157,6 +157,7 @@ def classes(checkpoint: Checkpoint = DEFAULT_CHECKPOINT) -> None:
 
 app.command()(paint.paint)
 app.command()(learn.learn)
+app.command()(site.site)
 app.command()(train.train)
 app.command()(extend.extend)
 app.command()(distill.distill)

@@ -186,10 +186,11 @@ def _border_sheet(pipe: Pipeline, count: int, output: Path, *, steps: int, seed:
 @one_line_errors
 def bench(
     what: Annotated[
-        Literal["app", "serve", "soak", "engine", "map"],
+        Literal["app", "serve", "soak", "engine", "map", "site"],
         typer.Argument(
             help="app: latency; serve: throughput with many visitors; soak: endurance; "
-            "engine: one evaluation of the network; map: frames a second."
+            "engine: one evaluation of the network; map: frames a second; "
+            "site: a site without a server."
         ),
     ] = "app",
     moves: Annotated[int, typer.Option(help="app: moves of the pin per measurement.", min=1)] = 200,
@@ -218,6 +219,7 @@ def bench(
     seed: Annotated[
         int, typer.Option(help="app, soak: seed of what visitors do; map: of the crops.", min=0)
     ] = 0,
+    runtime: Annotated[Path | None, typer.Option(help="site: as for `fgsd site`.", exists=True)] = None,
     output: Json = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="app: PNG or JPEG file for a screenshot of the first screen.")
@@ -225,7 +227,7 @@ def bench(
     checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Measure the page: latency, load, endurance or its map; or the network by several engines."""
+    """Measure the page, its load or its map; the network by several engines; or a site."""
     from importlib.metadata import version
 
     from tqdm import tqdm
@@ -259,6 +261,10 @@ def bench(
         engines = variants(compile=compile)
         results |= bench_engine(folders[0], rounds=rounds, engines=engines, progress=tqdm)
         text = engine_text
+    elif what == "site":
+        from fgsd.benchmarks.site import bench_site
+
+        results["parts"] = bench_site(pipe, folders[1], runtime=runtime, progress=tqdm)
     elif what == "soak":
         from fgsd.benchmarks.soak import bench_soak
 

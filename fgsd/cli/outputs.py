@@ -25,6 +25,7 @@ CHECKPOINT_FILES = (
     *("config.json", "model.safetensors", "centroids.safetensors", "map.safetensors"),
     "README.md",
 )
+SITE_FILES = ("index.html", "service-worker.js", "site.json", "README.md")
 REPORT_FILES = ("report.json", "report.html")
 
 
@@ -65,6 +66,13 @@ def check_report_folder(option: str, folder: Path) -> None:
     check_folder(option, folder)
     if not isinstance(_json_object(current_path(folder, "report.json")).get("parts"), dict):
         _refuse_foreign(option, folder, REPORT_FILES, "a report")
+
+
+def check_site_folder(option: str, folder: Path) -> None:
+    """Raise `ValueError` unless a site can be written to `folder` without replacing foreign files."""
+    check_folder(option, folder)
+    if not str(_json_object(current_path(folder, "site.json")).get("format")).startswith("fgsd-site"):
+        _refuse_foreign(option, folder, SITE_FILES, "a site")
 
 
 def check_training_folders(run: tuple[str, Path], out: tuple[str, Path]) -> None:

@@ -15,6 +15,7 @@ from fgsd.app.web_files import (
     PLOTLY_ADDRESS,
     address,
     bundle,
+    bundle_of,
     call_script,
     module_route,
     modules,
@@ -25,12 +26,19 @@ from fgsd.app.web_files import (
 
 def test_each_module_comes_once_and_after_those_that_it_imports():
     order = re.findall(r'^modules\["([^"]+)"\] = ', bundle(), re.MULTILINE)
-    assert sorted(order) == sorted(modules()) and len(order) > 50
-    for path, source in modules().items():
+    app = {path: source for path, source in modules().items() if not path.startswith("site/")}
+    assert sorted(order) == sorted(app) and len(order) > 50
+    for path, source in app.items():
         for name in re.findall(r'from "\.\./shared/([^"]+)"', source):
             assert order.index(f"shared/{name}") < order.index(path)
     assert not re.search(r"^import\b", bundle(), re.MULTILINE)
     assert re.findall(r"^export\b.*", bundle(), re.MULTILINE) == ["export const modules = {};"]
+
+
+def test_a_bundle_of_some_modules_holds_what_they_import_and_nothing_else():
+    order = re.findall(r'^modules\["([^"]+)"\] = ', bundle_of("site/worker.js"), re.MULTILINE)
+    assert order[-1] == "site/worker.js" and "site/network.js" in order
+    assert {path.partition("/")[0] for path in order} == {"site"}  # a worker has no document
 
 
 def test_imports_and_exports_of_a_module_become_a_block(monkeypatch):

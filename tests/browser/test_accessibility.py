@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from app_server import AppServer
+from axe import AXE, faults
 from browser_help import DESKTOP, PHONE, TIMEOUT_MS, finished, give, photograph, png, run_of, thumb
 from playwright.sync_api import Page, expect
 from tools import skip_without
@@ -14,19 +15,12 @@ from fgsd.pipeline import Pipeline
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 ROOT = Path(__file__).parents[2]
-AXE = ROOT / "tests" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 STATES = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
     "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
     "phone": {"viewport": PHONE, "color_scheme": "light", "has_touch": True, "is_mobile": True},
 }
 SETTLED = "Promise.allSettled(document.getAnimations().map(animation => animation.finished)).then(() => 1)"
-RUN = """async () => {
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)).flatMap(
-        ({ id, nodes }) => nodes.map(
-            node => `${id}: ${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +34,6 @@ def server(pipe, texture_folder, tmp_path_factory):
     server = AppServer(folder / "checkpoint", texture_folder, folder / "steps.txt", report)
     yield server
     server.close()
-
-
-def faults(frame) -> list[str]:
-    """The serious and critical faults that axe finds in what is shown now."""
-    frame.evaluate(AXE.read_text(encoding="utf-8"))
-    return frame.evaluate(RUN)
 
 
 def views(page: Page):

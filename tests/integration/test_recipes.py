@@ -15,6 +15,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils import filter_repo_objects
 from PIL import Image
 
+from fgsd.app.site.runtime import MODULE, THREADS, WASM
 from fgsd.cli.main import main
 
 pytestmark = pytest.mark.integration
@@ -36,6 +37,7 @@ TOY = {
     "evaluate": "--per-class 2 --steps 2",
     "sheet": "--samples 1 --steps 2",
     "app": "--no-browser",
+    "site": "",
 }
 
 
@@ -51,6 +53,7 @@ COMMANDS = {
     "Sample a new texture": ["new.fgsd.safetensors", "before-and-after.png", "like.png"],
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
     "Draw the map": ["map.html", "noise.html"],
+    "Publish your map as a static site": ["site/index.html", "site/README.md"],
 }
 # a check of the names that its Python code defines
 PYTHON = {
@@ -118,7 +121,9 @@ def run_python(code: str) -> dict:
 
 
 @pytest.mark.parametrize("recipe", COMMANDS)
-def test_commands(workspace, launched, recipe):
+def test_commands(workspace, launched, recipe, monkeypatch):
+    runtime = dict.fromkeys((MODULE, THREADS, WASM), b"nothing is fetched")
+    monkeypatch.setattr("fgsd.app.site.build.runtime_files", lambda archive: runtime)
     if "train" in commands(recipe)[0]:
         shutil.rmtree("checkpoints/mine")
     for words in commands(recipe):

@@ -41,7 +41,7 @@ test("a panel imports from its own folder and from shared/, and shared/ from no 
 
 test("every module is used: by another module, or mounted by Python", () => {
   const used = new Set([...imports.values()].flat());
-  const python = ["panels", "."]
+  const python = ["panels", "site", "."]
     .flatMap((folder) => readdirSync(join(web, "..", folder)).map((file) => join(web, "..", folder, file)))
     .filter((file) => file.endsWith(".py"))
     .map((file) => readFileSync(file, "utf8"))
@@ -52,6 +52,7 @@ test("every module is used: by another module, or mounted by Python", () => {
       file === "index.js"
         ? python.includes(`mount_script("${folder}")`)
         : python.includes(`mount_script("${folder}", "${file}")`) || python.includes(`call_script("${path}"`);
-    assert.ok(used.has(path) || mounted, `nothing uses ${path}`);
+    const bundled = python.includes(`bundle_of("${path}"`); // of a site without a server
+    assert.ok(used.has(path) || mounted || bundled, `nothing uses ${path}`);
   }
 });

@@ -18,7 +18,7 @@ MAX_LINES = 400
 # the layers of the page: each imports only from itself and from those before it
 LAYERS = (
     *("limits", "gradio_import", "gradio_internals", "web_files", "requests", "render", "serving", "api"),
-    *("http", "panels", "page", "server"),
+    *("http", "panels", "page", "site", "server"),
 )
 # besides the page itself: the commands and the benchmarks start it
 STARTS_THE_PAGE = ("app", "cli", "benchmarks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import gradio as gr
 
@@ -77,6 +78,15 @@ def create_toolbar(first: str, dimension: int) -> gr.HTML:
     dimension : int
         Number of features.
     """
-    keys = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(words)}</dd>" for key, words in KEYS)
-    markup = TOOLBAR.format(first=html.escape(first, quote=True), dimension=dimension, keys=keys)
-    return gr.HTML(markup, js_on_load=mount_script("header"), apply_default_css=False, elem_id="toolbar")
+    return gr.HTML(
+        toolbar_markup(first, dimension),
+        js_on_load=mount_script("header"),
+        apply_default_css=False,
+        elem_id="toolbar",
+    )
+
+
+def toolbar_markup(first: str, dimension: int, *, keys: Sequence[tuple[str, str]] = KEYS) -> str:
+    """Return the markup of the buttons and of what they open; `keys` are explained in the help."""
+    words = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(does)}</dd>" for key, does in keys)
+    return TOOLBAR.format(first=html.escape(first, quote=True), dimension=dimension, keys=words)

@@ -30,12 +30,7 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
     target : list of dict
         What is chosen on the first screen.
     """
-    sheet, columns = image_grid(thumbnails, gap=0, background="black"), grid_columns(len(thumbnails))
-    rows = sheet.height // thumbnails[0].height
-    atlas = (
-        f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)});"
-        f"--atlas-columns:{columns};--atlas-rows:{rows}}}</style>"
-    )
+    atlas, columns, rows = atlas_style(thumbnails)
     return gr.HTML(
         target,
         html_template=panel_html(data, columns, rows),
@@ -47,13 +42,30 @@ def create_map_panel(data: MapData, thumbnails: Sequence[Image.Image], target: l
     )
 
 
-def panel_html(data: MapData, columns: int, rows: int) -> str:
+def atlas_style(thumbnails: Sequence[Image.Image]) -> tuple[str, int, int]:
+    """Return a style element with the sheet of all thumbnails, and the columns and rows of that."""
+    sheet, columns = image_grid(thumbnails, gap=0, background="black"), grid_columns(len(thumbnails))
+    rows = sheet.height // thumbnails[0].height
+    style = (
+        f"<style>:root{{--fgsd-atlas:url({data_uri(sheet, quality=82)});"
+        f"--atlas-columns:{columns};--atlas-rows:{rows}}}</style>"
+    )
+    return style, columns, rows
+
+
+def panel_html(
+    data: MapData, columns: int, rows: int, *, server: bool = True, plotly: str = PLOTLY_ADDRESS
+) -> str:
     """The panel's markup, with the map's data as attributes; the modules of `web/map` fill it.
 
     Parameters
     ----------
     columns, rows : int
         Of the sheet of all thumbnails, where they lie row by row in the order of the classes.
+    server : bool
+        Whether one is there to compute single features of the crops.
+    plotly : str
+        Address of plotly's script, relative to the page.
     """
     buttons = []
     for k, name in enumerate(data.classes):
@@ -73,7 +85,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
         for name in data.projections
     )
     one_projection = "hidden" if len(data.projections) < 2 else ""
-    no_crops = "" if data.count else "hidden"
+    no_colours = "" if data.count and server else "hidden"
     return _escape_template(f"""
 <section class="map-panel" data-max-classes="{MAX_CLASSES}" data-max-move="{MAX_MOVE}" data-view="map"
   style="{style}" data-projections="{",".join(data.projections)}" data-level="{data.start_level}"
@@ -119,7 +131,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     </div>
     <figure class="tooltip" hidden><img alt=""><figcaption></figcaption></figure>
   </div>
-  <div class="space" tabindex="0" role="group" data-script="{PLOTLY_ADDRESS}" hidden
+  <div class="space" tabindex="0" role="group" data-script="{html.escape(plotly)}" hidden
     aria-label="The map in three dimensions; arrow keys turn it, the search above finds a texture">
     <div class="plot"></div>
     <div class="switch" role="group" aria-label="Third axis">
@@ -133,7 +145,7 @@ def panel_html(data: MapData, columns: int, rows: int) -> str:
     <label class="noise" title="The noise level at which the features are taken">Noise
       <input type="range" class="level" min="0" max="{len(data.sigmas) - 1}" step="1"
         value="{data.start_level}"><output class="sigma"></output></label>
-    <label class="colour" {no_crops}>Colour
+    <label class="colour" {no_colours}>Colour
       <select class="colour-by"><option value="class">by texture</option>
         <option value="feature">by feature</option></select></label>
     <input type="number" class="feature" min="0" max="{data.dimension - 1}" step="1" value="0"

@@ -55,8 +55,15 @@ TIMELINE = """
     <dl class="readouts legend">{legend}</dl>
   </div>
 """
-MARKUP = f"""
-<section class="picture" aria-label="Samples" data-settings="{",".join(SETTINGS)}">
+
+
+def picture_markup(readouts: dict[str, tuple[str, str]] = READOUTS) -> str:
+    """Return the markup of the panel, with these read-outs under the timeline."""
+    return MARKUP.format(settings=",".join(SETTINGS), timeline=timeline("Step"), readouts=_readouts(readouts))
+
+
+MARKUP = """
+<section class="picture" aria-label="Samples" data-settings="{settings}">
   <div class="stage">
     <button type="button" class="full-screen" aria-label="Full screen" title="Full screen" hidden>
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg>
@@ -72,8 +79,8 @@ MARKUP = f"""
     </figure>
   </div>
   <img class="source" alt="" hidden>
-  {timeline("Step")}
-  <dl class="readouts">{_readouts(READOUTS)}</dl>
+  {timeline}
+  <dl class="readouts">{readouts}</dl>
   <p class="message" role="alert" hidden></p>
   <p class="status" role="status"></p>
 </section>
@@ -95,7 +102,7 @@ def create_picture_panel(preview: Callable) -> gr.HTML:
     """
     return gr.HTML(
         {"run": 0, "frames": []},
-        html_template=MARKUP,
+        html_template=picture_markup(),
         js_on_load=mount_script("picture"),
         server_functions=[preview],
         apply_default_css=False,

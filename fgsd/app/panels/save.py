@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -23,31 +23,32 @@ from fgsd.app.web_files import mount_script
 from fgsd.centroids import Centroid
 from fgsd.pipeline import Pipeline
 
+# what the menu saves: (kind, name, words, whether it is hidden until there is such a thing)
+KINDS = (
+    ("png", "PNG", "the picture, pixel for pixel", False),
+    ("sheet", "Contact sheet", "all steps in one PNG", False),
+    ("gif", "GIF", "the steps, moving", False),
+    ("mp4", "MP4", "the steps as a film", False),
+    ("film", "Drag", "or stroke: the last one, as a video", True),
+    ("plan", "Plan", "as a PNG; its command is copied", True),
+    ("python", "Python", "lines that make the same pixels", False),
+    ("link", "Link", "an address that gives this picture", False),
+    (
+        "recipe",
+        "File",
+        "your own texture does not fit into a link: this file opens the same picture",
+        True,
+    ),
+)
+ITEM = """
+    <li role="none" {hidden}><button type="button" role="menuitem" data-save="{kind}">
+      {name} <small>{words}</small></button></li>"""
 MARKUP = """
 <div class="save">
   <button type="button" class="tile" aria-pressed="false" hidden
     title="Show each image 3 times 3 times: there is no seam">Tile 3 × 3</button>
   <button type="button" class="open" aria-haspopup="menu" aria-expanded="false">Save</button>
-  <ul role="menu" aria-label="Save" hidden>
-    <li role="none"><button type="button" role="menuitem" data-save="png">
-      PNG <small>the picture, pixel for pixel</small></button></li>
-    <li role="none"><button type="button" role="menuitem" data-save="sheet">
-      Contact sheet <small>all steps in one PNG</small></button></li>
-    <li role="none"><button type="button" role="menuitem" data-save="gif">
-      GIF <small>the steps, moving</small></button></li>
-    <li role="none"><button type="button" role="menuitem" data-save="mp4">
-      MP4 <small>the steps as a film</small></button></li>
-    <li role="none" hidden><button type="button" role="menuitem" data-save="film">
-      Drag <small>or stroke: the last one, as a video</small></button></li>
-    <li role="none" hidden><button type="button" role="menuitem" data-save="plan">
-      Plan <small>as a PNG; its command is copied</small></button></li>
-    <li role="none"><button type="button" role="menuitem" data-save="python">
-      Python <small>lines that make the same pixels</small></button></li>
-    <li role="none"><button type="button" role="menuitem" data-save="link">
-      Link <small>an address that gives this picture</small></button></li>
-    <li role="none" hidden><button type="button" role="menuitem" data-save="recipe">
-      File <small>your own texture does not fit into a link: this file opens the same picture</small>
-      </button></li>
+  <ul role="menu" aria-label="Save" hidden>{items}
   </ul>
   <p class="status" role="status"></p>
   <dialog aria-label="Lines of Python">
@@ -56,6 +57,16 @@ MARKUP = """
   </dialog>
 </div>
 """
+
+
+def save_markup(kinds: Collection[str] | None = None) -> str:
+    """Return the markup of the panel, with a menu of these kinds, by default of all."""
+    items = [
+        ITEM.format(kind=kind, name=name, words=words, hidden="hidden" if is_hidden else "")
+        for kind, name, words, is_hidden in KINDS
+        if kinds is None or kind in kinds
+    ]
+    return MARKUP.format(items="".join(items))
 
 
 def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
@@ -69,7 +80,7 @@ def create_save_panel(lines: Callable[[Any], dict[str, str]]) -> gr.HTML:
     """
     return gr.HTML(
         None,
-        html_template=MARKUP,
+        html_template=save_markup(),
         js_on_load=mount_script("save"),
         server_functions=[lines],
         apply_default_css=False,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fgsd.app.limits import (
     MAX_CACHED_CROPS,
@@ -141,9 +142,12 @@ class MapData:
         rows, distances = (values[index] for values in self._nearest(level))
         near = [[self.classes[r], round(float(d), 2)] for r, d in zip(rows, distances, strict=True)]
         name = self.classes[int(self.map.labels[index])]
-        return {"src": self._picture(name, index), "name": name, "near": near}
+        picture = self.crop_picture(index)
+        return {"src": picture and data_uri(picture, quality=85), "name": name, "near": near}
 
-    def _picture(self, name: str, index: int) -> str | None:
+    def crop_picture(self, index: int) -> Image.Image | None:
+        """Return the picture of a crop; None if the map's images are not there."""
+        name = self.classes[int(self.map.labels[index])]
         if self.data is None or name not in self.data.classes:
             return None
         regions, image = self.data.regions(name), int(self.map.images[index])
@@ -156,7 +160,7 @@ class MapData:
             return None
         [picture] = to_images(crop)
         picture.thumbnail((MAX_CROP_SIDE, MAX_CROP_SIDE))
-        return data_uri(picture, quality=85)
+        return picture
 
     def _projection(self, query: Any) -> str:
         value = query.get("projection") if isinstance(query, Mapping) else None

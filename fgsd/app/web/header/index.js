@@ -1,50 +1,17 @@
-// The tools of the header, and what they do for the whole page.
-import { closest, find } from "../shared/dom.js";
-import { subscribe } from "../shared/session.js";
-import { pressSample } from "../shared/sample_button.js";
+// The header of the app: its tools, and what watches the server.
+import { find } from "../shared/dom.js";
 import { keepStreamOpen } from "../shared/stream.js";
-import { createFavourites } from "./favourites.js";
-import { createHelp } from "./help.js";
 import { postponeAborts } from "./leaving.js";
 import { watchServer } from "./reconnect.js";
 import { checkRootPath } from "./root_path.js";
-import { createTour } from "./tour.js";
-import { createUndo } from "./undo.js";
-
-// controls whose change starts a run
-const CONTROLS = "[type=range], [type=number], [type=radio], [type=checkbox]";
-
-/** Enable the Stop button while the newest run, of whichever panel, has more steps to come. */
-function enableStop() {
-  let newest = 0; // id of a run
-  subscribe("running", ({ run, running }) => {
-    const stop = /** @type {HTMLButtonElement | null} */ (document.querySelector("#stop"));
-    if (!stop || !(run >= newest)) return;
-    newest = run;
-    stop.disabled = !running;
-  });
-}
-
-/** Sample after a control has changed. Gradio takes its new value from the same event, so it comes first. */
-function sampleChanges() {
-  document.addEventListener("change", (event) => {
-    if (!closest(event, "#controls") || closest(event, "#view")) return;
-    if (/** @type {Element} */ (event.target).matches(CONTROLS)) setTimeout(pressSample);
-  });
-}
+import { mount as mountToolbar } from "./toolbar.js";
 
 /** @param {import("../shared/dom.js").Panel} panel */
-export function mount({ element }) {
-  const toolbar = find(element, ".toolbar");
-  find(toolbar, ".theme").addEventListener("click", () => document.body.classList.toggle("dark"));
-  createUndo(toolbar);
-  createFavourites(toolbar);
-  createHelp(toolbar);
-  createTour(toolbar);
+export function mount(panel) {
+  const toolbar = find(panel.element, ".toolbar");
+  mountToolbar(panel);
   watchServer(find(toolbar, ".offline"));
   void checkRootPath(find(toolbar, ".offline"));
   postponeAborts();
   window.fetch = keepStreamOpen(window.fetch.bind(window));
-  enableStop();
-  sampleChanges();
 }

@@ -12,7 +12,7 @@ const GAP = 12; // pixels to what a hint is about, and to the edge of the window
 
 /** @type {{ anchors: string[], text: string, without?: string }[]} the first anchor that is visible counts;
  *  the text `without` it is for the others */
-const HINTS = [
+const ALL_HINTS = [
   {
     anchors: ['.map-panel[data-view="map"] .ring', ".map-panel .map", ".map-panel .space"],
     text: "Drag the ring over the map: the picture follows it. Or click a texture.",
@@ -50,10 +50,11 @@ export function placeOf(anchor, hint, screen) {
 export function createTour(toolbar) {
   const card = find(toolbar, ".tour");
   const [text, count, next] = [".text", ".count", ".next"].map((name) => find(card, name));
+  let hints = ALL_HINTS; // of those, the ones that are about a part of this page
   let step = -1; // none is shown
 
   function anchor() {
-    const all = HINTS[step].anchors.map((selector) => document.querySelector(selector));
+    const all = hints[step].anchors.map((selector) => document.querySelector(selector));
     return all.find((element) => element?.checkVisibility()) ?? null;
   }
 
@@ -73,10 +74,10 @@ export function createTour(toolbar) {
   /** @param {number} index */
   function show(index) {
     step = index;
-    const { anchors, text: words, without } = HINTS[step];
+    const { anchors, text: words, without } = hints[step];
     text.textContent = (!document.querySelector(anchors[0])?.checkVisibility() && without) || words;
-    count.textContent = `${step + 1} of ${HINTS.length}`;
-    next.textContent = step === HINTS.length - 1 ? "Done" : "Next";
+    count.textContent = `${step + 1} of ${hints.length}`;
+    next.textContent = step === hints.length - 1 ? "Done" : "Next";
     card.hidden = false;
     mark();
     place();
@@ -90,7 +91,7 @@ export function createTour(toolbar) {
   }
 
   function goOn() {
-    if (step === HINTS.length - 1) {
+    if (step === hints.length - 1) {
       dismiss();
       return;
     }
@@ -101,8 +102,11 @@ export function createTour(toolbar) {
 
   function begin() {
     // a browser that keeps nothing would show it at each visit
-    if (step < 0 && !local.get(KEY) && local.set(KEY, ""))
-      setTimeout(() => local.get(KEY) || show(0), DELAY_MS);
+    if (step >= 0 || local.get(KEY) || !local.set(KEY, "")) return;
+    setTimeout(() => {
+      hints = ALL_HINTS.filter(({ anchors }) => document.querySelector(anchors.join()));
+      if (!local.get(KEY)) show(0);
+    }, DELAY_MS);
   }
 
   next.addEventListener("click", goOn);

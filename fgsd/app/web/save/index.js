@@ -165,7 +165,7 @@ export function mount({ element, trigger, props, server, watch }) {
     tile.hidden = !frame.tileable;
     const isPainting = typeof state.frame.query !== "string";
     for (const kind of ["plan", "link"]) {
-      const item = find(menu, `[data-save=${kind}]`).closest("li");
+      const item = menu.querySelector(`[data-save=${kind}]`)?.closest("li");
       if (item) item.hidden = isPainting !== (kind === "plan");
     }
   });

@@ -1,0 +1,83 @@
+"""What a site says of itself: its README, and the line at the foot of its page."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from fgsd.app.site.runtime import LICENSE, VERSION
+from fgsd.checkpoint import CheckpointInfo
+from fgsd.pipeline import Pipeline
+
+PROJECT = "fgsd"
+LACKS = (
+    "no own textures: learning needs gradients, which the network of this site does not give",
+    "no painting, and no strips, grids and loops between textures",
+    "no contact sheets, GIF and MP4 files",
+    "no colours of the crops by single features, and no UMAP in three dimensions",
+    "at most 4 pictures of 256 pixels at once",
+    "in three dimensions the path of the picture over the noise levels only, not in depth",
+)
+README = """# A map of {classes} textures, in a folder
+
+`fgsd site` has written this folder. It is a web page that needs no server of its own: any server of files,
+such as GitHub Pages, a static Space or `python -m http.server`, serves it for any number of visitors. Their
+own browsers sample the pictures, and nothing that they do is sent anywhere.
+
+- The first screen needs no network: its picture was sampled beforehand. With the first drag or click the
+  browser loads what it samples with, {megabytes:.0f} MB, once; so does a link to a picture. On a connection
+  that it knows to be metered it asks before. After that the page works without internet.
+- A seed gives the same picture as `fgsd sample`, to two grey levels.
+- The browser uses one thread at the first visit. From the second one on the page is isolated from others, as
+  browsers require it for more: the service worker adds the headers that a server of files does not send.
+- Files have a digest of their content in their names, and may be kept by browsers for ever; all but
+  `index.html` and `service-worker.js`, which should not be.
+
+## What the page of a server has beside this
+
+{lacks}.
+
+`fgsd app` serves that page.
+
+## Publish it
+
+GitHub Pages: commit this folder, or its content to the branch `gh-pages`, and choose it under Settings,
+Pages. A static Space: upload its content to a Space with `sdk: static`. Elsewhere: copy it to a server of
+files.
+
+## Licenses
+
+Textures and weights: {license}. {attribution}
+
+ONNX Runtime Web {runtime_version} evaluates the network. {runtime}
+"""
+
+
+def readme(pipe: Pipeline, *, content_bytes: int) -> str:
+    """Return the README of a site in Markdown.
+
+    Parameters
+    ----------
+    content_bytes : int
+        What a browser loads to sample.
+    """
+    return README.format(
+        classes=len(pipe.classes),
+        megabytes=content_bytes / 1e6,
+        lacks=";\n".join(f"- {words}" for words in LACKS),
+        license=pipe.info.license,
+        attribution=pipe.info.attribution,
+        runtime_version=VERSION,
+        runtime=LICENSE,
+    )
+
+
+def footer_html(info: CheckpointInfo) -> str:
+    """Return the line at the foot of the page: what samples, and whose the textures are."""
+    attribution = html.escape(info.attribution.replace("`", ""))
+    linked = re.sub(r"\((https?://[^\s()]+)\)", r'(<a href="\1" rel="noopener">\1</a>)', attribution)
+    return (
+        "<p>Your browser samples by itself, with <span data-megabytes>a few MB</span> that it loads once. "
+        '<a href="README.md">What this page lacks beside that of a server</a>.</p>'
+        f"<p>License of the textures and weights: {html.escape(info.license)}. {linked}</p>"
+    )

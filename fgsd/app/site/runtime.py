@@ -1,0 +1,81 @@
+"""ONNX Runtime Web, which evaluates the network in a browser: from npm, fetched once and kept."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import httpx
+
+from fgsd.atomic import write_atomically
+
+VERSION = "1.30.0"
+ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
+URL = f"https://registry.npmjs.org/onnxruntime-web/-/{ARCHIVE}"
+# of the archive, as npm states it: other content is refused
+SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+LICENSE = "ONNX Runtime is by Microsoft Corporation, under the MIT license."
+# what the site needs: the module, that of its threads, and its code; with WebGPU they would be twice as large
+MODULE, THREADS, WASM = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
+TIMEOUT_S = 60.0
+
+
+def cached_archive() -> Path:
+    """Return where the archive is kept: in the cache folder of the user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgsd" / ARCHIVE
+
+
+def runtime_files(archive: Path | None = None) -> dict[str, bytes]:
+    """Return the files of ONNX Runtime Web by name; `WASM` is gzipped, which makes a quarter of it.
+
+    Parameters
+    ----------
+    archive : Path, optional
+        The package as npm serves it, for machines without internet: `npm pack` fetches it. By default it is
+        fetched, and kept for the next time.
+
+    Raises
+    ------
+    ValueError
+        If the archive cannot be fetched or read, or is another one.
+    """
+    content = _fetched() if archive is None else _checked(archive.read_bytes(), str(archive))
+    with tarfile.open(fileobj=io.BytesIO(content)) as packed:
+        files = {}
+        for name in (MODULE, THREADS, WASM):
+            member = packed.extractfile(f"package/dist/{name}")
+            assert member is not None  # the digest says that it is there
+            files[name] = member.read()
+    files[WASM] = gzip.compress(files[WASM], 9, mtime=0)
+    return files
+
+
+def _fetched() -> bytes:
+    path = cached_archive()
+    if path.is_file():
+        content = path.read_bytes()
+        if _digest(content) == SHA512:
+            return content
+    advice = f"fetch it elsewhere by: npm pack onnxruntime-web@{VERSION}, and name the file by --runtime"
+    try:
+        answer = httpx.get(URL, timeout=TIMEOUT_S, follow_redirects=True).raise_for_status()
+    except httpx.HTTPError as error:
+        raise ValueError(f"{URL} cannot be fetched ({error}); {advice}") from None
+    content = _checked(answer.content, URL)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return content
+
+
+def _checked(content: bytes, source: str) -> bytes:
+    if _digest(content) != SHA512:
+        raise ValueError(f"{source}: this is not {ARCHIVE} as npm publishes it; npm pack fetches that")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha512(content).digest()).decode()

@@ -1,0 +1,85 @@
+// Calls to the worker. It is started with the first call.
+
+/** @typedef {import("./worker.js").Config} Config */
+/** @typedef {import("../shared/run.js").Frame} Frame */
+
+/** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void,
+ *   send: (frame: Frame) => void }} Call */
+
+// half of what the browser names as processors, which are mostly two for each core: on a busy core threads
+// wait for each other
+const MAX_THREADS = 4;
+
+/** Threads that the network is evaluated with: more than one needs a page that is isolated from others. */
+export function threadCount(
+  isolated = window.crossOriginIsolated,
+  processors = navigator.hardwareConcurrency,
+) {
+  return isolated ? Math.min(MAX_THREADS, Math.max(1, Math.floor(processors / 2))) : 1;
+}
+
+export class Client {
+  /** @type {Worker | null} */
+  #worker = null;
+  /** @type {Map<number, Call>} by id */
+  #calls = new Map();
+  #id = 0;
+
+  /**
+   * @param {string} address of the worker's script
+   * @param {Config} config
+   * @param {(bytes: number) => void} arrived called with each part of a file that the worker loads
+   */
+  constructor(address, config, arrived) {
+    this.address = new URL(address, document.baseURI).href;
+    this.config = config;
+    this.arrived = arrived;
+  }
+
+  #start() {
+    const worker = new Worker(this.address, { type: "module" });
+    worker.onmessage = ({ data }) => this.#receive(data);
+    worker.onerror = () => this.#fail("The part of this site that samples could not be started.");
+    const base = new URL(".", document.baseURI).href;
+    worker.postMessage({ config: this.config, base, threads: threadCount() });
+    return worker;
+  }
+
+  /** @param {{ id: number, arrived?: number, frame?: Frame, value?: any, error?: string }} message */
+  #receive({ id, arrived, frame, value, error }) {
+    if (arrived !== undefined) return this.arrived(arrived);
+    const call = this.#calls.get(id);
+    if (!call) return undefined;
+    if (frame) return call.send(frame);
+    this.#calls.delete(id);
+    return error === undefined ? call.resolve(value) : call.reject(new Error(error));
+  }
+
+  /** @param {string} sentence */
+  #fail(sentence) {
+    for (const { reject } of this.#calls.values()) reject(new Error(sentence));
+    this.#calls.clear();
+    this.#worker = null;
+  }
+
+  /**
+   * Call a method of the worker.
+   *
+   * @param {string} method
+   * @param {unknown[]} [values]
+   * @param {(frame: Frame) => void} [send] called with each frame of a run
+   * @returns {Promise<any>}
+   */
+  call(method, values = [], send = () => undefined) {
+    this.#worker ??= this.#start();
+    this.#id += 1;
+    const id = this.#id;
+    this.#worker.postMessage({ id, method, values });
+    return new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject, send }));
+  }
+
+  /** End what is being sampled, if the worker runs. */
+  cancel() {
+    if (this.#worker) void this.call("cancel");
+  }
+}

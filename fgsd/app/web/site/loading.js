@@ -1,0 +1,70 @@
+// Loading the network: once, with its progress; on a metered connection after the visitor has agreed.
+import { find } from "../shared/dom.js";
+import { areKept } from "./files.js";
+
+const MB = 1e6;
+
+/** @param {number} bytes */
+const megabytes = (bytes) => (bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0);
+
+/** Whether the visitor pays for what is loaded, as far as the browser says so. */
+function isMetered() {
+  const { connection } = /** @type {any} */ (navigator);
+  return Boolean(connection && (connection.saveData || connection.type === "cellular"));
+}
+
+/**
+ * @param {HTMLElement} notice holds a text, a progress bar and a button
+ * @param {import("./files.js").SiteFile[]} files all that is to be loaded
+ */
+export function createLoading(notice, files) {
+  const [text, bar] = [find(notice, "p"), find(notice, "progress", HTMLProgressElement)];
+  const button = find(notice, "button", HTMLButtonElement);
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const base = new URL(".", document.baseURI).href;
+  let loaded = 0;
+  /** @type {Promise<void> | null} */
+  let agreed = null;
+
+  /** Wait until the visitor has agreed to load, where that has to be asked. @returns {Promise<void>} */
+  function agree() {
+    agreed ??= areKept(base, files).then((kept) => (kept || !isMetered() ? undefined : ask()));
+    return agreed;
+  }
+
+  /** @returns {Promise<void>} */
+  function ask() {
+    text.textContent = `Your browser samples by itself. For that it needs ${megabytes(total)} MB, once.`;
+    bar.hidden = true;
+    button.hidden = notice.hidden = false;
+    return new Promise((resolve) => {
+      button.onclick = () => {
+        button.hidden = true;
+        resolve();
+      };
+    });
+  }
+
+  /** @param {number} bytes that have arrived */
+  function arrived(bytes) {
+    loaded = Math.min(total, loaded + bytes);
+    bar.max = total;
+    bar.value = loaded;
+    bar.hidden = false;
+    text.textContent = `Loading the network, once: ${megabytes(loaded)} of ${megabytes(total)} MB`;
+    notice.hidden = false;
+    if (loaded === total) text.textContent = "Starting the network …";
+  }
+
+  function done() {
+    notice.hidden = true;
+  }
+
+  /** What failed is loaded again with the next request. */
+  function failed() {
+    loaded = 0;
+    notice.hidden = true;
+  }
+
+  return { agree, arrived, done, failed };
+}

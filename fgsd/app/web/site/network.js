@@ -1,0 +1,154 @@
+// The network in the browser: ONNX Runtime evaluates the graph that Python has written.
+import { fetchFile, unzipped } from "./files.js";
+
+/** @typedef {import("./files.js").SiteFile} SiteFile */
+/** @typedef {"network" | "student"} Kind */
+
+/**
+ * @typedef {Object} Files
+ * @property {SiteFile} graph
+ * @property {SiteFile} tileGraph the same for images that wrap round at the edges
+ * @property {SiteFile} network weights
+ * @property {SiteFile | null} student weights of the student, if there is one
+ * @property {SiteFile} runtime module of ONNX Runtime
+ * @property {SiteFile} threads module of its threads
+ * @property {SiteFile} wasm its code, gzipped
+ * @property {SiteFile} arrays centroids
+ * @property {SiteFile | null} umap crops and classes on the map of UMAP, if there is one
+ */
+
+const WEIGHTS = "weights.bin"; // as the graph calls its weights
+const MEASURED = 6; // evaluations
+
+/** Turns of functions that must not run at the same time. */
+function createQueue() {
+  /** @type {Promise<unknown>} */
+  let last = Promise.resolve();
+  /** @template T @param {() => Promise<T>} run @returns {Promise<T>} */
+  return (run) => {
+    const next = last.then(run, run);
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
+export class Network {
+  /** @type {Map<string, Promise<ArrayBuffer>>} files by name, as they arrive */
+  #files = new Map();
+  /** @type {Map<string, Promise<any>>} sessions by graph and weights */
+  #sessions = new Map();
+  /** @type {Promise<any> | null} */
+  #runtime = null;
+  #inTurn = createQueue();
+
+  /**
+   * @param {string} base address of the site's folder
+   * @param {Files} files
+   * @param {number} threads
+   * @param {(bytes: number) => void} arrived called with each part of a file
+   */
+  constructor(base, files, threads, arrived) {
+    this.base = base;
+    this.files = files;
+    this.threads = threads;
+    this.arrived = arrived;
+  }
+
+  /** @param {SiteFile} file @returns {Promise<ArrayBuffer>} */
+  file(file) {
+    const known = this.#files.get(file.name);
+    if (known) return known;
+    const content = fetchFile(this.base, file, this.arrived);
+    this.#files.set(file.name, content);
+    content.catch(() => this.#files.delete(file.name));
+    return content;
+  }
+
+  /** @returns {Promise<any>} the module of ONNX Runtime */
+  #start() {
+    this.#runtime ??= this.#import();
+    this.#runtime.catch(() => (this.#runtime = null));
+    return this.#runtime;
+  }
+
+  async #import() {
+    const wasm = await unzipped(await this.file(this.files.wasm));
+    const runtime = await import(new URL(this.files.runtime.name, this.base).href);
+    runtime.env.wasm.numThreads = this.threads;
+    runtime.env.wasm.wasmPaths = { mjs: new URL(this.files.threads.name, this.base).href };
+    runtime.env.wasm.wasmBinary = wasm;
+    return runtime;
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {boolean} [tileable]
+   * @returns {Promise<any>} the session, loaded once
+   */
+  load(kind, tileable = false) {
+    const key = `${kind} ${tileable}`;
+    const known = this.#sessions.get(key);
+    if (known) return known;
+    const session = this.#create(kind, tileable);
+    this.#sessions.set(key, session);
+    session.catch(() => this.#sessions.delete(key));
+    return session;
+  }
+
+  /** @param {Kind} kind @param {boolean} tileable */
+  async #create(kind, tileable) {
+    const weights = /** @type {SiteFile} */ (this.files[kind]);
+    const graph = tileable ? this.files.tileGraph : this.files.graph;
+    const [runtime, ...contents] = await Promise.all([this.#start(), this.file(graph), this.file(weights)]);
+    const [model, data] = contents.map((content) => new Uint8Array(content));
+    const externalData = [{ path: WEIGHTS, data }];
+    return this.#inTurn(() =>
+      runtime.InferenceSession.create(model, { executionProviders: ["wasm"], externalData }),
+    );
+  }
+
+  /**
+   * Evaluate the network for one image.
+   *
+   * @param {Kind} kind
+   * @param {Float32Array} x (3, size, size)
+   * @param {number} sigma
+   * @param {Float32Array} centroid
+   * @param {{ size: number, strength: number, tileable?: boolean }} options
+   * @returns {Promise<{ denoised: Float32Array, phi: Float32Array }>}
+   */
+  async evaluate(kind, x, sigma, centroid, { size, strength, tileable = false }) {
+    const session = await this.load(kind, tileable);
+    const { Tensor } = await this.#start();
+    const tensor = (/** @type {ArrayLike<number>} */ values, /** @type {number[]} */ shape) =>
+      new Tensor("float32", Float32Array.from(values), shape);
+    const inputs = {
+      x: tensor(x, [1, 3, size, size]),
+      sigma: tensor([sigma], [1]),
+      centroid: tensor(centroid, [1, centroid.length]),
+      strength: tensor([strength], [1, 1]),
+    };
+    const { denoised, phi } = await this.#inTurn(() => session.run(inputs));
+    return { denoised: denoised.data, phi: phi.data };
+  }
+
+  /**
+   * Milliseconds of an evaluation of one image: the least of a few, since browsers compile the code better
+   * while it runs.
+   *
+   * @param {Kind} kind
+   * @param {number} size
+   * @param {number} dimension of a feature vector
+   */
+  async measure(kind, size, dimension) {
+    const [x, centroid] = [new Float32Array(3 * size * size), new Float32Array(dimension)];
+    const options = { size, strength: 0 };
+    const times = [];
+    for (let k = 0; k < MEASURED; k += 1) {
+      const began = performance.now();
+      await this.evaluate(kind, x, 1, centroid, options);
+      times.push(performance.now() - began);
+    }
+    return Math.min(...times);
+  }
+}

@@ -1,0 +1,181 @@
+"""Speed and pixels of a site without a server, in a real browser: the code of `fgsd bench site`.
+
+Its worker is called as the page calls it. The figures are those of WASM with one thread, as at the first
+visit, and with two, which browsers give to pages that are isolated from others.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fgsd.app.site.build import build_site
+from fgsd.benchmarks.browser import FLAGS, chromium_path
+from fgsd.evaluation.checks import check
+from fgsd.pipeline import Pipeline
+
+THREADS = (1, 2)
+TIMEOUT_MS = 120_000
+MAX_RUN_S = {64: 3.0, 128: 10.0}  # seconds of 16 steps, by the side of the picture
+# starts the worker of the site with a number of threads; what it has loaded stays in `bench`
+LOAD = """async threads => {
+    const { modules } = await import(document.querySelector('link[rel=modulepreload]').href);
+    const site = JSON.parse(document.getElementById('site-data').textContent);
+    const worker = new Worker(site.worker, { type: 'module' });
+    const calls = [];
+    worker.onmessage = ({ data }) => {
+        if (data.frame) calls[data.id].frames.push(data.frame);
+        else if (data.id) calls[data.id][data.error === undefined ? 'resolve' : 'reject'](
+            data.error === undefined ? data.value : new Error(data.error));
+    };
+    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href, threads });
+    const call = (method, ...values) => new Promise((resolve, reject) => {
+        calls.push({ resolve, reject, frames: [] });
+        worker.postMessage({ id: calls.length - 1, method, values });
+    });
+    calls.push(null); // ids begin at 1
+    const request = (name, settings) => modules['site/request.js'].parseRequest([{ name, weight: 1 }],
+        { n: 1, size: site.sizes[0], seed: 0, steps: 16, strength: 1, sampler: 'dpm2m', view: 'noise',
+          tileable: false, ...settings }, site);
+    window.bench = { worker, call, request, calls, site };
+    const began = performance.now();
+    await call('loadPreviews');
+    await call('loadRuns');
+    return performance.now() - began;
+}"""
+PREVIEW = """async ([name, seed]) => {
+    const { call, request } = window.bench;
+    const began = performance.now();
+    await call('preview', request(name, { seed }), false);
+    return performance.now() - began;
+}"""
+RUN = """async ([name, size]) => {
+    const { call, calls, request } = window.bench;
+    const began = performance.now();
+    await call('sample', request(name, { size }));
+    const { frames } = calls.at(-1);
+    return { ms: performance.now() - began, src: frames.at(-1).src, evaluation: frames.at(-1).ms };
+}"""
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """As `python -m http.server`, but prints nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class _IsolatedHandler(_Handler):
+    """Sends what the service worker of the site sends from the second visit on."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
+@contextmanager
+def serve_folder(folder: Path, *, isolated: bool = False) -> Iterator[str]:
+    """A context with the address at which a folder is served, on the loopback address.
+
+    Parameters
+    ----------
+    isolated : bool
+        Whether its pages are isolated from others, so that browsers give them threads.
+    """
+    handler = partial(_IsolatedHandler if isolated else _Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def bench_site(
+    pipe: Pipeline,
+    data: str | Path | None,
+    *,
+    previews: int = 20,
+    runtime: Path | None = None,
+    progress: Callable | None = None,
+) -> dict:
+    """Write a site, and measure it in Chromium without a window.
+
+    Parameters
+    ----------
+    pipe, data, runtime :
+        See `build_site`.
+    previews : int
+        That are measured, of one class after the other, with each number of threads.
+    progress : callable, optional
+        Wraps iterables; called like `tqdm`.
+
+    Returns
+    -------
+    dict
+        A part for each number of threads: a dict of its figures and `checks`, as in those of `evaluate`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If Chromium is not installed.
+    """
+    from playwright.sync_api import sync_playwright
+
+    path, wrap, parts = chromium_path(), progress or (lambda items, **_: items), {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        build_site(pipe, data, Path(folder), runtime=runtime)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        with closing(browser), serve_folder(Path(folder), isolated=True) as address:
+            for threads in THREADS:
+                page = browser.new_page()
+                page.set_default_timeout(TIMEOUT_MS)
+                page.goto(address)
+                loaded = page.evaluate(LOAD, threads)
+                names = [pipe.classes[k % len(pipe.classes)] for k in range(previews)]
+                times = [
+                    page.evaluate(PREVIEW, [name, k])
+                    for k, name in enumerate(wrap(names, desc=f"{threads} threads"))
+                ]
+                runs = {side: page.evaluate(RUN, [pipe.classes[0], side]) for side in MAX_RUN_S}
+                parts[f"{threads} thread{'s'[: threads - 1]}"] = _figures(pipe, loaded, times, runs)
+                page.close()
+    return parts
+
+
+def _figures(pipe: Pipeline, loaded: float, times: list[float], runs: dict[int, dict]) -> dict:
+    median, late = np.quantile(times, (0.5, 0.95))
+    checks = [check("a preview of 64 px, median", float(median), at_most=400, unit="ms")]
+    for side, run in runs.items():
+        checks.append(check(f"16 steps at {side} px", run["ms"] / 1000, at_most=MAX_RUN_S[side], unit="s"))
+        picture = np.asarray(_image(run["src"]), dtype=int)
+        expected = np.asarray(pipe.sample(pipe.classes[0], size=side)[0], dtype=int)
+        worst = int(np.abs(picture - expected).max())
+        checks.append(check(f"pixels of {side} px: largest difference to Python", worst, at_most=2))
+    return {
+        "previews": {"median": round(float(median), 1), "late": round(float(late), 1), "unit": "ms"},
+        "loaded_ms": round(loaded),
+        "runs": {
+            str(side): {"evaluation_ms": round(run["evaluation"], 1), "run_s": round(run["ms"] / 1000, 2)}
+            for side, run in runs.items()
+        },
+        "checks": checks,
+    }
+
+
+def _image(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")

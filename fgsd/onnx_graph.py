@@ -1,0 +1,272 @@
+"""The guided network as an ONNX graph, for a browser: `fgsd site` ships it.
+
+The graph is written node by node. PyTorch's own exporter gives the same numbers, but takes minutes on a slow
+machine, and needs one export for each way of padding. Here the weights lie in a file of their own, which the
+graphs of images with edges and of seamless ones share, and so does every network of the same shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fgsd.model.network import Denoiser, Level
+
+INPUTS, OUTPUTS = ("x", "sigma", "centroid", "strength"), ("denoised", "phi")
+WEIGHTS_FILE = "weights.bin"  # by this name the graph refers to its weights
+OPSET, IR_VERSION = 19, 10  # the first with circular padding; and the newest that ONNX Runtime Web reads
+
+
+def check_network(network: Denoiser) -> None:
+    """Raise `ValueError` if a network has parts that the graph has not."""
+    config = network.config
+    for name in ("labels", "target_embedding", "normalization_levels"):
+        if value := getattr(config, name):
+            raise ValueError(f"{name}={value}: only networks without it can be written as a graph")
+
+
+def weights_dtype(networks: Sequence[Denoiser]) -> torch.dtype:
+    """Return float16 if it holds all weights exactly, as those of published checkpoints, else float32."""
+    weights = (value for network in networks for value in network.state_dict().values())
+    exact = all(torch.equal(value.half().float(), value.float()) for value in weights)
+    return torch.float16 if exact else torch.float32
+
+
+def weights_bytes(network: Denoiser, dtype: torch.dtype) -> bytes:
+    """Return the weights as the graph takes them: one after the other, in the order of their names."""
+    return b"".join(_array(value, dtype).tobytes() for _, value in _weights(network))
+
+
+def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = False) -> bytes:
+    """Return `denoised, phi` as a function of `x`, `sigma`, `centroid` and `strength`, as an ONNX model.
+
+    It is `Denoiser.denoise` with a `CentroidMatching`, for any batch and size: `x` (B, 3, H, W), `sigma`
+    (B,), `centroid` (B, F), `strength` (B, 1); `denoised` (B, 3, H, W), `phi` (B, F), all float32.
+
+    Parameters
+    ----------
+    network : Denoiser
+        Gives the shapes; its weights stay outside, see `weights_bytes`.
+    dtype : torch.dtype
+        Of the weights in their file: float16 or float32.
+    tileable : bool
+        Images wrap round at the edges; the sides of the coarsest level have more than one pixel otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the network has other conditions than its target, see `check_network`.
+    """
+    check_network(network)
+    return _Graph(network, dtype, tileable).model()
+
+
+def _weights(network: Denoiser) -> list[tuple[str, Tensor]]:
+    return sorted(network.state_dict().items())
+
+
+def _array(value: Tensor, dtype: torch.dtype) -> np.ndarray:
+    return value.detach().to("cpu", dtype).contiguous().numpy()
+
+
+class _Graph:
+    """Collects the nodes; its methods take and return names of values."""
+
+    def __init__(self, network: Denoiser, dtype: torch.dtype, tileable: bool) -> None:
+        self.network, self.dtype, self.tileable = network, dtype, tileable
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.count = 0
+
+    def model(self) -> bytes:
+        """Return the serialized model."""
+        from onnx import TensorProto, helper
+
+        stored = self._stored_weights()
+        phi = self._denoise()
+        features = self.network.config.dimension
+        inputs: dict[str, list] = {
+            "x": ["B", 3, "H", "W"],
+            "sigma": ["B"],
+            "centroid": ["B", features],
+            "strength": ["B", 1],
+        }
+        outputs: dict[str, list] = {"denoised": ["B", 3, "H", "W"], "phi": ["B", features]}
+        self.nodes.append(helper.make_node("Identity", [phi], ["phi"]))
+
+        def values(shapes: dict[str, list]) -> list[Any]:
+            return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+
+        initializers = [*stored, *self.constants.values()]
+        graph = helper.make_graph(self.nodes, "fgsd", values(inputs), values(outputs), initializers)
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="fgsd")
+        return model.SerializeToString()
+
+    def _stored_weights(self) -> list[Any]:
+        """Declare the weights in their file; float16 ones are converted when the graph is loaded."""
+        from onnx import TensorProto
+
+        stored, offset = [], 0
+        half = self.dtype == torch.float16
+        for name, value in _weights(self.network):
+            length = value.numel() * self.dtype.itemsize
+            tensor = TensorProto(
+                name=f"{name}.half" if half else name,
+                data_type=TensorProto.FLOAT16 if half else TensorProto.FLOAT,
+                dims=value.shape,
+                data_location=TensorProto.EXTERNAL,
+            )
+            for key, entry in (("location", WEIGHTS_FILE), ("offset", offset), ("length", length)):
+                tensor.external_data.add(key=key, value=str(entry))
+            if half:
+                self.add("Cast", [tensor.name], name, to=TensorProto.FLOAT)
+            stored.append(tensor)
+            offset += length
+        return stored
+
+    # ---- single nodes ----
+
+    def add(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
+        """Add a node with one output, and return the name of it."""
+        from onnx import helper
+
+        self.count += 1
+        output = output or f"v{self.count}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, value: Any, dtype: type = np.float32) -> str:
+        from onnx import numpy_helper
+
+        array: np.ndarray = np.asarray(value, dtype=dtype)
+        name = f"c{array.dtype}{array.shape}{array.tobytes().hex()}"
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(array, f"c{len(self.constants)}")
+        return self.constants[name].name
+
+    def op(self, kind: str, one: str, other: str | float) -> str:
+        """Add, Sub, Mul or Div of two values, the second of which may be a number."""
+        return self.add(kind, [one, other if isinstance(other, str) else self.constant(other)])
+
+    def halves(self, value: str) -> tuple[str, str]:
+        """Split the last axis in two."""
+        from onnx import helper
+
+        self.count += 1
+        names = (f"v{self.count}a", f"v{self.count}b")
+        self.nodes.append(helper.make_node("Split", [value], names, axis=-1, num_outputs=2))
+        return names
+
+    def linear(self, name: str, value: str) -> str:
+        bias = [f"{name}.bias"] if f"{name}.bias" in self.network.state_dict() else []
+        return self.add("Gemm", [value, f"{name}.weight", *bias], transB=1)
+
+    def conv(self, name: str, value: str, *, stride: int = 1) -> str:
+        return self.add("Conv", [value, f"{name}.weight", f"{name}.bias"], strides=[stride, stride])
+
+    def conv3x3(self, name: str, value: str) -> str:
+        pads = self.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+        return self.conv(name, self.add("Pad", [value, pads], mode="wrap" if self.tileable else "reflect"))
+
+    def silu(self, value: str) -> str:
+        return self.op("Mul", value, self.add("Sigmoid", [value]))
+
+    def over_pixels(self, value: str) -> str:
+        return self.add("Unsqueeze", [value, self.constant([2, 3], np.int64)])
+
+    def rms_norm(self, x: str) -> str:
+        mean = self.add("ReduceMean", [self.op("Mul", x, x), self.constant([1], np.int64)], keepdims=1)
+        return self.op("Div", x, self.add("Sqrt", [self.op("Add", mean, 1e-4)]))
+
+    # ---- the network: each method is the one of that name in `fgsd.model` ----
+
+    def _denoise(self) -> str:
+        sd = self.network.config.sigma_data
+        sigma = self.add("Reshape", ["sigma", self.constant([-1, 1, 1, 1], np.int64)])
+        total = self.add("Sqrt", [self.op("Add", self.op("Mul", sigma, sigma), sd**2)])
+        c_skip = self.add("Div", [self.constant(sd**2), self.op("Mul", total, total)])
+        c_out = self.op("Div", self.op("Mul", sigma, sd), total)
+        output, phi = self._network(self.op("Div", "x", total))
+        self.add("Add", [self.op("Mul", c_skip, "x"), self.op("Mul", c_out, output)], "denoised")
+        return phi
+
+    def _network(self, x: str) -> tuple[str, str]:
+        network, context, phi = self.network, self._embed(), list[str]()
+        # as `pixel_unshuffle` orders the channels: colour first, then the pixel of the 2 x 2
+        folded = self.add("SpaceToDepth", [x], blocksize=2)
+        order = self.constant([3 * pixel + colour for colour in range(3) for pixel in range(4)], np.int64)
+        h = self.conv3x3("stem", self.add("Gather", [folded, order], axis=1))
+        skips = []
+        for k in range(len(network.down)):
+            h, context = self._level(f"down.{k}", network.down[k], h, context, phi)  # type: ignore[arg-type]
+            if k < len(network.shrink):
+                skips.append(h)
+                h = self.conv(f"shrink.{k}", h, stride=2)
+        for k in reversed(range(len(network.up))):
+            scales = self.constant([1, 1, 2, 2])
+            nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+            h = self.add("Resize", [self.conv(f"grow.{k}", h), "", scales], nearest_mode="floor", **nearest)
+            h = self.conv(f"merge.{k}", self.add("Concat", [h, skips[k]], axis=1))
+            h, context = self._level(f"up.{k}", network.up[k], h, context, phi)  # type: ignore[arg-type]
+        h = self.add("DepthToSpace", [self.conv("unfold", h)], blocksize=2, mode="CRD")
+        h = self.silu(self.conv3x3("head_in", self.add("Concat", [h, x], axis=1)))
+        all_phi = self.add("Concat", phi, axis=1) if phi else self.op("Mul", "centroid", 1.0)
+        return self.conv3x3("head_out", h), all_phi
+
+    def _embed(self) -> str:
+        log_sigma = self.add("Log", [self.add("Reshape", ["sigma", self.constant([-1, 1], np.int64)])])
+        frequencies = self.constant(self.network.embed.frequencies.cpu().numpy()[None])
+        phases = self.op("Mul", self.op("Mul", log_sigma, 2 * math.pi), frequencies)
+        waves = self.add("Concat", [self.add("Sin", [phases]), self.add("Cos", [phases])], axis=1)
+        return self.silu(self.linear("embed.out", self.silu(self.linear("embed.hidden", waves))))
+
+    def _level(self, name: str, level: Level, x: str, context: str, phi: list[str]) -> tuple[str, str]:
+        for k in range(len(level.blocks)):
+            block = f"{name}.blocks.{k}"
+            gain, bias = self.halves(self.linear(f"{block}.modulation", context))
+            gain, bias = self.over_pixels(self.op("Add", gain, 1.0)), self.over_pixels(bias)
+            hidden = self.op("Mul", self.conv3x3(f"{block}.conv_in", self.rms_norm(x)), gain)
+            hidden = self.silu(self.op("Add", hidden, bias))
+            x = self.op("Add", x, self.conv3x3(f"{block}.conv_out", hidden))
+        x = self.rms_norm(x)
+        if level.matched is None:
+            return x, context
+        return self._matched(f"{name}.matched", level, x, context, phi)
+
+    def _matched(self, name: str, level: Level, a: str, context: str, phi: list[str]) -> tuple[str, str]:
+        layer = level.matched
+        assert layer is not None and layer.offset is not None  # `check_network` refuses normalisation
+        means = self.add("ReduceMean", [a, self.constant([2, 3], np.int64)], keepdims=0)
+        matched, channels = layer.features.stop - layer.features.start, layer.gate.out_features // 2
+        if matched < channels:
+            means = self._columns(means, 0, matched)
+        target = means
+        if level.selected:
+            phi.append(means)
+            centroid = self._columns("centroid", layer.features.start, layer.features.stop)
+            step = self.op("Mul", "strength", self.op("Sub", centroid, means))
+            target = self.op("Add", means, step)
+        hidden = self.linear(f"{name}.read", self.op("Sub", target, self.linear(f"{name}.offset", context)))
+        if layer.film is not None:
+            gain, bias = self.halves(self.linear(f"{name}.film", context))
+            hidden = self.op("Add", self.op("Mul", hidden, self.op("Add", gain, 1.0)), bias)
+        hidden = self.silu(hidden)
+        gain, bias = self.halves(self.linear(f"{name}.gate", hidden))
+        gain, shift = self.op("Add", self.add("Tanh", [gain]), 1.0), bias
+        if level.selected:
+            if matched < channels:
+                step = self.add("Pad", [step, self.constant([0, 0, 0, channels - matched], np.int64)])
+            shift = self.op("Add", self.op("Mul", step, gain), bias)
+        if layer.tell is not None:
+            context = self.op("Add", context, self.linear(f"{name}.tell", hidden))
+        return self.op("Add", self.op("Mul", a, self.over_pixels(gain)), self.over_pixels(shift)), context
+
+    def _columns(self, value: str, start: int, stop: int) -> str:
+        ends = [self.constant([k], np.int64) for k in (start, stop, 1)]
+        return self.add("Slice", [value, *ends])

@@ -1,0 +1,102 @@
+"""The files of a site without a server, and the command that writes them; see tests/browser/test_site.py."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from cli_help import run
+
+from fgsd.app.site import build
+from fgsd.app.site.build import MANIFEST, build_site, site_contents, site_files
+from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
+
+RUNTIME = {MODULE: b"module", THREADS: b"threads", WASM: b"code"}
+
+
+@pytest.fixture(scope="module")
+def contents(pipe, texture_folder) -> dict[str, bytes]:
+    return site_contents(pipe, texture_folder, RUNTIME)
+
+
+def names_in(value) -> set[str]:
+    """All names of files in the data of the page."""
+    if isinstance(value, dict):
+        return set().union(*map(names_in, value.values())) if value else set()
+    if isinstance(value, list):
+        return set().union(*map(names_in, value)) if value else set()
+    return {value} if isinstance(value, str) and re.fullmatch(r"[\w-]+\.[a-z]+", value) else set()
+
+
+def test_the_page_names_files_that_are_there_and_asks_nobody_else(contents):
+    page = contents["index.html"].decode()
+    data = json.loads(re.search(r'id="site-data">(.*?)</script>', page, re.DOTALL)[1])
+    named = names_in(data) | set(re.findall(r'(?:href|src)="([\w-]+-[0-9a-f]{12}\.\w+)"', page))
+    assert len(named) >= 12 and named <= set(contents)
+    assert {file["bytes"] for file in data["files"].values() if file} == {
+        len(contents[file["name"]]) for file in data["files"].values() if file
+    }
+    addresses = re.findall(r'(?:src|href|url)=?["(]?((?:https?:)?//[^"\s)]+)', page)
+    assert all(f'href="{address}" rel="noopener"' in page for address in addresses)  # links to follow
+    manifest = json.loads(contents[MANIFEST])
+    assert sorted(contents) == manifest["files"]
+
+
+def test_the_service_worker_keeps_every_file_with_a_digest_in_its_name(contents):
+    script = contents["service-worker.js"].decode()
+    listed, first = (
+        json.loads(part) for part in re.search(r"serve\(self, (\[.*?\]), (\[.*?\])\)", script).groups()
+    )
+    hashed = {name for name in contents if re.search(r"-[0-9a-f]{12}\.\w+$", name)}
+    assert hashed <= set(listed) and set(first) <= hashed
+    assert "export" not in re.sub(r"//.*", "", script)  # it is no module
+
+
+def test_no_control_is_there_that_needs_a_server(contents):
+    page = contents["index.html"].decode()
+    kinds = re.findall(r'data-save="(\w+)"', page)
+    assert kinds == ["png", "film", "python", "link"]
+    assert re.search(r'<label class="colour" hidden', page)
+    assert "Paint" not in page and "needs a server" not in page
+
+
+def test_a_new_site_replaces_the_old_one_and_nothing_else(pipe, texture_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "runtime_files", lambda archive: RUNTIME)
+    folder = tmp_path / "site"
+    written = build_site(pipe, texture_folder, folder)
+    assert {path.name for path in folder.iterdir()} == set(written)
+    (folder / "CNAME").write_text("example.org", encoding="utf-8")
+    monkeypatch.setattr(build, "runtime_files", lambda archive: RUNTIME | {WASM: b"other code"})
+    again = build_site(pipe, None, folder)
+    assert {path.name for path in folder.iterdir()} == {*again, "CNAME"}
+    assert set(written) - set(again) and site_files(folder) == sorted(again)
+
+
+def test_the_command_refuses_what_it_cannot_use(capsys, checkpoint_folder, texture_folder, tmp_path):
+    """Before it computes anything."""
+    (tmp_path / "index.html").write_text("another page", encoding="utf-8")
+    arguments = ("site", checkpoint_folder, "-d", texture_folder)
+    code, _, err = run(capsys, *arguments, "-o", tmp_path)
+    assert code == 2 and "not that of a site" in err
+    archive = tmp_path / "other.tgz"
+    archive.write_bytes(b"another package")
+    code, _, err = run(capsys, *arguments, "-o", tmp_path / "site", "--runtime", archive)
+    assert code == 2 and "npm pack" in err and not (tmp_path / "site").exists()
+
+
+def test_the_runtime_is_fetched_once_and_its_digest_is_checked(monkeypatch, tmp_path):
+    import httpx
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = []
+
+    def get(url, **options):
+        asked.append(url)
+        return httpx.Response(200, content=b"not the package", request=httpx.Request("GET", url))
+
+    monkeypatch.setattr(httpx, "get", get)
+    with pytest.raises(ValueError, match="npm pack"):
+        runtime_files()
+    assert asked == ["https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz"]
+    assert not list(tmp_path.rglob("*.tgz"))
