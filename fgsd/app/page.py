@@ -49,6 +49,7 @@ def build_page(
     share: bool = True,
     auto_learn: bool = True,
     first: tuple[int, int] | None = None,
+    site: str | None = None,
 ) -> gr.Blocks:
     """Assemble the page for a checkpoint.
 
@@ -67,6 +68,8 @@ def build_page(
         Whether the page learns an image of a visitor at once; see `fgsd.app.server.launch`.
     first : (images, side in pixels), optional
         Of a new visit; by default one, as large as this device samples in `fgsd.app.limits.MAX_FIRST_S`.
+    site : str, optional
+        See `create_picture_panel`.
 
     Raises
     ------
@@ -101,7 +104,8 @@ def build_page(
                         multiple=multiple,
                         seconds_per_pixel=state.seconds_per_pixel,
                         nearest=True,
-                    )
+                    ),
+                    site,
                 )
                 interpolation = create_interpolation_panel(admission, store)
                 paint = create_paint_panel(state)

@@ -12,6 +12,7 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -24,6 +25,7 @@ from fgsd.app.gradio_internals import (
 )
 from fgsd.app.http.address import AddressError, check_address
 from fgsd.app.http.errors import HANDLERS
+from fgsd.app.http.isolation import IsolationMiddleware
 from fgsd.app.http.malloc import bound_heaps
 from fgsd.app.http.middleware import PageMiddleware
 from fgsd.app.http.shutdown import Shutdown
@@ -34,6 +36,9 @@ from fgsd.app.panels.evidence import evidence_route
 from fgsd.app.serving.zero_gpu import on_zero_gpu
 from fgsd.app.web_files import STYLES, module_route, plotly_route
 from fgsd.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from fgsd.app.site.served import ServedSite
 
 # fonts of the visitor's system, so that the page loads nothing from other servers
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -55,6 +60,7 @@ def launch(
     share: bool = True,
     auto_learn: bool = True,
     first: tuple[int, int] | None = None,
+    site: str | Path | None = None,
 ) -> gr.Blocks:
     """Load a checkpoint and serve its page.
 
@@ -87,13 +93,16 @@ def launch(
         it offers a button.
     first : (images, side in pixels), optional
         Of a new visit; by default one image, as large as this device samples in 1.5 seconds.
+    site : str, Path or None
+        A folder that `fgsd site` has written for the same checkpoint: browsers load the network from it after
+        the first drag, and make previews by themselves where they are faster than this server.
 
     Raises
     ------
     CheckpointError
         If there is no usable checkpoint.
     FileNotFoundError, ValueError
-        If there is no usable image in `data`.
+        If there is no usable image in `data`, or `site` is no site of this checkpoint.
     AddressError
         If the port is taken, or the host is not this machine.
     """
@@ -107,6 +116,8 @@ def launch(
     report = Path(evidence).resolve() if evidence is not None and Path(evidence).is_file() else None
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu" if on_zero_gpu() else device)
 
+    served = None if site is None else _read_site(site, pipe)
+
     def serve(port: int) -> gr.Blocks:
         page = build_page(
             pipe,
@@ -116,6 +127,7 @@ def launch(
             share=share,
             auto_learn=auto_learn,
             first=first,
+            site=None if served is None else served.config,
         )
         page.queue(max_size=MAX_QUEUED_EVENTS)
         page.launch(
@@ -136,8 +148,12 @@ def launch(
                     module_route(),
                     plotly_route(),
                     *([] if report is None else [evidence_route(report)]),
+                    *([] if served is None else served.routes()),
                 ],
-                "middleware": [Middleware(PageMiddleware)],
+                "middleware": [
+                    *([] if served is None else [Middleware(IsolationMiddleware)]),
+                    Middleware(PageMiddleware),
+                ],
                 "exception_handlers": HANDLERS,
             },
             max_threads=MAX_THREADS,
@@ -158,6 +174,12 @@ def launch(
     if shutdown is not None:
         shutdown.serve(page)
     return page
+
+
+def _read_site(folder: str | Path, pipe: Pipeline) -> ServedSite:
+    from fgsd.app.site.served import read_site  # which few servers need
+
+    return read_site(folder, pipe)
 
 
 def on_first_free_port(host: str, serve: Callable[[int], gr.Blocks]) -> gr.Blocks:

@@ -24,6 +24,8 @@ from starlette.routing import Route
 
 WEB = Path(__file__).parent / "web"
 MODULES_PATTERN = r"web-[0-9a-f]{16}\.js"  # of the address, for the middleware
+# addresses of what `fgsd.app.site.served` serves, for the middleware
+SITE_PATTERN = r"[a-z]+(?:-[a-z]+)?-[0-9a-f]{12}\.(?:bin|js|mjs|json)"
 PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"  # relative to the page
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 # the forms of `import` and `export` that the modules use

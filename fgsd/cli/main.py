@@ -60,6 +60,12 @@ def open_app(
         bool, typer.Option(help="Batch the requests of several visitors where that is faster.")
     ] = True,
     auto_learn: Annotated[bool, typer.Option(help="Learn an image of a visitor without being asked.")] = True,
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `fgsd site` has written: browsers make previews where they are faster."
+        ),
+    ] = None,
 ) -> None:
     """Serve the web page for a checkpoint."""
     from fgsd.app.http.address import AddressError, check_address
@@ -85,6 +91,7 @@ def open_app(
         open_browser=browser,
         share=share,
         auto_learn=auto_learn,
+        site=site,
     )
 
 

@@ -40,7 +40,7 @@ from fgsd.app.limits import (
     TIMEOUT_BODY_S,
     TIMEOUT_UPLOAD_S,
 )
-from fgsd.app.web_files import MODULES_PATTERN, PLOTLY_ADDRESS, preload_link
+from fgsd.app.web_files import MODULES_PATTERN, PLOTLY_ADDRESS, SITE_PATTERN, preload_link
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ PAGES = (
     r"theme\.css",
     r"evidence\.html",
     MODULES_PATTERN,
+    SITE_PATTERN,
     re.escape(PLOTLY_ADDRESS),
     r"favicon\.ico",
     r"robots\.txt",

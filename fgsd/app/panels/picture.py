@@ -24,6 +24,11 @@ READOUTS = {
     "evaluations": ("evaluations", "How often the network has looked at each picture so far."),
     "device": ("device", "What the server computes with: its processor (cpu) or a graphics card."),
 }
+DEVICE_WITH_SITE = (
+    "device",
+    "What computes: the server's processor (cpu) or its graphics card, or your own browser, which makes "
+    "pictures that follow the hand where it is faster.",
+)
 
 
 def _readouts(words: dict[str, tuple[str, str]]) -> str:
@@ -57,13 +62,24 @@ TIMELINE = """
 """
 
 
-def picture_markup(readouts: dict[str, tuple[str, str]] = READOUTS) -> str:
-    """Return the markup of the panel, with these read-outs under the timeline."""
-    return MARKUP.format(settings=",".join(SETTINGS), timeline=timeline("Step"), readouts=_readouts(readouts))
+def picture_markup(readouts: dict[str, tuple[str, str]] = READOUTS, *, site: str | None = None) -> str:
+    """Return the markup of the panel, with these read-outs under the timeline.
+
+    Parameters
+    ----------
+    site : str, optional
+        See `create_picture_panel`.
+    """
+    return MARKUP.format(
+        settings=",".join(SETTINGS),
+        site="" if site is None else f' data-site="{site}"',
+        timeline=timeline("Step"),
+        readouts=_readouts(readouts),
+    )
 
 
 MARKUP = """
-<section class="picture" aria-label="Samples" data-settings="{settings}">
+<section class="picture" aria-label="Samples" data-settings="{settings}"{site}>
   <div class="stage">
     <button type="button" class="full-screen" aria-label="Full screen" title="Full screen" hidden>
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg>
@@ -87,7 +103,7 @@ MARKUP = """
 """
 
 
-def create_picture_panel(preview: Callable) -> gr.HTML:
+def create_picture_panel(preview: Callable, site: str | None = None) -> gr.HTML:
     """The component; it fires `input` with the query of the address when the visitor goes back or forward.
 
     Its value is {"run", "frames"}, {"run", "error"}, or {"run", "stopped"}, where "run" is an id: the page
@@ -99,10 +115,13 @@ def create_picture_panel(preview: Callable) -> gr.HTML:
     ----------
     preview : callable
         Makes the picture at a position of the ring; see `fgsd.app.serving.preview`.
+    site : str, optional
+        Address of the data with which the browser makes previews by itself, see `fgsd.app.site.served`.
     """
+    readouts = READOUTS if site is None else READOUTS | {"device": DEVICE_WITH_SITE}
     return gr.HTML(
         {"run": 0, "frames": []},
-        html_template=picture_markup(),
+        html_template=picture_markup(readouts, site=site),
         js_on_load=mount_script("picture"),
         server_functions=[preview],
         apply_default_css=False,

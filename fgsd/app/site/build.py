@@ -11,21 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fgsd.app.limits import MAX_CLASSES, MAX_MOVE, MAX_SEED, MAX_STEPS, MAX_STRENGTH
 from fgsd.app.page import first_class, first_frames
 from fgsd.app.render.map_data import MapData
 from fgsd.app.render.thumbnails import thumbnails, training_images
 from fgsd.app.requests.link import to_link
-from fgsd.app.requests.request import PAGE_SAMPLERS, SETTINGS, parse_request, sizes
-from fgsd.app.serving.preview import STEPS, preview_sigma_max
+from fgsd.app.requests.request import parse_request, sizes
 from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
+from fgsd.app.site.config import worker_config
 from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
 from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
 from fgsd.app.web_files import STYLES, WEB, bundle_of, plotly_script
 from fgsd.atomic import write_together
-from fgsd.class_spacing import class_spacing
 from fgsd.onnx_graph import check_network, network_graph, weights_bytes, weights_dtype
 from fgsd.pipeline import Pipeline
 
@@ -144,24 +142,8 @@ def site_contents(
     landmarks, landmark_places = pack_arrays(umap_arrays(pipe) if "umap" in pipe.map.projections else {})
     config: dict[str, Any] = {
         "checkpoint": checkpoint,
-        "classes": pipe.classes,
-        "sigmas": pipe.table.sigmas.tolist(),
-        "spacing": class_spacing(pipe.table)[:, 0].tolist(),
+        **worker_config(pipe, sizes=offered, counts=COUNTS),
         "spacings": [pipe.table.nearest(pipe.table.of(name), 2)[-1][1] for name in pipe.classes],
-        "sizes": offered,
-        "counts": COUNTS,
-        "samplers": list(PAGE_SAMPLERS.values()),
-        "settings": SETTINGS,
-        "multiple": multiple,
-        "maxClasses": MAX_CLASSES,
-        "maxMove": MAX_MOVE,
-        "maxSeed": MAX_SEED,
-        "maxSteps": MAX_STEPS,
-        "maxStrength": MAX_STRENGTH,
-        "sigmaMin": pipe.info.sigma_min,
-        "sigmaMax": pipe.info.sigma_max,
-        "studentSigmas": None if pipe.student is None else list(pipe.student.sigmas),
-        "preview": {"steps": STEPS, "sigmaMax": preview_sigma_max(pipe)},
         "target": target,
         "first": {"run": 0, "frames": first_frames(pipe, request), "first": link},
         "arrays": places,
@@ -171,7 +153,7 @@ def site_contents(
             "umap": added.sized("umap", ".bin", landmarks) if landmarks else None,
         },
         "map": add_map_files(data, added.add),
-        "worker": added.add("worker", ".js", _worker_script().encode()),
+        "worker": added.add("worker", ".js", worker_script().encode()),
     }
     links = Links(
         bundle=added.add("web", ".js", bundle_of("site/index.js", *PANELS).encode()),
@@ -220,7 +202,7 @@ def _network_files(
     }
 
 
-def _worker_script() -> str:
+def worker_script() -> str:
     return bundle_of("site/worker.js") + 'modules["site/worker.js"].serve(globalThis);\n'
 
 

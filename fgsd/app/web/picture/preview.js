@@ -5,6 +5,7 @@ import { latest } from "../shared/latest.js";
 import { mapTarget } from "../shared/map_target.js";
 import { isFollowing, previewRun, requestPreview } from "../shared/preview.js";
 import { current } from "../shared/session.js";
+import { createLocal } from "./local.js";
 import { isPart } from "./part.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
@@ -18,6 +19,8 @@ const REST_MS = 150; // at least, without a move: the hand rests
  */
 export function createPreview(panel, server, receive) {
   const page = Math.random().toString(36).slice(2); // tells the server whose queries cancel each other
+  const askServer = (/** @type {import("./local.js").Query} */ query) => requestPreview(server, query);
+  const ask = panel.dataset.site ? createLocal(panel, askServer) : askServer;
   let number = 0; // of the newest query
   let rest = 0; // timer
 
@@ -33,9 +36,8 @@ export function createPreview(panel, server, receive) {
     const began = performance.now();
     // a ring that wanders moves slowly: there is time for the whole picture
     const whole = Boolean(current("wander"));
-    let answer = await requestPreview(server, { target, page, number, whole });
-    if (whole && !answer.frame && !answer.error)
-      answer = await requestPreview(server, { target, page, number });
+    let answer = await ask({ target, page, number, whole });
+    if (whole && !answer.frame && !answer.error) answer = await ask({ target, page, number });
     show(answer);
     if (answer.nearest) emit("nearest", answer.nearest);
     const { frame } = answer;
@@ -57,7 +59,7 @@ export function createPreview(panel, server, receive) {
       if (last !== number || !current("drag")) return;
       number += 1;
       const own = number;
-      const answer = await requestPreview(server, { target, page, number, whole: true });
+      const answer = await ask({ target, page, number, whole: true });
       if (own === number && current("drag")) show(answer);
     }, wait);
   }

@@ -78,6 +78,12 @@ export class Client {
     return new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject, send }));
   }
 
+  /** End the worker, whatever it does. */
+  end() {
+    this.#worker?.terminate();
+    this.#fail("The worker was ended.");
+  }
+
   /** End what is being sampled, if the worker runs. */
   cancel() {
     if (this.#worker) void this.call("cancel");

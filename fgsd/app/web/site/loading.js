@@ -1,4 +1,5 @@
 // Loading the network: once, with its progress; on a metered connection after the visitor has agreed.
+import { isMetered } from "../shared/connection.js";
 import { find } from "../shared/dom.js";
 import { areKept } from "./files.js";
 
@@ -6,12 +7,6 @@ const MB = 1e6;
 
 /** @param {number} bytes */
 const megabytes = (bytes) => (bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0);
-
-/** Whether the visitor pays for what is loaded, as far as the browser says so. */
-function isMetered() {
-  const { connection } = /** @type {any} */ (navigator);
-  return Boolean(connection && (connection.saveData || connection.type === "cellular"));
-}
 
 /**
  * @param {HTMLElement} notice holds a text, a progress bar and a button

@@ -145,10 +145,11 @@ export class Sampling {
    * @param {number} id
    * @param {Request} request of the finished pictures
    * @param {boolean} whole whether the hand rests
+   * @param {ReturnType<typeof previewPart>} [given] the part to show; by default what is sampled in time
    * @returns {Promise<{ frame?: Frame, nearest?: import("../shared/events.js").Nearest }>} no frame if a
    *  later request has come
    */
-  async preview(id, request, whole) {
+  async preview(id, request, whole, given) {
     this.#newest = id;
     const { config } = this;
     const byStudent = config.studentSigmas && request.strength === 1;
@@ -162,7 +163,7 @@ export class Sampling {
       sizes: config.sizes,
       multiple: config.multiple,
     };
-    const part = previewPart(request, device, whole);
+    const part = given ?? previewPart(request, device, whole);
     if (!part) return {};
     const { n, size, finished } = part;
     const tileable = request.tileable && size === request.size; // the centre of a tile is none
@@ -268,7 +269,7 @@ export function serve(port) {
     if (method === "sample") {
       return on.sample(id, values[0], (frame) => port.postMessage({ id, frame }));
     }
-    if (method === "preview") return on.preview(id, values[0], values[1]);
+    if (method === "preview") return on.preview(id, values[0], values[1], values[2]);
     if (method === "cancel") return on.cancel(id);
     if (method === "nearest") return on.nearest(values[0]);
     if (method === "loadPreviews") return on.loadPreviews();

@@ -1,0 +1,154 @@
+// Previews by the visitor's own machine, where that is faster than the server. After the first drag the page
+// loads the network, checks that its pixels agree with the server's, and measures both.
+import { isMetered } from "../shared/connection.js";
+import { find, make } from "../shared/dom.js";
+import { on } from "../shared/events.js";
+import { current } from "../shared/session.js";
+import { ENOUGH, nextMaker, withTime } from "./maker.js";
+
+/** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
+/** @typedef {ReturnType<typeof import("../site/previews.js").createPreviews>} Browser */
+/** @typedef {import("../site/previews.js").Part} Part */
+/** @typedef {import("../site/previews.js").Request} Request */
+/** @typedef {import("./maker.js").Measured} Measured */
+/** @typedef {{ target: TargetEntry[], page: string, number: number, whole?: boolean }} Query */
+/** @typedef {{ server: Measured, browser: Measured, part: Part | null }} Kind of previews that take equally
+ *  long; `part` of the pictures is what the server shows of them */
+
+const NAME = "site/previews.js";
+const SHAPING = ["n", "size", "strength", "tileable"]; // settings on which the time of a preview depends
+
+/** @param {string} address relative to the page */
+const absolute = (address) => new URL(address, document.baseURI).href;
+
+/**
+ * @param {HTMLElement} panel whose `data-site` is the address of the data
+ * @param {(query: Query) => Promise<any>} askServer
+ * @returns {(query: Query) => Promise<any>} asks the server or the browser; the answers are alike
+ */
+export function createLocal(panel, askServer) {
+  const names = (panel.dataset.settings ?? "").split(","); // in the order of the state "settings"
+  /** @type {Browser | null} null until it is loaded, and after its first failure */
+  let browser = null;
+  /** @type {Map<string, Kind>} */
+  const kinds = new Map();
+  /** @type {Query | null} the newest that the server has answered */
+  let last = null;
+  let asked = 0; // previews of the visitor that the browser is making
+  let measuring = false;
+
+  /** @param {Query} query @returns {Kind} */
+  function kindOf({ whole = false }) {
+    const values = current("settings") ?? [];
+    const key = JSON.stringify([whole, ...SHAPING.map((name) => values[names.indexOf(name)])]);
+    const none = { times: [], at: 0 };
+    const kind = kinds.get(key) ?? { server: none, browser: none, part: null };
+    kinds.set(key, kind);
+    return kind;
+  }
+
+  /** @param {TargetEntry[]} target @returns {Request | null} null if the server has to make it */
+  const requestOf = (target) => browser?.requestOf(target, current("settings") ?? []) ?? null;
+
+  /** @param {Query} query */
+  async function fromServer(query) {
+    const kind = kindOf(query);
+    const began = performance.now();
+    const answer = await askServer(query);
+    const { frame } = answer;
+    if (!frame?.finished) return answer;
+    const now = performance.now();
+    kind.server = withTime(kind.server, now - began, now);
+    kind.part = { n: frame.n, size: frame.size, finished: frame.finished };
+    last = query;
+    return answer;
+  }
+
+  /**
+   * @param {Query} query
+   * @param {Request} request
+   * @param {Browser} by
+   * @returns {Promise<any>} null if the browser has failed
+   */
+  async function fromBrowser(query, request, by) {
+    const kind = kindOf(query);
+    const began = performance.now();
+    try {
+      const part = /** @type {Part} */ (kind.part);
+      const answer = await by.preview(request, part, Boolean(query.whole));
+      const now = performance.now();
+      if (answer.frame) kind.browser = withTime(kind.browser, now - began, now);
+      return answer;
+    } catch (error) {
+      giveUp(error);
+      return null;
+    }
+  }
+
+  /** From now on the server makes all previews. @param {unknown} error */
+  function giveUp(error) {
+    console.warn("Previews are left to the server:", error instanceof Error ? error.message : error);
+    browser?.end();
+    browser = null;
+  }
+
+  /** Measure the one who does not make a preview. @param {Query} query @param {"server" | "browser"} maker */
+  async function measure(query, maker) {
+    const request = requestOf(query.target);
+    if (measuring || !browser || !request || !kindOf(query).part) return;
+    if (maker === "browser" && asked) return; // the worker would drop it for this one
+    measuring = true;
+    await (maker === "server" ? fromServer(query) : fromBrowser(query, request, browser));
+    measuring = false;
+  }
+
+  async function load() {
+    const bar = make("progress", { className: "fetching", value: 0 });
+    bar.setAttribute("aria-label", "Loading the network, so that this machine makes previews");
+    bar.title = "Loading the network, so that your own machine makes pictures that follow the hand";
+    find(panel, ".stage").append(bar);
+    /** @type {Browser | null} */
+    let made = null;
+    try {
+      const response = await fetch(absolute(panel.dataset.site ?? ""));
+      const config = await response.json();
+      const { modules } = await import(absolute(config.script));
+      made = /** @type {Browser} */ (
+        modules[NAME].createPreviews(config, (/** @type {number} */ share) => (bar.value = share))
+      );
+      await made.load();
+      browser = made;
+      for (let k = 0; k < ENOUGH; k += 1) if (last && !current("drag")) await measure(last, "browser");
+    } catch (error) {
+      made?.end();
+      giveUp(error);
+    }
+    bar.remove();
+  }
+
+  const ended = [false, false]; // a drag has begun, and ended
+  on("drag", (dragging) => {
+    if (dragging) ended[0] = true;
+    else if (ended[0] && !ended[1]) {
+      ended[1] = true;
+      if (!isMetered()) void load();
+    }
+  });
+
+  return async (query) => {
+    const request = requestOf(query.target);
+    const kind = kindOf(query);
+    if (!browser || !request || !kind.part) return fromServer(query);
+    const { maker, measure: other } = nextMaker(kind, performance.now());
+    if (maker === "browser") {
+      asked += 1;
+      if (other) void measure(query, other);
+      const answer = await fromBrowser(query, request, browser);
+      asked -= 1;
+      return answer ?? fromServer(query);
+    }
+    const answer = await fromServer(query);
+    if (other) void measure(query, other);
+    return answer;
+  };
+}

@@ -1,0 +1,115 @@
+// Previews of the app that the visitor's own machine makes: the app's page loads this with `fgsd app --site`,
+// after the first drag.
+import { Client } from "./client.js";
+import { cacheName } from "./files.js";
+import { parseRequest } from "./request.js";
+
+/** @typedef {import("./request.js").Request} Request */
+/** @typedef {import("./request.js").Settings} Settings */
+/** @typedef {{ n: number, size: number, finished: import("../shared/run.js").Finished }} Part of the finished
+ *  pictures */
+
+/**
+ * @typedef {import("./worker.js").Config & import("./request.js").Bounds & {
+ *   settings: string[], worker: string,
+ *   reference: { target: unknown, settings: unknown[], part: Part, src: string } }} Config as Python's
+ *  `fgsd.app.site.served` writes it; `reference` is a preview that the server has made
+ */
+
+export const MAX_DIFFERENCE = 2; // grey levels between the reference and the same preview made here
+const MAX_ANSWER_MS = 20_000; // of a preview: after that the worker counts as broken
+
+/**
+ * The greatest difference between two images; infinite if their sizes differ.
+ *
+ * @param {{ width: number, height: number, data: ArrayLike<number> }} one
+ * @param {{ width: number, height: number, data: ArrayLike<number> }} other
+ */
+export function difference(one, other) {
+  if (one.width !== other.width || one.height !== other.height) return Infinity;
+  let greatest = 0;
+  for (let k = 0; k < one.data.length; k += 1) {
+    greatest = Math.max(greatest, Math.abs(one.data[k] - other.data[k]));
+  }
+  return greatest;
+}
+
+/** @param {string} uri data URI of an image @returns {Promise<ImageData>} */
+async function pixels(uri) {
+  const image = await createImageBitmap(await (await fetch(uri)).blob());
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, image.width, image.height);
+}
+
+/** Delete what an earlier version of the page has kept. @param {string[]} names of the files of this one */
+async function forgetOthers(names) {
+  const base = new URL(".", document.baseURI).href;
+  const cache = await caches.open(cacheName(base));
+  const addresses = names.map((name) => new URL(name, base).href);
+  for (const { url } of await cache.keys()) if (!addresses.includes(url)) await cache.delete(url);
+}
+
+/**
+ * @param {Config} config
+ * @param {(share: number) => void} progress called with the share of the files that has arrived
+ */
+export function createPreviews(config, progress) {
+  const { wasm, graph, arrays, student, network } = config.files;
+  const files = [wasm, graph, arrays, student ?? network];
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let loaded = 0;
+  const client = new Client(config.worker, config, (bytes) => {
+    loaded += bytes;
+    progress(Math.min(1, loaded / total));
+  });
+
+  /**
+   * What the worker is asked for; null if the server has to make it.
+   *
+   * @param {unknown} target
+   * @param {unknown[]} values of the controls
+   * @returns {Request | null}
+   */
+  function requestOf(target, values) {
+    const settings = Object.fromEntries(config.settings.map((name, k) => [name, values[k]]));
+    if (settings.strength !== 1 || settings.tileable) return null;
+    try {
+      return parseRequest(target, /** @type {any} */ (settings), config);
+    } catch {
+      return null; // such as a texture of the visitor; or the server says what is wrong
+    }
+  }
+
+  /**
+   * @param {Request} request
+   * @param {Part} part
+   * @param {boolean} whole whether the hand rests
+   * @returns {Promise<any>} as the server's answer; without a frame if a later one was asked for meanwhile
+   * @throws {Error} if the worker cannot
+   */
+  function preview(request, part, whole) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("the worker does not answer")), MAX_ANSWER_MS);
+      client
+        .call("preview", [request, whole, part])
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
+  }
+
+  /** Load all that previews need. @throws {Error} if that fails, or pixels differ from the server's */
+  async function load() {
+    await client.call("loadPreviews");
+    const { target, settings, part, src } = config.reference;
+    const request = requestOf(target, settings);
+    const answer = request && (await preview(request, part, true));
+    if (!answer?.frame) throw new Error("the worker made no picture");
+    const found = difference(await pixels(answer.frame.src), await pixels(src));
+    if (found > MAX_DIFFERENCE) throw new Error(`pixels differ from the server's by ${found} of 255`);
+    await forgetOthers(files.map(({ name }) => name)).catch(() => undefined);
+  }
+
+  return { load, requestOf, preview, end: () => client.end() };
+}
