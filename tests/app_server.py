@@ -122,6 +122,7 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
         "block": False,
         "quiet": True,
         "auto_learn": learns,
+        "site": os.environ.get("SITE"),
     }
     page = launch(checkpoint, data, port=None, **options)
     print(page.local_url, flush=True)

@@ -69,6 +69,20 @@ new MutationObserver((mutations) => {
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["src", "data-done"] });
 """
 )
+# Counts the previews that the server is asked for, and delays them.
+SLOW_PREVIEWS = """
+bench.asked = 0;
+const fetched = window.fetch;
+window.fetch = async (...call) => {
+  if (String(call[1]?.body).includes('"fn_name":"preview"')) {
+    bench.asked += 1;
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+  return fetched(...call);
+};
+"""
+PREVIEWS_ASKED = "bench.asked"
+NOTHING_LOADING = "!document.querySelector('.picture .fetching')"
 PAINTED_COUNT = "bench.painted.length"
 PAINTED_AFTER = "count => bench.painted.length > count"
 PAINT_LATENCY_MS = "bench.painted.at(-1) - bench.pointerMoved"

@@ -37,6 +37,7 @@ def bench_app(
     moves: int = 200,
     seed: int = 0,
     screenshot: str | None = None,
+    site: str | None = None,
     progress: Callable | None = None,
 ) -> dict:
     """Start the page and measure it with one visitor, then with two at once.
@@ -53,6 +54,8 @@ def bench_app(
         Seed of the positions of the pin.
     screenshot : str, optional
         PNG or JPEG file for a screenshot of the first screen.
+    site : str, optional
+        As for `fgsd app`: previews by the visitor's machine are measured too, beside a server that is slow.
     progress : callable, optional
         Wraps iterables; called like `tqdm`.
 
@@ -98,6 +101,12 @@ def bench_app(
             parts["learning"] = _learning(pages, unknown_texture(data), moves_beside, random)
             parts["brush"] = _painting(pages[0], wrap(range(moves // 2), desc="painting"), random)
             parts["release"] = _release(pages[0], random)
+        if site is not None:
+            # by another server, so that the figures above are those of one that makes all previews
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            with closing(browser), serve_app(checkpoint, data, "--site", site) as app:
+                moves_there = wrap(range(moves // 2), desc="local previews")
+                parts["local"] = _local(browser, app.url, moves_there, random)
     return parts
 
 
@@ -240,6 +249,27 @@ def _latencies(pages: Sequence, moves, random: np.random.Generator) -> np.ndarra
     return np.array(latencies)
 
 
+def _local(browser, url: str, moves, random: np.random.Generator) -> dict:
+    """The drag of a visitor whose own machine makes the previews, since answers of the server come late."""
+    page = open_page(browser, url, dom.SLOW_PREVIEWS)
+    _latencies([page], range(2), random)  # after the first drag the network is loaded
+    page.wait_for_function(dom.NOTHING_LOADING, timeout=TIMEOUT_MS)
+    _latencies([page], range(2), random)
+    before = page.evaluate(dom.PREVIEWS_ASKED)
+    latencies = _latencies([page], moves, random)
+    median, late = np.quantile(latencies, (0.5, 0.95))
+    return {
+        "milliseconds": [round(float(v), 1) for v in latencies],
+        "asked_of_the_server": page.evaluate(dom.PREVIEWS_ASKED) - before,
+        "checks": [
+            check(
+                "pointer to changed pixels by the visitor's machine, median", median, at_most=400, unit="ms"
+            ),
+            check("the same, 95th percentile", late, at_most=800, unit="ms"),
+        ],
+    }
+
+
 def _breakdown(page, moves, random: np.random.Generator) -> dict:
     """The parts of the latency of a drag."""
 
@@ -290,11 +320,13 @@ def _random_position(page, random: np.random.Generator) -> tuple[float, float]:
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
-def open_page(browser, url: str):
-    """Open the page as a new visitor and wait for the first finished sample."""
+def open_page(browser, url: str, *scripts: str):
+    """Open the page as a new visitor, with these scripts before, and wait for the first finished sample."""
     page = browser.new_page(viewport=DESKTOP)
     page.add_init_script(dom.RECORDER)
     page.add_init_script(RECORDER)
+    for script in scripts:
+        page.add_init_script(script)
     page.goto(url, wait_until="commit")
     page.wait_for_function(dom.FINISHED_AFTER, arg=0, timeout=TIMEOUT_MS)
     return page

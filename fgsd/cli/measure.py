@@ -220,6 +220,10 @@ def bench(
         int, typer.Option(help="app, soak: seed of what visitors do; map: of the crops.", min=0)
     ] = 0,
     runtime: Annotated[Path | None, typer.Option(help="site: as for `fgsd site`.", exists=True)] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(help="app: as for `fgsd app`; measures previews by the visitor's machine too."),
+    ] = None,
     output: Json = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="app: PNG or JPEG file for a screenshot of the first screen.")
@@ -285,7 +289,14 @@ def bench(
 
         results |= {"seed": seed, "moves": moves, "classes": len(pipe.classes)}
         file = None if screenshot is None else str(screenshot)
-        results["parts"] = bench_app(*folders, moves=moves, seed=seed, screenshot=file, progress=tqdm)
+        results["parts"] = bench_app(
+            *folders,
+            moves=moves,
+            seed=seed,
+            screenshot=file,
+            site=None if site is None else str(site),
+            progress=tqdm,
+        )
     typer.echo(text(results))
     if output is not None:
         _write_json(results, output)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +12,9 @@ import pytest
 from axe import AXE, faults
 from browser_help import DESKTOP, finished, middle, overflow, run_of
 from PIL import Image
-from tools import skip_without
+from site_help import onnx_runtime
 
 from fgsd.app.site.build import build_site
-from fgsd.app.site.runtime import ARCHIVE, VERSION, cached_archive
 from fgsd.benchmarks.dom import NO_TOUR
 from fgsd.benchmarks.site import serve_folder
 from fgsd.centroids import compute_table
@@ -34,13 +31,7 @@ METERED = "Object.defineProperty(navigator, 'connection', { value: { saveData: t
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory) -> Path:
-    """The package of ONNX Runtime Web, from the user's cache or by npm."""
-    if cached_archive().is_file():
-        return cached_archive()
-    skip_without(shutil.which("npm"), "npm, which fetches ONNX Runtime Web")
-    folder = tmp_path_factory.mktemp("npm")
-    subprocess.run(["npm", "pack", f"onnxruntime-web@{VERSION}"], cwd=folder, check=True, capture_output=True)
-    return folder / ARCHIVE
+    return onnx_runtime(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

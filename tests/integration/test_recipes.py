@@ -54,6 +54,7 @@ COMMANDS = {
     "Evaluate a checkpoint": ["mine.json", "mine.webp"],
     "Draw the map": ["map.html", "noise.html"],
     "Publish your map as a static site": ["site/index.html", "site/README.md"],
+    "Serve many visitors": ["site/index.html"],
 }
 # a check of the names that its Python code defines
 PYTHON = {

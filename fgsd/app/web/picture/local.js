@@ -10,10 +10,11 @@ import { ENOUGH, nextMaker, withTime } from "./maker.js";
 /** @typedef {ReturnType<typeof import("../site/previews.js").createPreviews>} Browser */
 /** @typedef {import("../site/previews.js").Part} Part */
 /** @typedef {import("../site/previews.js").Request} Request */
+/** @typedef {import("./maker.js").Maker} Maker */
 /** @typedef {import("./maker.js").Measured} Measured */
 /** @typedef {{ target: TargetEntry[], page: string, number: number, whole?: boolean }} Query */
-/** @typedef {{ server: Measured, browser: Measured, part: Part | null }} Kind of previews that take equally
- *  long; `part` of the pictures is what the server shows of them */
+/** @typedef {{ server: Measured, browser: Measured, part: Part | null, maker: Maker }} Kind of previews
+ *  that take equally long; `part` of the pictures is what the server shows, `maker` has made the last one */
 
 const NAME = "site/previews.js";
 const SHAPING = ["n", "size", "strength", "tileable"]; // settings on which the time of a preview depends
@@ -42,7 +43,12 @@ export function createLocal(panel, askServer) {
     const values = current("settings") ?? [];
     const key = JSON.stringify([whole, ...SHAPING.map((name) => values[names.indexOf(name)])]);
     const none = { times: [], at: 0 };
-    const kind = kinds.get(key) ?? { server: none, browser: none, part: null };
+    const kind = kinds.get(key) ?? {
+      server: none,
+      browser: none,
+      part: null,
+      maker: /** @type {const} */ ("server"),
+    };
     kinds.set(key, kind);
     return kind;
   }
@@ -140,6 +146,7 @@ export function createLocal(panel, askServer) {
     const kind = kindOf(query);
     if (!browser || !request || !kind.part) return fromServer(query);
     const { maker, measure: other } = nextMaker(kind, performance.now());
+    kind.maker = maker;
     if (maker === "browser") {
       asked += 1;
       if (other) void measure(query, other);

@@ -84,9 +84,10 @@ export function createPreviews(config, progress) {
 
   /**
    * @param {Request} request
-   * @param {Part} part
+   * @param {Part} part that the server would show; this machine shows less if it takes long
    * @param {boolean} whole whether the hand rests
-   * @returns {Promise<any>} as the server's answer; without a frame if a later one was asked for meanwhile
+   * @returns {Promise<any>} as the server's answer; without a frame if a later one was asked for meanwhile,
+   *  or the whole takes long
    * @throws {Error} if the worker cannot
    */
   function preview(request, part, whole) {
@@ -104,7 +105,7 @@ export function createPreviews(config, progress) {
     await client.call("loadPreviews");
     const { target, settings, part, src } = config.reference;
     const request = requestOf(target, settings);
-    const answer = request && (await preview(request, part, true));
+    const answer = request && (await preview(request, part, false));
     if (!answer?.frame) throw new Error("the worker made no picture");
     const found = difference(await pixels(answer.frame.src), await pixels(src));
     if (found > MAX_DIFFERENCE) throw new Error(`pixels differ from the server's by ${found} of 255`);

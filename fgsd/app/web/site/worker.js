@@ -145,11 +145,11 @@ export class Sampling {
    * @param {number} id
    * @param {Request} request of the finished pictures
    * @param {boolean} whole whether the hand rests
-   * @param {ReturnType<typeof previewPart>} [given] the part to show; by default what is sampled in time
+   * @param {ReturnType<typeof previewPart>} [limit] the part to show, where that is sampled in time
    * @returns {Promise<{ frame?: Frame, nearest?: import("../shared/events.js").Nearest }>} no frame if a
    *  later request has come
    */
-  async preview(id, request, whole, given) {
+  async preview(id, request, whole, limit) {
     this.#newest = id;
     const { config } = this;
     const byStudent = config.studentSigmas && request.strength === 1;
@@ -163,8 +163,9 @@ export class Sampling {
       sizes: config.sizes,
       multiple: config.multiple,
     };
-    const part = given ?? previewPart(request, device, whole);
-    if (!part) return {};
+    const own = previewPart(request, device, whole);
+    if (!own) return {};
+    const part = limit && limit.n * limit.size ** 2 <= own.n * own.size ** 2 ? limit : own;
     const { n, size, finished } = part;
     const tileable = request.tileable && size === request.size; // the centre of a tile is none
     /** @type {Job} */

@@ -1,0 +1,139 @@
+"""Previews by the visitor's own machine, with `fgsd app --site`; in a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from app_server import AppServer
+from browser_help import dot, finished, give, middle, photograph, png, thumb, weights
+from PIL import Image
+from site_help import onnx_runtime
+
+from fgsd.app.serving.preview import STEPS, preview_sigma_max
+from fgsd.app.site.build import build_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]  # it fetches 33 MB from npm
+
+# counts the previews that the server is asked for, and makes it as slow as `slow` says, in milliseconds
+COUNTING = """window.asked = 0; window.slow = 0;
+const real = window.fetch;
+window.fetch = async (...call) => {
+    if (String(call[1]?.body).includes('"fn_name":"preview"')) {
+        window.asked += 1;
+        await new Promise((done) => setTimeout(done, window.slow));
+    }
+    return real(...call);
+};"""
+METERED = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
+BROKEN = "throw new Error('broken');"
+LOADED = "!document.querySelector('.fetching')"
+
+
+@pytest.fixture(scope="module")
+def local_server(pipe, checkpoint_folder, texture_folder, tmp_path_factory):
+    site = tmp_path_factory.mktemp("site")
+    build_site(pipe, texture_folder, site, runtime=onnx_runtime(tmp_path_factory))
+    journal = tmp_path_factory.mktemp("journal") / "steps.txt"
+    server = AppServer(checkpoint_folder, texture_folder, journal, SITE=str(site))
+    yield server
+    server.close()
+
+
+def press(page) -> None:
+    page.mouse.move(*middle(page.locator(".map-panel .ring")))
+    page.mouse.down()
+
+
+def follow(page, name: str, share: float) -> str:
+    """Move the pressed ring towards a texture, and wait for its picture; what has computed it."""
+    before = page.locator(".source").get_attribute("src")
+    (x, y), (goal_x, goal_y) = middle(page.locator(".map-panel .ring")), middle(dot(page, name))
+    page.mouse.move(x + share * (goal_x - x), y + share * (goal_y - y))
+    page.wait_for_function("before => document.querySelector('.source').src !== before", arg=before)
+    return page.locator('.picture [data-readout="device"]').inner_text()
+
+
+def release(page) -> None:
+    run = page.locator(".picture").get_attribute("data-run")
+    page.mouse.up()
+    finished(page, run)
+
+
+def sheet(page) -> np.ndarray:
+    _, _, body = page.locator(".source").get_attribute("src").partition(",")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"), dtype=int)
+
+
+def sampled(page, pipe) -> np.ndarray:
+    """The sheet that the server's preview would have."""
+    images = pipe.sample(weights(page), n=4, size=64, steps=STEPS, sigma_max=preview_sigma_max(pipe))
+    rows = [np.concatenate([np.asarray(image, dtype=int) for image in images[k : k + 2]], 1) for k in (0, 2)]
+    return np.concatenate(rows)
+
+
+def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, local_server, pipe):
+    page = visit(at=local_server, script=COUNTING)
+    assert page.evaluate("crossOriginIsolated")
+    assert not any(".bin" in url or "previews" in url for url in page.asked)  # nothing before the first drag
+    page.evaluate("window.slow = 400")
+    press(page)
+    assert {follow(page, "moss", 0.2) for _ in range(3)} == {"cpu"}
+    assert page.evaluate("window.asked") >= 3
+    release(page)
+    page.wait_for_function(LOADED)
+    assert any("weights" in url for url in page.asked)
+
+    # the second drag: no preview reaches the server, and pixels agree with its own
+    press(page)
+    page.evaluate("window.asked = 0")
+    for k in range(6):
+        assert follow(page, ["moss", "slate"][k % 2], 0.3).startswith("browser")
+    page.wait_for_timeout(300)  # the last move has its picture
+    assert page.evaluate("window.asked") == 0
+    assert np.abs(sheet(page) - sampled(page, pipe)).max() <= 2
+    assert "is the nearest" in page.locator(".map-panel").inner_text()
+    release(page)
+    assert page.locator('.picture [data-readout="device"]').inner_text() == "cpu"  # the finished picture
+
+    # what the worker has not: a texture of the visitor
+    run = page.locator(".picture").get_attribute("data-run")
+    give(page, png(photograph()))
+    thumb(page, "my photo").wait_for()
+    finished(page, run)
+    press(page)
+    page.evaluate("window.asked = 0")
+    assert follow(page, "moss", 0.2) == "cpu"
+    assert page.evaluate("window.asked") >= 1 and "my photo" in weights(page)
+    release(page)
+
+
+def test_a_worker_that_fails_leaves_all_previews_to_the_server(visit, local_server):
+    page = visit(at=local_server, script=COUNTING)
+    warnings = []
+    page.on("console", lambda said: warnings.append(said.text) if said.type == "warning" else None)
+    headers = {"Cross-Origin-Embedder-Policy": "require-corp"}
+    page.route(
+        "**/worker-*.js",
+        lambda route: route.fulfill(body=BROKEN, content_type="text/javascript", headers=headers),
+    )
+    page.evaluate("window.slow = 100")
+    for _ in range(2):
+        press(page)
+        assert {follow(page, "moss", 0.2) for _ in range(3)} == {"cpu"}
+        release(page)
+        page.wait_for_function(LOADED)
+    assert any("left to the server" in text for text in warnings)
+    assert page.locator(".picture .message").is_hidden()
+    page.complaints.clear()  # that the worker threw
+
+
+def test_nothing_is_loaded_on_a_metered_connection(visit, local_server):
+    page = visit(at=local_server, script=METERED)
+    for _ in range(2):
+        press(page)
+        assert follow(page, "moss", 0.2) == "cpu"
+        release(page)
+    assert not any(".bin" in url or "previews" in url for url in page.asked)
