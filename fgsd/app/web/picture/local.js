@@ -35,6 +35,7 @@ export function createLocal(panel, askServer) {
   const kinds = new Map();
   /** @type {Query | null} the newest that the server has answered */
   let last = null;
+  let newest = 0; // number of the newest query
   let asked = 0; // previews of the visitor that the browser is making
   let measuring = false;
 
@@ -80,8 +81,7 @@ export function createLocal(panel, askServer) {
     const kind = kindOf(query);
     const began = performance.now();
     try {
-      const part = /** @type {Part} */ (kind.part);
-      const answer = await by.preview(request, part, Boolean(query.whole));
+      const answer = await by.preview(request, kind.part, Boolean(query.whole));
       const now = performance.now();
       if (answer.frame) kind.browser = withTime(kind.browser, now - began, now);
       return answer;
@@ -101,11 +101,23 @@ export function createLocal(panel, askServer) {
   /** Measure the one who does not make a preview. @param {Query} query @param {"server" | "browser"} maker */
   async function measure(query, maker) {
     const request = requestOf(query.target);
-    if (measuring || !browser || !request || !kindOf(query).part) return;
+    if (measuring || !browser || !request) return;
     if (maker === "browser" && asked) return; // the worker would drop it for this one
     measuring = true;
     await (maker === "server" ? fromServer(query) : fromBrowser(query, request, browser));
     measuring = false;
+  }
+
+  /** @param {Query} query @returns {ReturnType<typeof nextMaker>} */
+  function choose(query) {
+    const kind = kindOf(query);
+    const chosen = nextMaker(kind, performance.now());
+    const isMeasured = kind.server.times.length && kind.browser.times.length >= ENOUGH;
+    // where the hand rests, whoever made the part goes on
+    const { maker } = kindOf({ ...query, whole: false });
+    if (query.whole && !isMeasured && maker === "browser") return { maker, measure: null };
+    kind.maker = chosen.maker;
+    return chosen;
   }
 
   async function load() {
@@ -142,17 +154,18 @@ export function createLocal(panel, askServer) {
   });
 
   return async (query) => {
+    newest += 1;
+    const own = newest;
     const request = requestOf(query.target);
-    const kind = kindOf(query);
-    if (!browser || !request || !kind.part) return fromServer(query);
-    const { maker, measure: other } = nextMaker(kind, performance.now());
-    kind.maker = maker;
+    if (!browser || !request) return fromServer(query);
+    const { maker, measure: other } = choose(query);
     if (maker === "browser") {
       asked += 1;
       if (other) void measure(query, other);
       const answer = await fromBrowser(query, request, browser);
       asked -= 1;
-      return answer ?? fromServer(query);
+      // without a frame the whole takes long here, if no later query has ended it
+      return answer && (answer.frame || own !== newest) ? answer : fromServer(query);
     }
     const answer = await fromServer(query);
     if (other) void measure(query, other);

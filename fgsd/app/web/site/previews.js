@@ -84,7 +84,7 @@ export function createPreviews(config, progress) {
 
   /**
    * @param {Request} request
-   * @param {Part} part that the server would show; this machine shows less if it takes long
+   * @param {Part | null} part that the server would show; this machine shows less if it takes long
    * @param {boolean} whole whether the hand rests
    * @returns {Promise<any>} as the server's answer; without a frame if a later one was asked for meanwhile,
    *  or the whole takes long
