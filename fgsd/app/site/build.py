@@ -179,7 +179,7 @@ def site_contents(
         plotly=added.add("plotly", ".js", gzip.decompress(plotly_script()[0])),
     )
     first = [links.bundle, links.style, config["worker"], config["map"]["labels"]]
-    first.append(config["map"]["points"][data.projections[0]])
+    first += config["map"]["points"].values()
     contents = added.contents
     contents["index.html"] = page_html(
         data,

@@ -45,8 +45,8 @@ PAGE = """<!doctype html>
 <div id="right" class="column">
 <div id="picture-bar" class="row">{view}<div id="save-panel">{save}</div></div>
 <div id="picture-panel">{picture}
-<div id="loading" role="status" hidden><p></p><progress hidden></progress>
-<button type="button" hidden>Load</button></div></div>
+<div id="loading" hidden><p role="status"></p><progress aria-label="What is loaded" hidden></progress>
+<span class="amount"></span><button type="button" hidden>Load</button></div></div>
 {controls}
 </div>
 </div>

@@ -14,7 +14,7 @@ LACKS = (
     "no own textures: learning needs gradients, which the network of this site does not give",
     "no painting, and no strips, grids and loops between textures",
     "no contact sheets, GIF and MP4 files",
-    "no colours of the crops by single features, and no UMAP in three dimensions",
+    "no colours of the crops by single features, and no depth of UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
     "in three dimensions the path of the picture over the noise levels only, not in depth",
 )

@@ -45,7 +45,7 @@ def runtime_files(archive: Path | None = None) -> dict[str, bytes]:
         If the archive cannot be fetched or read, or is another one.
     """
     content = _fetched() if archive is None else _checked(archive.read_bytes(), str(archive))
-    with tarfile.open(fileobj=io.BytesIO(content)) as packed:
+    with tarfile.open(fileobj=io.BytesIO(content), encoding="utf-8") as packed:
         files = {}
         for name in (MODULE, THREADS, WASM):
             member = packed.extractfile(f"package/dist/{name}")

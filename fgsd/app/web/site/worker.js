@@ -103,7 +103,7 @@ export class Sampling {
   async loadRuns() {
     const { files, umapArrays, sigmas } = this.config;
     const landmarks = files.umap && this.network.file(files.umap);
-    await this.network.load("network");
+    await Promise.all([this.network.load("network"), this.network.file(files.tileGraph)]);
     if (!landmarks) return;
     const { arrays } = await this.centroids();
     this.#landmarks ??= new Landmarks(sigmas, arrays, decodeArrays(await landmarks, umapArrays));
