@@ -16,7 +16,7 @@ from fgsd.app.page import first_class, first_frames
 from fgsd.app.render.map_data import MapData
 from fgsd.app.render.thumbnails import thumbnails, training_images
 from fgsd.app.requests.link import to_link
-from fgsd.app.requests.request import PAGE_SAMPLERS, SETTINGS, parse_request, sizes
+from fgsd.app.requests.request import PAGE_SAMPLERS, SETTINGS, SampleRequest, parse_request, sizes
 from fgsd.app.serving.preview import STEPS, preview_sigma_max
 from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
 from fgsd.app.site.map_files import add_map_files
@@ -163,7 +163,7 @@ def site_contents(
         "studentSigmas": None if pipe.student is None else list(pipe.student.sigmas),
         "preview": {"steps": STEPS, "sigmaMax": preview_sigma_max(pipe)},
         "target": target,
-        "first": {"run": 0, "frames": first_frames(pipe, request), "first": link},
+        "first": {"run": 0, "frames": _frames_before(pipe, request), "first": link},
         "arrays": places,
         "umapArrays": landmark_places,
         "files": {
@@ -198,6 +198,11 @@ def site_contents(
     manifest = {"format": FORMAT, "files": sorted([*contents, MANIFEST])}
     contents[MANIFEST] = json.dumps(manifest, indent=1).encode()
     return contents
+
+
+def _frames_before(pipe: Pipeline, request: SampleRequest) -> list[dict[str, Any]]:
+    """Return the frames of the first picture, which say that no browser has computed them."""
+    return [frame | {"device": "before"} for frame in first_frames(pipe, request)]
 
 
 def _network_files(

@@ -22,7 +22,10 @@ COUNTS = (1, 4)  # pictures of a run: a browser samples one after the other
 SAVED = ("png", "python", "link")  # kinds of files that need no server
 SITE_READOUTS = READOUTS | {
     "ms": ("ms a step", "How many milliseconds your browser has taken for a step, on average."),
-    "device": ("device", "What computes: your own browser. Nothing is sent anywhere."),
+    "device": (
+        "device",
+        "What computes: your own browser; the first picture was computed before. Nothing is sent anywhere.",
+    ),
 }
 PAGE = """<!doctype html>
 <html lang="en">

@@ -16,7 +16,6 @@ LACKS = (
     "no contact sheets, GIF and MP4 files",
     "no colours of the crops by single features, and no depth of UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
-    "in three dimensions the path of the picture over the noise levels only, not in depth",
 )
 README = """# A map of {classes} textures, in a folder
 

@@ -246,6 +246,7 @@ export class Sampling {
       ...{ label: request.label, name: request.name, tileable: request.tileable, query: request.link },
       path: {
         pca: made.map(({ phi }) => centroids.position(phi, sigma)),
+        "pca-3d": made.map(({ phi }) => centroids.positionInSpace(phi, sigma)),
         ...(landmarks && { umap: made.map(({ phi }) => landmarks.position(phi, sigma)) }),
       },
     };
