@@ -22,7 +22,7 @@ from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
 from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
-from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
+from fgsd.app.site.runtime import LICENSE, LICENSE_FILE, MODULE, THREADS, WASM, runtime_files
 from fgsd.app.web_files import STYLES, WEB, bundle_of, plotly_script
 from fgsd.atomic import write_together
 from fgsd.class_spacing import class_spacing
@@ -194,6 +194,7 @@ def site_contents(
     contents["service-worker.js"] = _service_worker(sorted(contents), first).encode()
     loaded = sum(file["bytes"] for file in config["files"].values() if file is not None)
     contents["README.md"] = readme(pipe, content_bytes=loaded).encode()
+    contents[LICENSE_FILE] = LICENSE.encode()
     contents[".nojekyll"] = b""  # GitHub Pages then serves the folder as it is
     manifest = {"format": FORMAT, "files": sorted([*contents, MANIFEST])}
     contents[MANIFEST] = json.dumps(manifest, indent=1).encode()
