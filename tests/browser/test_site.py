@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from axe import AXE, faults
 from browser_help import DESKTOP, finished, middle, overflow, run_of
 from PIL import Image
-from tools import skip_without
 
 from fgsd.app.site.build import build_site
-from fgsd.app.site.runtime import ARCHIVE, VERSION, cached_archive
 from fgsd.benchmarks.dom import NO_TOUR
 from fgsd.benchmarks.site import serve_folder
 from fgsd.centroids import compute_table
@@ -30,17 +25,6 @@ from fgsd.student import Student
 pytestmark = [pytest.mark.browser, pytest.mark.integration]  # it fetches 33 MB from npm
 
 METERED = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory) -> Path:
-    """The package of ONNX Runtime Web, from the user's cache or by npm."""
-    if cached_archive().is_file():
-        return cached_archive()
-    skip_without(shutil.which("npm"), "npm, which fetches ONNX Runtime Web")
-    folder = tmp_path_factory.mktemp("npm")
-    subprocess.run(["npm", "pack", f"onnxruntime-web@{VERSION}"], cwd=folder, check=True, capture_output=True)
-    return folder / ARCHIVE
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +43,9 @@ def site_pipe(lively, data) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def address(site_pipe, texture_folder, runtime, tmp_path_factory):
+def address(site_pipe, texture_folder, onnx_runtime_web, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    build_site(site_pipe, texture_folder, folder, runtime=runtime)
+    build_site(site_pipe, texture_folder, folder, runtime=onnx_runtime_web)
     with serve_folder(folder) as served:
         yield served
 
