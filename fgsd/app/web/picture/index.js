@@ -28,7 +28,7 @@ import { contentsOf, createScreen, srcOf } from "./screen.js";
  * @property {boolean} [preview]
  */
 
-const MOST_NAMED = 2; // textures of a mixture in the caption
+const CAPTION_NAMES = 2; // textures of a mixture in the caption
 
 /**
  * The label of a mixture with its heaviest textures alone.
@@ -37,7 +37,7 @@ const MOST_NAMED = 2; // textures of a mixture in the caption
  */
 export function shortLabel(label) {
   const parts = label.split(", ").sort((one, other) => (parseFloat(other) || 0) - (parseFloat(one) || 0));
-  return parts.length > MOST_NAMED ? `${parts.slice(0, MOST_NAMED).join(", ")} …` : label;
+  return parts.length > CAPTION_NAMES ? `${parts.slice(0, CAPTION_NAMES).join(", ")} …` : label;
 }
 
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
