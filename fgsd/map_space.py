@@ -55,7 +55,7 @@ class MapSpace:
         """
         if projection == "pca":
             flat = self.map.project(projection, phi, sigma)
-            return np.column_stack([flat, self._planes.project(phi, sigma)[..., 2].float().numpy()])
+            return np.column_stack([flat, self.axes.project(phi, sigma)[..., 2].float().numpy()])
         self.map._check_projection(projection)
         return self.map._interpolated(phi, sigma, self._landmarks)
 
@@ -114,7 +114,8 @@ class MapSpace:
         return min(spreads) / np.maximum(spreads, 1e-12) if min(spreads) > 1e-12 else np.ones(len(spreads))
 
     @cached_property
-    def _planes(self) -> LevelPlanes:
+    def axes(self) -> LevelPlanes:
+        """The three axes of "pca" at each noise level, of whose coordinates the third is used."""
         return LevelPlanes.of(self.map.table, components=3)
 
     @cached_property
@@ -124,8 +125,8 @@ class MapSpace:
         crops = []
         for level, sigma in enumerate(whole.sigmas.tolist()):
             phi = whole._mean[level] + whole._scale[level] * (whole._scores[level] @ whole._bases[level].T)
-            crops.append(self._planes.project(phi, sigma)[:, 2])
-        classes = self._planes.project(whole.table.values, whole.sigmas)[..., 2].T
+            crops.append(self.axes.project(phi, sigma)[:, 2])
+        classes = self.axes.project(whole.table.values, whole.sigmas)[..., 2].T
         return torch.stack(crops).float().numpy(), classes.float().numpy()
 
     def _embedding(self, level: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -242,3 +243,18 @@ def visit(browser, server, rested) -> Iterator[Callable]:
     for page in special:
         page.context.close()
     assert not said
+
+
+@pytest.fixture(scope="session")
+def onnx_runtime_web(tmp_path_factory) -> Path:
+    """The package that samples in browsers: 33 MB, from the user's cache or by npm. For integration tests."""
+    from tools import skip_without
+
+    from fgsd.app.site.runtime import ARCHIVE, VERSION, cached_archive
+
+    if cached_archive().is_file():
+        return cached_archive()
+    skip_without(shutil.which("npm"), "npm, which fetches ONNX Runtime Web")
+    folder = tmp_path_factory.mktemp("npm")
+    subprocess.run(["npm", "pack", f"onnxruntime-web@{VERSION}"], cwd=folder, check=True, capture_output=True)
+    return folder / ARCHIVE

@@ -16,6 +16,7 @@ from bad_visitors import assault_text
 
 from fgsd.benchmarks.engine import engine_text
 from fgsd.benchmarks.load import serve_text
+from fgsd.benchmarks.site import site_text
 from fgsd.evaluation import report_text
 from fgsd.evidence.files import read_report
 from fgsd.evidence.text import check_text, readme_section
@@ -187,6 +188,8 @@ def section(name: str) -> str:
         return serve_text(results).strip() + "\n"
     if name == "engine.json":
         return engine_text(results).strip() + "\n"
+    if name == "site.json":
+        return f"```text\n{site_text(results).strip()}\n```\n"
     text = assault_text(results) if name == "fuzz.json" else report_text(results)
     return f"```text\n{text.strip()}\n```\n"
 

@@ -23,6 +23,7 @@ from PIL import Image
 from fgsd.app.site.build import build_site
 from fgsd.benchmarks.browser import FLAGS, chromium_path
 from fgsd.evaluation.checks import check
+from fgsd.evaluation.report import check_lines
 from fgsd.pipeline import Pipeline
 
 THREADS = (1, 2)
@@ -127,7 +128,8 @@ def bench_site(
     Returns
     -------
     dict
-        A part for each number of threads: a dict of its figures and `checks`, as in those of `evaluate`.
+        "browser", the version of Chromium; "parts", one for each number of threads: a dict of its figures and
+        `checks`, as in those of `evaluate`.
 
     Raises
     ------
@@ -140,21 +142,20 @@ def bench_site(
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         build_site(pipe, data, Path(folder), runtime=runtime)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        version = browser.version
         with closing(browser), serve_folder(Path(folder), isolated=True) as address:
             for threads in THREADS:
                 page = browser.new_page()
                 page.set_default_timeout(TIMEOUT_MS)
                 page.goto(address)
                 loaded = page.evaluate(LOAD, threads)
+                label = "1 thread" if threads == 1 else f"{threads} threads"
                 names = [pipe.classes[k % len(pipe.classes)] for k in range(previews)]
-                times = [
-                    page.evaluate(PREVIEW, [name, k])
-                    for k, name in enumerate(wrap(names, desc=f"{threads} threads"))
-                ]
+                times = [page.evaluate(PREVIEW, [name, k]) for k, name in enumerate(wrap(names, desc=label))]
                 runs = {side: page.evaluate(RUN, [pipe.classes[0], side]) for side in MAX_RUN_S}
-                parts[f"{threads} thread{'s'[: threads - 1]}"] = _figures(pipe, loaded, times, runs)
+                parts[label] = _figures(pipe, loaded, times, runs)
                 page.close()
-    return parts
+    return {"browser": version, "parts": parts}
 
 
 def _figures(pipe: Pipeline, loaded: float, times: list[float], runs: dict[int, dict]) -> dict:
@@ -175,6 +176,21 @@ def _figures(pipe: Pipeline, loaded: float, times: list[float], runs: dict[int, 
         },
         "checks": checks,
     }
+
+
+def site_text(results: dict) -> str:
+    """Format the results of `fgsd bench site`."""
+    machine, parts = results["machine"], results["parts"]
+    lines = [f"machine: {machine['cpu']}, {machine['cores']} cores; Chromium {results['browser']}", ""]
+    lines += [*check_lines(parts), ""]
+    for label, part in parts.items():
+        times = ", ".join(f"{run['evaluation_ms']} ms at {side} px" for side, run in part["runs"].items())
+        late, loaded = part["previews"]["late"], part["loaded_ms"] / 1000
+        lines.append(
+            f"{label}: an evaluation takes {times}; 95 % of the previews took at most {late} ms; "
+            f"loaded and measured in {loaded:.1f} s"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _image(uri: str) -> Image.Image:

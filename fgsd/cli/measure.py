@@ -266,9 +266,10 @@ def bench(
         results |= bench_engine(folders[0], rounds=rounds, engines=engines, progress=tqdm)
         text = engine_text
     elif what == "site":
-        from fgsd.benchmarks.site import bench_site
+        from fgsd.benchmarks.site import bench_site, site_text
 
-        results["parts"] = bench_site(pipe, folders[1], runtime=runtime, progress=tqdm)
+        results |= bench_site(pipe, folders[1], runtime=runtime, progress=tqdm)
+        text = site_text
     elif what == "soak":
         from fgsd.benchmarks.soak import bench_soak
 

@@ -118,6 +118,7 @@ def test_distances_and_positions_are_those_of_python(computed, target, pipe):
     levels = torch.tensor(SIGMAS, dtype=torch.float64)
     phi = torch.stack([target.at(sigma) for sigma in SIGMAS])
     assert close(computed["positions"], pipe.map.project("pca", phi, levels), 1e-4)
+    assert close(computed["space"], pipe.map.space.project("pca", phi, levels), 1e-4)
     assert close(computed["umap"], pipe.map.project("umap", phi, levels), 1e-4)
 
 

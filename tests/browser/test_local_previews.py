@@ -10,7 +10,6 @@ import pytest
 from app_server import AppServer
 from browser_help import dot, finished, give, middle, photograph, png, thumb, weights
 from PIL import Image
-from site_help import onnx_runtime
 
 from fgsd.app.serving.preview import STEPS, preview_sigma_max
 from fgsd.app.site.build import build_site
@@ -33,9 +32,9 @@ LOADED = "!document.querySelector('.fetching')"
 
 
 @pytest.fixture(scope="module")
-def local_server(pipe, checkpoint_folder, texture_folder, tmp_path_factory):
+def local_server(pipe, checkpoint_folder, texture_folder, onnx_runtime_web, tmp_path_factory):
     site = tmp_path_factory.mktemp("site")
-    build_site(pipe, texture_folder, site, runtime=onnx_runtime(tmp_path_factory))
+    build_site(pipe, texture_folder, site, runtime=onnx_runtime_web)
     journal = tmp_path_factory.mktemp("journal") / "steps.txt"
     server = AppServer(checkpoint_folder, texture_folder, journal, SITE=str(site))
     yield server

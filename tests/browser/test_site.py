@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from axe import AXE, faults
 from browser_help import DESKTOP, finished, middle, overflow, run_of
 from PIL import Image
-from site_help import onnx_runtime
 
 from fgsd.app.site.build import build_site
 from fgsd.benchmarks.dom import NO_TOUR
@@ -27,11 +25,6 @@ from fgsd.student import Student
 pytestmark = [pytest.mark.browser, pytest.mark.integration]  # it fetches 33 MB from npm
 
 METERED = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory) -> Path:
-    return onnx_runtime(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +43,9 @@ def site_pipe(lively, data) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def address(site_pipe, texture_folder, runtime, tmp_path_factory):
+def address(site_pipe, texture_folder, onnx_runtime_web, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    build_site(site_pipe, texture_folder, folder, runtime=runtime)
+    build_site(site_pipe, texture_folder, folder, runtime=onnx_runtime_web)
     with serve_folder(folder) as served:
         yield served
 

@@ -110,13 +110,15 @@ def test_it_opens_chooses_adds_follows_the_path_and_closes(visit):
     # the path has as many steps as that of the map, whose canvas is hidden
     page.wait_for_function("Number(document.querySelector('.space').dataset.path) >= 16")
 
-    other = hover_texture(page, other_than=[name])
+    other, run = hover_texture(page, other_than=[name]), page.locator(".picture").get_attribute("data-run")
     page.keyboard.down("Shift")
     page.mouse.down()
     page.mouse.up()
     page.keyboard.up("Shift")
     page.wait_for_function("document.querySelectorAll('.chip').length === 2")
     assert set(weights(page)) == {name, other}
+    finished(page, run)
+    page.wait_for_function("Number(document.querySelector('.space').dataset.path) >= 16")
 
     page.get_by_role("button", name="Noise level").click()
     drawn(page, "pca-noise-0")

@@ -6,6 +6,7 @@ import { filmTimes, framing, partOf } from "../../fgsd/app/web/picture/drag_film
 import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/app/web/shared/chart.js";
 import { addressChange } from "../../fgsd/app/web/picture/history.js";
 import { Run, nearestStep, readouts } from "../../fgsd/app/web/shared/run.js";
+import { shortLabel } from "../../fgsd/app/web/picture/index.js";
 import { isPart, meanColour, opacity, square } from "../../fgsd/app/web/picture/part.js";
 import { contentsOf } from "../../fgsd/app/web/picture/screen.js";
 import { playedStep, stepAt, stepMs, welcomeMs } from "../../fgsd/app/web/shared/timeline.js";
@@ -19,6 +20,12 @@ test("a preview of the centre is a part; whole pictures and steps of a run are n
   assert.ok(isPart({ preview: true, n: 1, size: 64, finished: { n: 4, columns: 2, size: 64, corner: 0 } }));
   assert.ok(!isPart({ preview: true, n: 1, size: 192, finished: { ...finished, corner: 0 } }));
   assert.ok(!isPart({ n: 1, size: 64 }));
+});
+
+test("a caption names the two heaviest textures of a mixture", () => {
+  assert.equal(shortLabel("lava"), "lava");
+  assert.equal(shortLabel("9% sand, 91% lava"), "9% sand, 91% lava");
+  assert.equal(shortLabel("4% moss, 9% sand, 87% lava"), "87% lava, 9% sand …");
 });
 
 test("a preview lies in its place, at the scale of the finished picture", () => {

@@ -44,6 +44,7 @@ process.stdout.write(
     nearest: centroids.nearest(target),
     distance: centroids.distanceAt(phi, centroids.at(target, run.at), run.at),
     positions: sigmas.map((sigma) => centroids.position(centroids.at(target, sigma), sigma)),
+    space: sigmas.map((sigma) => centroids.positionInSpace(centroids.at(target, sigma), sigma)),
     umap: sigmas.map((sigma) => landmarks.position(centroids.at(target, sigma), sigma)),
     samples,
     python: toPython({ parts, ...settings }, "checkpoints/mine"),

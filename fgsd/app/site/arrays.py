@@ -36,9 +36,10 @@ def site_arrays(pipe: Pipeline) -> dict[str, np.ndarray]:
     -------
     dict
         `values` (C, S, F), `scales` (S, F) and `colours` (C, 3) of the table; `means` (S, F), `axes`
-        (S, 2, F) and `origin` (2,) of the map's plane, and `colourSlope` (2, 3), see `FeatureMap.moved`.
+        (S, 2, F) and `origin` (2,) of the map's plane, and `colourSlope` (2, 3), see `FeatureMap.moved`;
+        `spaceAxes` (S, 3, F) and `spaceOrigin` (3,) of the map in 3D.
     """
-    table, planes = pipe.table, pipe.map.planes
+    table, planes, space = pipe.table, pipe.map.planes, pipe.map.space.axes
     tensors = {
         "values": table.values,
         "scales": table.scales,
@@ -47,6 +48,8 @@ def site_arrays(pipe: Pipeline) -> dict[str, np.ndarray]:
         "axes": planes.axes,
         "origin": planes.origin,
         "colourSlope": pipe.map.colour_slope,
+        "spaceAxes": space.axes,
+        "spaceOrigin": space.origin,
     }
     return {name: np.ascontiguousarray(value.float().cpu().numpy()) for name, value in tensors.items()}
 

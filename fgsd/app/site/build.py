@@ -15,13 +15,13 @@ from fgsd.app.page import first_class, first_frames
 from fgsd.app.render.map_data import MapData
 from fgsd.app.render.thumbnails import thumbnails, training_images
 from fgsd.app.requests.link import to_link
-from fgsd.app.requests.request import parse_request, sizes
+from fgsd.app.requests.request import SampleRequest, parse_request, sizes
 from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
 from fgsd.app.site.config import worker_config
 from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
-from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
+from fgsd.app.site.runtime import LICENSE, LICENSE_FILE, MODULE, THREADS, WASM, runtime_files
 from fgsd.app.web_files import STYLES, WEB, bundle_of, plotly_script
 from fgsd.atomic import write_together
 from fgsd.onnx_graph import check_network, network_graph, weights_bytes, weights_dtype
@@ -145,7 +145,7 @@ def site_contents(
         **worker_config(pipe, sizes=offered, counts=COUNTS),
         "spacings": [pipe.table.nearest(pipe.table.of(name), 2)[-1][1] for name in pipe.classes],
         "target": target,
-        "first": {"run": 0, "frames": first_frames(pipe, request), "first": link},
+        "first": {"run": 0, "frames": _frames_before(pipe, request), "first": link},
         "arrays": places,
         "umapArrays": landmark_places,
         "files": {
@@ -161,7 +161,7 @@ def site_contents(
         plotly=added.add("plotly", ".js", gzip.decompress(plotly_script()[0])),
     )
     first = [links.bundle, links.style, config["worker"], config["map"]["labels"]]
-    first.append(config["map"]["points"][data.projections[0]])
+    first += config["map"]["points"].values()
     contents = added.contents
     contents["index.html"] = page_html(
         data,
@@ -176,10 +176,16 @@ def site_contents(
     contents["service-worker.js"] = _service_worker(sorted(contents), first).encode()
     loaded = sum(file["bytes"] for file in config["files"].values() if file is not None)
     contents["README.md"] = readme(pipe, content_bytes=loaded).encode()
+    contents[LICENSE_FILE] = LICENSE.encode()
     contents[".nojekyll"] = b""  # GitHub Pages then serves the folder as it is
     manifest = {"format": FORMAT, "files": sorted([*contents, MANIFEST])}
     contents[MANIFEST] = json.dumps(manifest, indent=1).encode()
     return contents
+
+
+def _frames_before(pipe: Pipeline, request: SampleRequest) -> list[dict[str, Any]]:
+    """Return the frames of the first picture, which say that no browser has computed them."""
+    return [frame | {"device": "before"} for frame in first_frames(pipe, request)]
 
 
 def _network_files(

@@ -22,7 +22,10 @@ COUNTS = (1, 4)  # pictures of a run: a browser samples one after the other
 SAVED = ("png", "film", "python", "link")  # kinds of files that need no server
 SITE_READOUTS = READOUTS | {
     "ms": ("ms a step", "How many milliseconds your browser has taken for a step, on average."),
-    "device": ("device", "What computes: your own browser. Nothing is sent anywhere."),
+    "device": (
+        "device",
+        "What computes: your own browser; the first picture was computed before. Nothing is sent anywhere.",
+    ),
 }
 PAGE = """<!doctype html>
 <html lang="en">
@@ -45,8 +48,8 @@ PAGE = """<!doctype html>
 <div id="right" class="column">
 <div id="picture-bar" class="row">{view}<div id="save-panel">{save}</div></div>
 <div id="picture-panel">{picture}
-<div id="loading" role="status" hidden><p></p><progress hidden></progress>
-<button type="button" hidden>Load</button></div></div>
+<div id="loading" hidden><p role="status"></p><progress aria-label="What is loaded" hidden></progress>
+<span class="amount"></span><button type="button" hidden>Load</button></div></div>
 {controls}
 </div>
 </div>

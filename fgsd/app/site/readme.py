@@ -5,18 +5,16 @@ from __future__ import annotations
 import html
 import re
 
-from fgsd.app.site.runtime import LICENSE, VERSION
+from fgsd.app.site.runtime import LICENSE_FILE, VERSION
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.pipeline import Pipeline
 
-PROJECT = "fgsd"
 LACKS = (
     "no own textures: learning needs gradients, which the network of this site does not give",
     "no painting, and no strips, grids and loops between textures",
     "no contact sheets, GIF and MP4 files",
-    "no colours of the crops by single features, and no UMAP in three dimensions",
+    "no colours of the crops by single features, and no depth of UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
-    "in three dimensions the path of the picture over the noise levels only, not in depth",
 )
 README = """# A map of {classes} textures, in a folder
 
@@ -49,7 +47,8 @@ files.
 
 Textures and weights: {license}. {attribution}
 
-ONNX Runtime Web {runtime_version} evaluates the network. {runtime}
+ONNX Runtime Web {runtime_version} evaluates the network: `{license_file}`. The page is that of fgsd, under
+Apache-2.0; plotly.js, under the MIT license, draws the map in three dimensions.
 """
 
 
@@ -68,16 +67,17 @@ def readme(pipe: Pipeline, *, content_bytes: int) -> str:
         license=pipe.info.license,
         attribution=pipe.info.attribution,
         runtime_version=VERSION,
-        runtime=LICENSE,
+        license_file=LICENSE_FILE,
     )
 
 
 def footer_html(info: CheckpointInfo) -> str:
-    """Return the line at the foot of the page: what samples, and whose the textures are."""
+    """Return the foot of the page: what samples, what the page lacks, and whose the textures are."""
+    lacks = "".join(f"<li>{html.escape(words)}</li>" for words in LACKS)
     attribution = html.escape(info.attribution.replace("`", ""))
     linked = re.sub(r"\((https?://[^\s()]+)\)", r'(<a href="\1" rel="noopener">\1</a>)', attribution)
     return (
-        "<p>Your browser samples by itself, with <span data-megabytes>a few MB</span> that it loads once. "
-        '<a href="README.md">What this page lacks beside that of a server</a>.</p>'
+        "<p>Your browser samples by itself, with <span data-megabytes>a few MB</span> that it loads once.</p>"
+        f"<details><summary>What this page lacks beside that of a server</summary><ul>{lacks}</ul></details>"
         f"<p>License of the textures and weights: {html.escape(info.license)}. {linked}</p>"
     )

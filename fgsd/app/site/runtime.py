@@ -19,7 +19,30 @@ ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
 URL = f"https://registry.npmjs.org/onnxruntime-web/-/{ARCHIVE}"
 # of the archive, as npm states it: other content is refused
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
-LICENSE = "ONNX Runtime is by Microsoft Corporation, under the MIT license."
+LICENSE_FILE = "onnxruntime-license.txt"
+LICENSE = """\
+ONNX Runtime, https://github.com/microsoft/onnxruntime, which also lists the software that is part of it
+(ThirdPartyNotices.txt).
+
+MIT License
+
+Copyright (c) Microsoft Corporation
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction, including
+without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the
+following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial
+portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO
+EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER
+IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR
+THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+"""
 # what the site needs: the module, that of its threads, and its code; with WebGPU they would be twice as large
 MODULE, THREADS, WASM = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
 TIMEOUT_S = 60.0
@@ -45,7 +68,7 @@ def runtime_files(archive: Path | None = None) -> dict[str, bytes]:
         If the archive cannot be fetched or read, or is another one.
     """
     content = _fetched() if archive is None else _checked(archive.read_bytes(), str(archive))
-    with tarfile.open(fileobj=io.BytesIO(content)) as packed:
+    with tarfile.open(fileobj=io.BytesIO(content), encoding="utf-8") as packed:
         files = {}
         for name in (MODULE, THREADS, WASM):
             member = packed.extractfile(f"package/dist/{name}")

@@ -28,6 +28,18 @@ import { contentsOf, createScreen, srcOf } from "./screen.js";
  * @property {boolean} [preview]
  */
 
+const CAPTION_NAMES = 2; // textures of a mixture in the caption
+
+/**
+ * The label of a mixture with its heaviest textures alone.
+ *
+ * @param {string} label such as "9% sand, 91% lava"
+ */
+export function shortLabel(label) {
+  const parts = label.split(", ").sort((one, other) => (parseFloat(other) || 0) - (parseFloat(one) || 0));
+  return parts.length > CAPTION_NAMES ? `${parts.slice(0, CAPTION_NAMES).join(", ")} …` : label;
+}
+
 /** @param {import("../shared/dom.js").Panel<Value>} panel */
 export function mount({ element, trigger, props, server, watch }) {
   const panel = find(element, ".picture");
@@ -65,7 +77,7 @@ export function mount({ element, trigger, props, server, watch }) {
   function onPainted(frame) {
     film.add(frame, srcOf(frame, contentsOf(screen.state.view, frame.preview)[0]), screen.state.tiled);
     caption.hidden = false;
-    find(caption, "b").textContent = frame.label;
+    find(caption, "b").textContent = shortLabel(frame.label);
     if (frame.preview) panel.dataset.done = "false";
     else if (frame.last) finish(frame);
     if (frame.preview || (!frame.last && state.run.followsNewest)) source.src = frame.src;

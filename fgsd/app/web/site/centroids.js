@@ -46,7 +46,8 @@ export class Centroids {
    * @param {number[]} table.sigmas
    * @param {number[]} table.spacing distance between two classes at each noise level
    * @param {Record<string, Float32Array>} arrays `values` (C, S, F), `scales` (S, F), `colours` (C, 3), and
-   *  of the map `means` (S, F), `axes` (S, 2, F), `origin` (2), `colourSlope` (2, 3)
+   *  of the map `means` (S, F), `axes` (S, 2, F), `origin` (2), `colourSlope` (2, 3), and in 3D `spaceAxes`
+   *  (S, 3, F), `spaceOrigin` (3)
    */
   constructor({ classes, sigmas, spacing }, arrays) {
     this.classes = classes;
@@ -167,13 +168,42 @@ export class Centroids {
    * @returns {[number, number]}
    */
   position(phi, sigma) {
-    const { means, axes, origin } = this.arrays;
-    const mean = interpolate(this.sigmas, means, sigma);
-    const plane = interpolate(this.sigmas, axes, sigma);
-    const [a, b] = [plane.subarray(0, this.dimension), plane.subarray(this.dimension)];
-    const difference = phi.map((value, k) => value - mean[k]);
-    const [x, y] = leastSquares([dot(a, a), dot(a, b), dot(b, b)], [dot(difference, a), dot(difference, b)]);
+    const { axes, origin } = this.arrays;
+    const [x, y] = this.#solved(phi, sigma, axes);
     return [origin[0] + x, origin[1] + y];
+  }
+
+  /**
+   * The same in 3D, whose third coordinate is that in the space of three axes.
+   *
+   * @param {Float32Array} phi
+   * @param {number} sigma
+   * @returns {[number, number, number]}
+   */
+  positionInSpace(phi, sigma) {
+    const { spaceAxes, spaceOrigin } = this.arrays;
+    return [...this.position(phi, sigma), spaceOrigin[2] + this.#solved(phi, sigma, spaceAxes)[2]];
+  }
+
+  /**
+   * Coordinates of a feature vector along axes, from the mean of its level.
+   *
+   * @param {Float32Array} phi
+   * @param {number} sigma
+   * @param {Float32Array} axes (S, K, F)
+   * @returns {number[]} (K)
+   */
+  #solved(phi, sigma, axes) {
+    const mean = interpolate(this.sigmas, this.arrays.means, sigma);
+    const flat = interpolate(this.sigmas, axes, sigma);
+    const difference = phi.map((value, k) => value - mean[k]);
+    const rows = Array.from({ length: flat.length / this.dimension }, (_, k) =>
+      flat.subarray(k * this.dimension, (k + 1) * this.dimension),
+    );
+    return solved(
+      rows.map((one) => rows.map((other) => dot(one, other))),
+      rows.map((one) => dot(difference, one)),
+    );
   }
 }
 
@@ -181,15 +211,22 @@ export class Centroids {
 const dot = (one, other) => one.reduce((sum, value, k) => sum + value * other[k], 0);
 
 /**
- * Solve a symmetric system of two equations; directions in which it is singular count as zero.
+ * Solve a symmetric system of equations by elimination. An unknown whose equation says nothing more is 0: an
+ * axis along which no class varies is zero.
  *
- * @param {number[]} gram a, b, c of the matrix [[a, b], [b, c]]
+ * @param {number[][]} matrix
  * @param {number[]} right
+ * @returns {number[]}
  */
-function leastSquares([a, b, c], [u, v]) {
-  const determinant = a * c - b * b;
-  if (determinant > 1e-12 * (a + c) ** 2)
-    return [(c * u - b * v) / determinant, (a * v - b * u) / determinant];
-  const trace = a + c; // one direction at most: the pseudo-inverse is the matrix over its trace squared
-  return trace > 0 ? [(a * u + b * v) / trace ** 2, (b * u + c * v) / trace ** 2] : [0, 0];
+export function solved(matrix, right) {
+  const rows = matrix.map((row, k) => [...row, right[k]]);
+  const limit = 1e-12 * Math.max(...matrix.map((row, k) => row[k]));
+  for (const [k, pivot] of rows.entries()) {
+    if (!(pivot[k] > limit)) continue;
+    for (const [other, row] of rows.entries()) {
+      const factor = other === k ? 0 : row[k] / pivot[k];
+      if (factor) rows[other] = row.map((value, column) => value - factor * pivot[column]);
+    }
+  }
+  return rows.map((row, k) => (row[k] > limit ? row[row.length - 1] / row[k] : 0));
 }

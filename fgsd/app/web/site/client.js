@@ -6,16 +6,17 @@
 /** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void,
  *   send: (frame: Frame) => void }} Call */
 
-// half of what the browser names as processors, which are mostly two for each core: on a busy core threads
-// wait for each other
 const MAX_THREADS = 4;
 
-/** Threads that the network is evaluated with: more than one needs a page that is isolated from others. */
-export function threadCount(
-  isolated = window.crossOriginIsolated,
-  processors = navigator.hardwareConcurrency,
-) {
-  return isolated ? Math.min(MAX_THREADS, Math.max(1, Math.floor(processors / 2))) : 1;
+/**
+ * Threads that the network is evaluated with: half of what the browser names as processors, which are mostly
+ * two for each core, since threads on a busy core wait for each other; but two of two.
+ *
+ * @param {boolean} isolated whether the page is isolated from others, which browsers require
+ * @param {number} processors
+ */
+export function threadCount(isolated, processors) {
+  return isolated ? Math.min(MAX_THREADS, processors, Math.max(2, Math.floor(processors / 2))) : 1;
 }
 
 export class Client {
@@ -41,7 +42,8 @@ export class Client {
     worker.onmessage = ({ data }) => this.#receive(data);
     worker.onerror = () => this.#fail("The part of this site that samples could not be started.");
     const base = new URL(".", document.baseURI).href;
-    worker.postMessage({ config: this.config, base, threads: threadCount() });
+    const threads = threadCount(window.crossOriginIsolated, navigator.hardwareConcurrency);
+    worker.postMessage({ config: this.config, base, threads });
     return worker;
   }
 

@@ -56,7 +56,9 @@ export async function fetchFile(base, { name, bytes }, arrived) {
     arrived(value.length);
   }
   if (length !== bytes) throw new Error("A part of this site was not loaded as a whole. Try again.");
-  await cache?.put(href, new Response(content)).catch(() => undefined); // it is full: nothing is kept
+  // with its type, by which a browser takes a module for one; nothing is kept where the cache is full
+  const headers = { "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream" };
+  await cache?.put(href, new Response(content, { headers })).catch(() => undefined);
   return content.buffer;
 }
 

@@ -34,7 +34,7 @@ export function fittingSize(sizes, msPerPixel) {
  */
 export function start(modules, site) {
   const { files } = site;
-  const all = Object.values(files).filter((file) => file !== null && file !== files.tileGraph);
+  const all = Object.values(files).filter((file) => file !== null);
   const loading = createLoading(find(document, "#loading"), /** @type {any[]} */ (all));
   const client = new Client(site.worker, site, loading.arrived);
   const controls = createControls(find(document, "#right"), site.settings);

@@ -13,23 +13,31 @@ const megabytes = (bytes) => (bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0);
  * @param {import("./files.js").SiteFile[]} files all that is to be loaded
  */
 export function createLoading(notice, files) {
-  const [text, bar] = [find(notice, "p"), find(notice, "progress", HTMLProgressElement)];
+  const [text, amount] = [find(notice, "p"), find(notice, ".amount")];
+  const bar = find(notice, "progress", HTMLProgressElement);
   const button = find(notice, "button", HTMLButtonElement);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const base = new URL(".", document.baseURI).href;
   let loaded = 0;
+  let active = false; // what arrives after a failure is not told
   /** @type {Promise<void> | null} */
   let agreed = null;
 
+  /** Screen readers tell each change, so nothing is said twice. @param {string} words */
+  function say(words) {
+    if (text.textContent !== words) text.textContent = words;
+  }
+
   /** Wait until the visitor has agreed to load, where that has to be asked. @returns {Promise<void>} */
   function agree() {
+    active = true;
     agreed ??= areKept(base, files).then((kept) => (kept || !isMetered() ? undefined : ask()));
     return agreed;
   }
 
   /** @returns {Promise<void>} */
   function ask() {
-    text.textContent = `Your browser samples by itself. For that it needs ${megabytes(total)} MB, once.`;
+    say(`Your browser samples by itself. For that it needs ${megabytes(total)} MB, once.`);
     bar.hidden = true;
     button.hidden = notice.hidden = false;
     return new Promise((resolve) => {
@@ -42,23 +50,25 @@ export function createLoading(notice, files) {
 
   /** @param {number} bytes that have arrived */
   function arrived(bytes) {
+    if (!active) return;
     loaded = Math.min(total, loaded + bytes);
     bar.max = total;
     bar.value = loaded;
     bar.hidden = false;
-    text.textContent = `Loading the network, once: ${megabytes(loaded)} of ${megabytes(total)} MB`;
+    amount.textContent = `${megabytes(loaded)} of ${megabytes(total)} MB`;
     notice.hidden = false;
-    if (loaded === total) text.textContent = "Starting the network …";
+    say(loaded < total ? "Loading the network, once" : "Starting the network …");
   }
 
   function done() {
+    active = false;
     notice.hidden = true;
   }
 
   /** What failed is loaded again with the next request. */
   function failed() {
     loaded = 0;
-    notice.hidden = true;
+    done();
   }
 
   return { agree, arrived, done, failed };

@@ -15,7 +15,7 @@ import { decodeImage, make } from "../shared/dom.js";
  *  sheet of its class
  */
 
-const NO_DEPTH = "UMAP in three dimensions needs the page that a server computes. PCA is here.";
+const NO_DEPTH = "The depth of UMAP needs the page that a server computes. Choose PCA or the noise level.";
 
 /**
  * @param {Object} site

@@ -72,11 +72,13 @@ export class Network {
   }
 
   async #import() {
-    const wasm = await unzipped(await this.file(this.files.wasm));
-    const runtime = await import(new URL(this.files.runtime.name, this.base).href);
+    const { runtime: module, threads } = this.files;
+    // the modules too, so that the browser keeps them for when it is offline
+    const [wasm] = await Promise.all([this.files.wasm, module, threads].map((file) => this.file(file)));
+    const runtime = await import(new URL(module.name, this.base).href);
     runtime.env.wasm.numThreads = this.threads;
-    runtime.env.wasm.wasmPaths = { mjs: new URL(this.files.threads.name, this.base).href };
-    runtime.env.wasm.wasmBinary = wasm;
+    runtime.env.wasm.wasmPaths = { mjs: new URL(threads.name, this.base).href };
+    runtime.env.wasm.wasmBinary = await unzipped(wasm);
     return runtime;
   }
 

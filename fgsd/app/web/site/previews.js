@@ -56,8 +56,8 @@ async function forgetOthers(names) {
  * @param {(share: number) => void} progress called with the share of the files that has arrived
  */
 export function createPreviews(config, progress) {
-  const { wasm, graph, arrays, student, network } = config.files;
-  const files = [wasm, graph, arrays, student ?? network];
+  const { runtime, threads, wasm, graph, arrays, student, network } = config.files;
+  const files = [runtime, threads, wasm, graph, arrays, student ?? network];
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let loaded = 0;
   const client = new Client(config.worker, config, (bytes) => {

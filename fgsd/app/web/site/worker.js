@@ -103,7 +103,7 @@ export class Sampling {
   async loadRuns() {
     const { files, umapArrays, sigmas } = this.config;
     const landmarks = files.umap && this.network.file(files.umap);
-    await this.network.load("network");
+    await Promise.all([this.network.load("network"), this.network.file(files.tileGraph)]);
     if (!landmarks) return;
     const { arrays } = await this.centroids();
     this.#landmarks ??= new Landmarks(sigmas, arrays, decodeArrays(await landmarks, umapArrays));
@@ -248,6 +248,7 @@ export class Sampling {
       ...{ label: request.label, name: request.name, tileable: request.tileable, query: request.link },
       path: {
         pca: made.map(({ phi }) => centroids.position(phi, sigma)),
+        "pca-3d": made.map(({ phi }) => centroids.positionInSpace(phi, sigma)),
         ...(landmarks && { umap: made.map(({ phi }) => landmarks.position(phi, sigma)) }),
       },
     };
