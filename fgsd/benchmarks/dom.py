@@ -70,17 +70,21 @@ new MutationObserver((mutations) => {
 """
 )
 # Counts the previews that the server is asked for, and delays them.
-SLOW_PREVIEWS = """
+SLOW_PREVIEW_MS = 1000
+SLOW_PREVIEWS = (
+    f"bench.slow = {SLOW_PREVIEW_MS};"
+    + """
 bench.asked = 0;
 const fetched = window.fetch;
 window.fetch = async (...call) => {
   if (String(call[1]?.body).includes('"fn_name":"preview"')) {
     bench.asked += 1;
-    await new Promise((done) => setTimeout(done, 1000));
+    await new Promise((done) => setTimeout(done, bench.slow));
   }
   return fetched(...call);
 };
 """
+)
 PREVIEWS_ASKED = "bench.asked"
 NOTHING_LOADING = "!document.querySelector('.picture .fetching')"
 PAINTED_COUNT = "bench.painted.length"

@@ -109,22 +109,36 @@ def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, l
     release(page)
 
 
-def test_a_worker_that_fails_leaves_all_previews_to_the_server(visit, local_server):
+def broken(route) -> None:
+    """The worker throws."""
+    headers = {"Cross-Origin-Embedder-Policy": "require-corp"}
+    route.fulfill(body=BROKEN, content_type="text/javascript", headers=headers)
+
+
+def differing(route) -> None:
+    """The server has made another preview than the browser will."""
+    response = route.fetch()
+    data = response.json()
+    data["reference"]["target"] = data["reference"]["target"][:1]
+    route.fulfill(response=response, json=data)
+
+
+@pytest.mark.parametrize(
+    ("address", "spoil", "reason"),
+    [("worker-*.js", broken, "could not be started"), ("previews-*.json", differing, "pixels differ")],
+)
+def test_a_worker_that_fails_leaves_all_previews_to_the_server(visit, local_server, address, spoil, reason):
     page = visit(at=local_server, script=COUNTING)
     warnings = []
     page.on("console", lambda said: warnings.append(said.text) if said.type == "warning" else None)
-    headers = {"Cross-Origin-Embedder-Policy": "require-corp"}
-    page.route(
-        "**/worker-*.js",
-        lambda route: route.fulfill(body=BROKEN, content_type="text/javascript", headers=headers),
-    )
+    page.route(f"**/{address}", spoil)
     page.evaluate("window.slow = 100")
     for _ in range(2):
         press(page)
         assert {follow(page, "moss", 0.2) for _ in range(3)} == {"cpu"}
         release(page)
         page.wait_for_function(LOADED)
-    assert any("left to the server" in text for text in warnings)
+    assert any("left to the server" in text and reason in text for text in warnings)
     assert page.locator(".picture .message").is_hidden()
     page.complaints.clear()  # that the worker threw
 
