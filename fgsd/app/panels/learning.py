@@ -22,7 +22,7 @@ from fgsd.app.render.user_textures import UserTexture, locate_texture
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.serving.learning import Waiting
 
-MEASURED_STEPS = 3  # after which the time of all is estimated
+MEASURED_STEPS = 5  # after which the time of all is estimated
 FAILURE = "Learning failed on the server; what was learned before stays."
 
 
@@ -88,15 +88,19 @@ def learn_texture(
     def is_cancelled() -> bool:
         return state.store.of(visitor).get(name) is not newest
 
-    sent = -math.inf
+    sent, before, fastest = -math.inf, 0.0, math.inf
     for step in state.learning.learn(visitor, request, is_cancelled=is_cancelled):
         if isinstance(step, Waiting):
             yield {"learning": {"name": name, "position": step.position}}
             continue
         left = (step.steps - step.index) * step.seconds / step.index
-        if not asked and step.index == MEASURED_STEPS and left > MAX_AUTO_LEARNING_S:
-            yield {"ended": name, "offer": round(left)}
-            return
+        # the first picture of the texture is sampled meanwhile, and delays most steps
+        before, fastest = step.seconds, min(fastest, step.seconds - before)
+        if step.index == MEASURED_STEPS and not asked:
+            alone = (step.steps - step.index) * fastest
+            if alone > MAX_AUTO_LEARNING_S:
+                yield {"ended": name, "offer": round(alone)}
+                return
         finished = step.index == step.steps
         if not finished and step.seconds < sent + LEARNING_INTERVAL_S:
             continue
