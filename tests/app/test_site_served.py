@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -85,7 +84,6 @@ def test_the_folder_must_be_a_site_of_the_checkpoint(folder, pipe, lively, tmp_p
 def test_a_folder_that_is_no_site_ends_the_start(checkpoint_folder, tmp_path):
     with pytest.raises(ValueError, match="holds no site"):
         launch(checkpoint_folder, None, port=None, device="cpu", block=False, site=tmp_path)
-    asyncio.set_event_loop(None)
 
 
 def test_a_page_in_a_frame_of_another_is_not_isolated():
