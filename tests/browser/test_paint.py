@@ -330,7 +330,13 @@ def test_saved_plan_with_its_command_or_its_python_paints_the_picture(
 @pytest.mark.integration
 def test_a_stroke_is_saved_as_a_video(visit, tmp_path):
     page = opened(visit())
-    painted_line(page)
+    count = pictures(page)
+    dot(page, "slate").click()
+    stroke(page, (0.2, 0.2), (0.8, 0.8))
+    painted(page, count, "preview")  # which a busy machine makes late
+    count = pictures(page)
+    page.mouse.up()
+    painted(page, count)
     page.locator(".save .open").click()
     frames, _ = film_frames(page, tmp_path, page.locator(".save [data-save=film]").click)
     likeness = [
