@@ -263,6 +263,20 @@ class TestPanel:
         *_, last = learn_texture(state, "me", state.store.of("me")["wall"], asked=True)
         assert last == {"ended": "wall"} and state.store.of("me")["wall"].image is None
 
+    def test_steps_that_others_delay_do_not_count(self, state, texture, monkeypatch):
+        learn, delays = state.learning.learn, iter([9.0, 1.0, 9.0, 9.0, 9.0, 9.0])
+
+        def delayed(*arguments, **options):
+            seconds = 0.0
+            for step in learn(*arguments, **options):
+                seconds += next(delays)
+                yield replace(step, seconds=seconds)
+
+        monkeypatch.setattr(state.learning, "learn", delayed)
+        monkeypatch.setattr(panel, "MAX_AUTO_LEARNING_S", 2.0)
+        *_, last = learn_texture(state, "me", texture, asked=False)
+        assert last == {"ended": "wall"}  # what is left takes a second, where nothing delays it
+
     def test_its_place_in_line_is_told(self, state, texture, request_of):
         first = state.learning.learn("other", request_of(), is_cancelled=never)
         next(first)

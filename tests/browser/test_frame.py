@@ -5,12 +5,11 @@ The frame may neither write to the clipboard nor use the camera, and opens no pr
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 from browser_help import DESKTOP, TIMEOUT_MS, finished, middle, run_of
 from playwright.sync_api import expect
+
+from fgsd.benchmarks.site import serve_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 FRAME = """<!doctype html><title>Space</title><body style="margin: 0">
@@ -19,26 +18,11 @@ FRAME = """<!doctype html><title>Space</title><body style="margin: 0">
 
 
 @pytest.fixture
-def outside(server):
+def outside(server, tmp_path):
     """Address of a page of another site than the server, which shows the server's page in a frame."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = (FRAME % server.url).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments) -> None:
-            pass
-
-    site = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
-    yield f"http://localhost:{site.server_port}/"
-    site.shutdown()
-    site.server_close()
+    (tmp_path / "index.html").write_text(FRAME % server.url, encoding="utf-8")
+    with serve_folder(tmp_path) as address:
+        yield address.replace("127.0.0.1", "localhost")
 
 
 def test_it_works_in_a_frame_that_may_do_little(browser, outside):

@@ -42,11 +42,16 @@ def test_every_figure_is_measured(pipe, texture_folder, tmp_path):
     parts = json.loads(output.read_text())["parts"]
     assert list(parts) == ["30000 crops", "space"]
     checks = [one for figures in parts.values() for one in figures["checks"]]
-    assert [one["target"] for one in checks] == [28.5, 2, 30]
+    assert [one["target"] for one in checks] == [30, 2, 30]
     assert all(one["value"] > 0 for one in checks)
     assert parts["30000 crops"]["textures"] == len(pipe.classes) and parts["space"]["points"] >= 2000
 
 
-def test_a_map_with_fewer_crops_than_classes_is_refused(checkpoint_folder, texture_folder):
-    with pytest.raises(ValueError, match=r"crops=\[1\] must be at least|its map has no crops"):
-        bench_map(str(checkpoint_folder), str(texture_folder), crops=[1])
+def test_each_class_needs_a_crop(pipe, texture_folder, tmp_path):
+    for folder, feature_map in (("some", scattered_map(pipe, 40, image=48)), ("none", None)):
+        mapped = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", map=feature_map)
+        mapped.save_pretrained(tmp_path / folder)
+    with pytest.raises(ValueError, match=rf"crops=\[1\] must be at least {len(pipe.classes)}"):
+        bench_map(str(tmp_path / "some"), str(texture_folder), crops=[1])
+    with pytest.raises(ValueError, match="its map has no crops"):
+        bench_map(str(tmp_path / "none"), str(texture_folder), crops=[100])

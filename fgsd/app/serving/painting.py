@@ -209,6 +209,21 @@ def plan_request(
     """
     classes = [*pipe.classes, *user_centroids]
     regions = query_regions(query, classes, pipe.network.config.multiple, max_pixels)
+    return _request_of(pipe, query, regions, user_centroids, steps=steps)
+
+
+Region = tuple[int, SampleRequest, np.ndarray]  # number, target, and mask (height, width)
+
+
+def _request_of(
+    pipe: Pipeline,
+    query: Mapping[str, Any],
+    regions: Sequence[Region],
+    user_centroids: Mapping[str, Centroid],
+    *,
+    steps: int,
+) -> PaintRequest:
+    """Return the request of a query whose plan has these regions."""
     return parse_paint(
         [target_centroid(pipe, request, user_centroids) for _, request, _ in regions],
         [mask for *_, mask in regions],
@@ -225,8 +240,8 @@ def plan_request(
 
 def query_regions(
     query: Mapping[str, Any], classes: Sequence[str], multiple: int, max_pixels: int
-) -> list[tuple[int, SampleRequest, np.ndarray]]:
-    """Return number, target and mask (height, width) of each region that occurs in the plan of a query.
+) -> list[Region]:
+    """Return each region that occurs in the plan of a query.
 
     Raises
     ------
@@ -252,20 +267,20 @@ def painting_lines(pipe: Pipeline, query: Mapping[str, Any], checkpoint: str) ->
     RequestError
         As `plan_request`; or if a texture is not one of the checkpoint.
     """
-    entries = [entry for target in _lists(query.get("targets")) for entry in _lists(target)]
+    entries = [entry for target in _as_list(query.get("targets")) for entry in _as_list(target)]
     names = {entry.get("name") for entry in entries if isinstance(entry, Mapping)}
     if unknown := sorted(str(name) for name in names - set(pipe.classes)):
         raise RequestError(f"The lines know the checkpoint's textures only, and not {', '.join(unknown)}.")
     largest = max(MAX_PAINT_PIXELS, PAINT_SIDES[-1] ** 2)
     regions = query_regions(query, pipe.classes, pipe.network.config.multiple, largest)
-    colours = [checked_colour(colour) for colour in _lists(query.get("colours"))]
+    colours = [checked_colour(colour) for colour in _as_list(query.get("colours"))]
     if len(colours) <= regions[-1][0]:
         raise RequestError(f"The plan has {regions[-1][0] + 1} colours; {len(colours)} came.")
-    request = plan_request(pipe, query, {}, steps=STEPS, max_pixels=largest)
+    request = _request_of(pipe, query, regions, {}, steps=STEPS)
     return painting_to_python({colours[k]: target for k, target, _ in regions}, request, checkpoint)
 
 
-def _lists(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 

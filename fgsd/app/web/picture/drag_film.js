@@ -19,7 +19,7 @@ const ZOOM_MS = 700; // from the part that the previews showed to the whole pict
 const WHOLE = { at: 0, side: 1 };
 const LONGEST_REST_MS = 1000; // for which a picture stays: the hand may have rested longer
 const END_MS = 1500; // for which the last picture stays
-const MOST = 900; // pictures that are kept, the newest ones: about a minute
+const MOST = 450; // pictures that are kept, the newest ones: up to 40 MB
 const BITS_A_SECOND = 6_000_000;
 const KINDS = ["video/mp4;codecs=avc1.42E01F", "video/webm;codecs=vp9", "video/webm;codecs=vp8"];
 
