@@ -18,7 +18,11 @@ def model_card(checkpoint: Checkpoint) -> str:
     map_file = ", `map.safetensors` (where training crops lie in feature space)" if has_map else ""
     student = checkpoint.student
     student_file = ", `student.safetensors` (distilled: samples in two evaluations)" if student else ""
-    files = map_file + student_file
+    has_calibration = checkpoint.calibration is not None
+    calibration_file = (
+        ", `calibration.safetensors` (better centroids of new textures)" if has_calibration else ""
+    )
+    files = map_file + student_file + calibration_file
     return f"""---
 license: {info.license}
 library_name: fgsd

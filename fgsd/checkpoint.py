@@ -1,5 +1,5 @@
 """Checkpoints: a folder of `config.json`, `model.safetensors`, `centroids.safetensors`, optionally
-`map.safetensors` and `student.safetensors`, and a model card.
+`map.safetensors`, `student.safetensors` and `calibration.safetensors`, and a model card.
 
 Nothing in it is executed: there is no code and no pickle. Every file is checked before it is used, and an
 error names the damaged file and the reason. `config.json` holds the SHA-256 digests of the safetensors files,
@@ -8,10 +8,9 @@ so that files of different checkpoints are never mixed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,23 +18,36 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from fgsd.atomic import Write, current_path, write_together
+from fgsd.calibration import Calibration
 from fgsd.centroids import CentroidTable
+from fgsd.checkpoint_files import (
+    CheckpointError,
+    check_names,
+    file_digest,
+    load_tensor_file,
+    load_tensors,
+    stored,
+)
 from fgsd.config_fields import built
 from fgsd.data import DataConfig
 from fgsd.families import check_families
 from fgsd.feature_map import FeatureMap
-from fgsd.former_names import current_fields, current_tensors
+from fgsd.former_names import current_fields
 from fgsd.model.network import Denoiser, NetworkConfig
 from fgsd.student import Student
 
 FORMAT = "fgsd-checkpoint-1"
 MODEL_FILE, CENTROIDS_FILE, MAP_FILE = "model.safetensors", "centroids.safetensors", "map.safetensors"
-STUDENT_FILE = "student.safetensors"
+STUDENT_FILE, CALIBRATION_FILE = "student.safetensors", "calibration.safetensors"
+FILES = (MODEL_FILE, CENTROIDS_FILE, MAP_FILE, STUDENT_FILE, CALIBRATION_FILE)  # the last three are optional
+CALIBRATION_TENSORS = {  # the stored tensors of a `Calibration`
+    **dict.fromkeys(("centre", "shift", "bounds"), torch.float32),
+    **dict.fromkeys(("inputs", "outputs"), torch.float16),
+}
 MAP_TENSORS = {  # the stored tensors of a `FeatureMap`; "embedding" is optional
     "sigmas": torch.float32,
     "start_level": torch.int32,
@@ -51,10 +63,6 @@ MAX_CONFIG_BYTES = 1_000_000
 MAX_DIGEST_BYTES = 1_000  # of these, for the digests of the other files
 MAX_BLOCKS = 100
 MAX_CHANNELS = 4096
-
-
-class CheckpointError(ValueError):
-    """A checkpoint cannot be used; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network with its centroids, and the map of its features and its student if there are any."""
+    """A trained network with its centroids, and its map, student and calibration if there are any."""
 
     network: Denoiser
     table: CentroidTable
@@ -94,6 +102,7 @@ class Checkpoint:
     map: FeatureMap | None = None
     student: Student | None = None
     families: Mapping[str, str] = field(default_factory=dict)  # of classes; some may have none
+    calibration: Calibration | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | None = None) -> None:
@@ -122,19 +131,22 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     exact = dict(network.named_buffers()) if network.target_embedding is not None else {}
     files = {
         MODEL_FILE: {
-            k: _stored(v, torch.float32 if k in exact else torch.float16)
+            k: stored(v, torch.float32 if k in exact else torch.float16)
             for k, v in network.state_dict().items()
         },
-        CENTROIDS_FILE: {name: _stored(getattr(table, name), torch.float32) for name in TABLE_TENSORS},
+        CENTROIDS_FILE: {name: stored(getattr(table, name), torch.float32) for name in TABLE_TENSORS},
     }
     if checkpoint.map is not None and len(checkpoint.map.labels):  # else it follows from the centroids
         files[MAP_FILE] = _map_tensors(checkpoint.map)
     if (student := checkpoint.student) is not None:
         description["student"] = {"sigmas": list(student.sigmas)}
-        files[STUDENT_FILE] = {k: _stored(v, torch.float16) for k, v in student.network.state_dict().items()}
+        files[STUDENT_FILE] = {k: stored(v, torch.float16) for k, v in student.network.state_dict().items()}
+    if checkpoint.calibration is not None:
+        tensors = checkpoint.calibration.tensors()
+        files[CALIBRATION_FILE] = {k: stored(tensors[k], d) for k, d in CALIBRATION_TENSORS.items()}
 
     def write_config(path: Path) -> None:
-        digests = {name: _digest(path.with_name(name)) for name in files}
+        digests = {name: file_digest(path.with_name(name)) for name in files}
         text = json.dumps(description | {"sha256": digests}, indent=2) + "\n"
         path.write_text(text, encoding="utf-8")
 
@@ -142,8 +154,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | Path, *, card: str | N
     writes["config.json"] = write_config
     if card is not None:
         writes["README.md"] = lambda path: path.write_text(card, encoding="utf-8")
-    # neither a map of older centroids nor a student of an older network may outlive them
-    write_together(Path(folder), writes, remove={MAP_FILE, STUDENT_FILE} - files.keys())
+    # a map of older centroids may not outlive them, nor a student or a calibration of an older network
+    write_together(Path(folder), writes, remove=set(FILES) - files.keys())
 
 
 def describe(
@@ -224,12 +236,12 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     with torch.device("meta"):
         network = Denoiser(config)
     shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    weights = _load_tensors(current_path(folder, MODEL_FILE), shapes)
+    weights = load_tensors(current_path(folder, MODEL_FILE), shapes)
     network = Denoiser(config)
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
     path = current_path(folder, CENTROIDS_FILE)
-    tensors = _load_tensors(path, dict.fromkeys(TABLE_TENSORS))
+    tensors = load_tensors(path, dict.fromkeys(TABLE_TENSORS))
     try:
         table = CentroidTable(classes, **tensors)
     except ValueError as error:
@@ -242,24 +254,38 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     student = (
         _load_student(folder, description["student"], config, shapes) if "student" in description else None
     )
-    return Checkpoint(network, table, info, map, student, families)
+    path = current_path(folder, CALIBRATION_FILE)
+    calibration = _load_calibration(path, table) if CALIBRATION_FILE in (digests or {}) else None
+    return Checkpoint(network, table, info, map, student, families, calibration)
 
 
 def _load_student(
     folder: Path, values: object, config: NetworkConfig, shapes: Mapping[str, tuple[int, ...]]
 ) -> Student:
     """Load the distilled network, which has the shapes of its teacher."""
-    weights = _load_tensors(current_path(folder, STUDENT_FILE), shapes)
+    weights = load_tensors(current_path(folder, STUDENT_FILE), shapes)
     try:
         return Student.of(config, values.get("sigmas") if isinstance(values, dict) else None, weights)
     except ValueError as error:
         raise CheckpointError(f"{folder / 'config.json'}: 'student': {error}") from None
 
 
+def _load_calibration(path: Path, table: CentroidTable) -> Calibration:
+    """Load what is fitted to averaged centroids, which must have the shape of those of the table."""
+    tensors = load_tensors(path, dict.fromkeys(CALIBRATION_TENSORS))
+    if tensors["centre"].shape != table.scales.shape:
+        shape, expected = tuple(tensors["centre"].shape), tuple(table.scales.shape)
+        raise CheckpointError(f"{path}: centre has shape {shape}, the centroids have {expected}")
+    try:
+        return Calibration.of(tensors)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
 def _load_map(path: Path, table: CentroidTable) -> FeatureMap:
     """Load the map of features, which must have the noise levels of the centroids."""
-    tensors = _load_file(path)
-    _check_names(path, tensors, MAP_TENSORS.keys() - ({"embedding"} - tensors.keys()))
+    tensors = load_tensor_file(path)
+    check_names(path, tensors, MAP_TENSORS.keys() - ({"embedding"} - tensors.keys()))
     for name, tensor in tensors.items():
         if tensor.dtype != MAP_TENSORS[name]:
             raise CheckpointError(f"{path}: {name} is {tensor.dtype}, expected {MAP_TENSORS[name]}")
@@ -297,10 +323,6 @@ def _check_size(config: NetworkConfig, path: Path) -> None:
         )
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.detach().cpu().to(dtype).contiguous()
-
-
 def _load_config(path: Path) -> dict:
     """Load `config.json`, and check its size and format."""
     try:
@@ -329,10 +351,10 @@ def _check_digests(folder: Path, description: dict) -> dict[str, str] | None:
         raise CheckpointError(
             f"{folder / 'config.json'}: 'sha256' must hold the digests of {MODEL_FILE} and {CENTROIDS_FILE}"
         )
-    for name in digests.keys() & {MODEL_FILE, CENTROIDS_FILE, MAP_FILE, STUDENT_FILE}:
+    for name in digests.keys() & set(FILES):
         path = current_path(folder, name)
         try:
-            found = _digest(path)
+            found = file_digest(path)
         except FileNotFoundError:
             raise CheckpointError(f"{folder} is not a complete checkpoint: it has no {name}") from None
         except OSError as error:
@@ -345,45 +367,9 @@ def _check_digests(folder: Path, description: dict) -> dict[str, str] | None:
     return digests
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _build(kind: type, values: object, name: str, folder: Path):
     """Build a configuration dataclass from JSON."""
     try:
         return built(kind, values, name)
     except ValueError as error:
         raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
-
-
-def _load_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
-    """Load the tensors of a file as finite float32; names and shapes (None: any) must be those given."""
-    tensors = current_tensors(_load_file(path))
-    _check_names(path, tensors, shapes.keys())
-    for name, shape in shapes.items():
-        tensor = tensors[name]
-        if shape is not None and tuple(tensor.shape) != shape:
-            raise CheckpointError(f"{path}: {name} has shape {tuple(tensor.shape)}, expected {shape}")
-        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
-            raise CheckpointError(f"{path}: {name} must hold finite floating-point numbers")
-        tensors[name] = tensor.float()
-    return tensors
-
-
-def _load_file(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} is not a checkpoint: it has no {path.name}") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: damaged, or not a safetensors file ({error})") from None
-
-
-def _check_names(path: Path, tensors: Iterable[str], expected: Iterable[str]) -> None:
-    """Refuse a file with missing or unexpected tensors."""
-    if missing := set(expected) - set(tensors):
-        raise CheckpointError(f"{path}: lacks {', '.join(sorted(missing)[:3])}")
-    if extra := set(tensors) - set(expected):
-        raise CheckpointError(f"{path}: has tensors of another network: {', '.join(sorted(extra)[:3])}")

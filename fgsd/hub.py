@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fgsd.checkpoint import CheckpointError
+from fgsd.checkpoint import FILES
+from fgsd.checkpoint_files import CheckpointError
 
 
 def download_checkpoint(repo_id: str) -> Path:
@@ -18,9 +19,8 @@ def download_checkpoint(repo_id: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    patterns = ["config.json", "model.safetensors", "centroids.safetensors", "map.safetensors", "README.md"]
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=patterns))
+        return Path(snapshot_download(repo_id, allow_patterns=["config.json", *FILES, "README.md"]))
     except HFValidationError:
         raise CheckpointError(f"{repo_id!r} is neither a folder nor a hub id such as owner/name") from None
     except Exception as error:  # errors of the hub and of the network

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 import torch
 
+from fgsd.calibration import Calibration
 from fgsd.centroids import Centroid, CentroidTable, features_by_level
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.data import to_images
@@ -26,6 +27,7 @@ class NewTextures:
     network: Denoiser
     table: CentroidTable
     info: CheckpointInfo
+    calibration: Calibration | None
     _gradient: Gradient | None
 
     @cached_property
@@ -41,15 +43,17 @@ class NewTextures:
         scale: float | None = None,
         masks: Masks = None,
         seed: int = 0,
+        calibrated: bool = True,
     ) -> Centroid:
         """Measure the centroid of a texture, which need not be a class; `learn` finds a better one for those.
 
-        `crops` is the number of random crops that are averaged, at least 1. `learn` documents the other
-        parameters and the errors.
+        `crops` is the number of random crops whose features are averaged, at least 1. With `calibrated`, and
+        where the checkpoint has a calibration, they are corrected by it, see `fgsd.calibration`. `learn`
+        documents the other parameters and the errors.
         """
         if crops < 1:
             raise ValueError(f"crops={crops} must be at least 1")
-        return self._mean_features(self._load(images, scale, masks, seed), crops, seed)
+        return self._centroid(self._load(images, scale, masks, seed), crops, seed, calibrated=calibrated)
 
     def learn(
         self,
@@ -81,7 +85,7 @@ class NewTextures:
         masks : image, path or array, or a sequence with one or None per image, optional
             Which part of an image is the texture; see `fgsd.photographs.load_photographs`.
         start : Centroid, optional
-            Where to begin; by default at the mean features of crops.
+            Where to begin; by default at what `centroid_of` gives.
         seed : int
             Of crops and noise.
 
@@ -109,7 +113,7 @@ class NewTextures:
             raise ValueError("a network with labels or a target embedding has no target for a new texture")
         name, photographs = check_texture_name(name), self._load(images, scale, masks, seed)
         picture = thumbnail_of(to_images(photographs[0].middle()[None])[0])
-        start, digest = start or self._mean_features(photographs, CROPS, seed), self.network_digest
+        start, digest = start or self._centroid(photographs, CROPS, seed), self.network_digest
         learning = partial(learn_centroid, self.network, gradient=self._gradient)
         return (
             TextureStep(one.index, steps, one.loss, one.seconds, Texture(name, one.centroid, picture, digest))
@@ -120,8 +124,13 @@ class NewTextures:
         network, table, config = self.network, self.table, self.info.data
         return load_at_scale(network, table, images, config, scale=scale, masks=masks, seed=seed)
 
-    def _mean_features(self, images: list[Photograph], crops: int, seed: int) -> Centroid:
-        """Average the features of random crops."""
+    def _centroid(
+        self, images: list[Photograph], crops: int, seed: int, *, calibrated: bool = True
+    ) -> Centroid:
+        """Average the features of random crops, and correct them."""
         x0 = random_crops(images, crops, torch.Generator().manual_seed(seed))
         means, _ = features_by_level(self.network, x0[None], self.table.sigmas, seed=seed)
-        return Centroid(self.table.sigmas, means[0], x0.mean(dim=(0, 2, 3)))
+        averaged = Centroid(self.table.sigmas, means[0], x0.mean(dim=(0, 2, 3)))
+        if self.calibration is None or not calibrated:
+            return averaged
+        return self.calibration(averaged, self.table.scales)

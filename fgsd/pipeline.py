@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fgsd.calibration import Calibration
 from fgsd.card import model_card
 from fgsd.centroids import Centroid, CentroidTable, Weights
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
@@ -62,6 +63,9 @@ class Pipeline(NewTextures, Painting):
     families : mapping of str to str, optional
         The family of each class that has one, such as {"lava": "lava", "cobblestone": "paving and tiles"}.
 
+    calibration : Calibration, optional
+        What `centroid_of` adds to mean features; without it, nothing.
+
     Examples
     --------
     >>> pipe = Pipeline.from_pretrained("checkpoints/textures")
@@ -81,6 +85,7 @@ class Pipeline(NewTextures, Painting):
         map: FeatureMap | None = None,
         student: Student | None = None,
         families: Mapping[str, str] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.device = torch.device(device or best_device())
         network = network.eval().requires_grad_(False)
@@ -93,7 +98,7 @@ class Pipeline(NewTextures, Painting):
             student.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.student_engines = Engines(student.network)
         self._spacing = class_spacing(table)  # (S, 1)
-        self.families = dict(families or {})
+        self.families, self.calibration = dict(families or {}), calibration
         self._evaluate: Evaluate | None = None
         self._gradient: Gradient | None = None
 
@@ -130,11 +135,13 @@ class Pipeline(NewTextures, Painting):
             map=checkpoint.map,
             student=checkpoint.student,
             families=checkpoint.families,
+            calibration=checkpoint.calibration,
         )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the checkpoint and its model card to a folder."""
-        checkpoint = Checkpoint(self.network, self.table, self.info, self.map, self.student, self.families)
+        parts = (self.network, self.table, self.info, self.map, self.student, self.families, self.calibration)
+        checkpoint = Checkpoint(*parts)
         save_checkpoint(checkpoint, folder, card=model_card(checkpoint))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None, api=None) -> str:

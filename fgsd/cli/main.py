@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fgsd.cli import distill, extend, learn, measure, paint, plot, report, site, train
+from fgsd.cli import calibrate, distill, extend, learn, measure, paint, plot, report, site, train
 from fgsd.cli.mix import class_argument, parse_mix
 from fgsd.cli.options import (
     DEFAULT_CHECKPOINT,
@@ -167,6 +167,7 @@ app.command()(learn.learn)
 app.command()(site.site)
 app.command()(train.train)
 app.command()(extend.extend)
+app.command()(calibrate.calibrate)
 app.command()(distill.distill)
 app.command("map")(train.store_map)
 app.command()(train.distinct)

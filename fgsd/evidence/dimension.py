@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fgsd.checkpoint import Checkpoint, CheckpointError
+from fgsd.checkpoint import Checkpoint
+from fgsd.checkpoint_files import CheckpointError
 from fgsd.evidence.comparison import (
     HELD_OUT,
     SEEDS,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fgsd import pipeline
 from fgsd.centroids import Centroid, coarse_fine
-from fgsd.checkpoint import CheckpointError
+from fgsd.checkpoint import FILES, CheckpointError
 from fgsd.images import ImageError
 from fgsd.pipeline import Pipeline
 from fgsd.sampling import ImageNoise
@@ -364,6 +364,7 @@ class TestHub:
         loaded = Pipeline.from_pretrained("someone/textures", device="cpu")
         assert requested["repo_id"] == "someone/textures"
         assert all(name.endswith((".json", ".safetensors", ".md")) for name in requested["patterns"])
+        assert {*FILES, "config.json"} <= set(requested["patterns"])
         assert torch.equal(final(loaded), final(pipe))
 
     def test_a_folder_takes_precedence_over_the_hub(self, checkpoint_folder, tmp_path, monkeypatch):
