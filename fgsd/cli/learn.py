@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fgsd.cli.options import DEFAULT_CHECKPOINT, Checkpoint, load_pipeline, one_line_errors, utf8_text
 from fgsd.names import printable
+
+if TYPE_CHECKING:
+    from fgsd.pipeline import Target
 
 SHEET_COLUMNS = 6  # images in a row of the sheet
 
@@ -73,14 +76,15 @@ def learn(
     near = ", ".join(f"{other} {distance:.2f}" for other, distance in pipe.nearest(texture, 3))
     typer.echo(f"{output}: {texture.name}, learned in {record.seconds:.1f} s; nearest classes: {near}")
     if sheet is not None:
-        mean, side = pipe.centroid_of(images, **options), pipe.info.patch_size
+        targets: dict[str, Target] = {"mean features": pipe.centroid_of(images, calibrated=False, **options)}
+        if pipe.calibration is not None:
+            targets["calibrated"] = pipe.centroid_of(images, **options)
+        targets["learned"] = texture
         generator = torch.Generator().manual_seed(seed)
         photographs = load_at_scale(pipe.network, pipe.table, images, pipe.info.data, **options)
         crops = random_crops(photographs, SHEET_COLUMNS, generator)
-        rows = [
-            ("crops", to_images(crops)),
-            ("mean features", pipe.sample(mean, n=SHEET_COLUMNS, size=side, seed=seed)),
-            ("learned", pipe.sample(texture, n=SHEET_COLUMNS, size=side, seed=seed)),
-        ]
+        sampling: dict[str, Any] = {"n": SHEET_COLUMNS, "size": pipe.info.patch_size, "seed": seed}
+        rows = [("crops", to_images(crops))]
+        rows += [(label, pipe.sample(target, **sampling)) for label, target in targets.items()]
         save_image(captioned_rows(rows), sheet)
         typer.echo(f"{sheet}: {len(rows)} rows of {SHEET_COLUMNS} images")

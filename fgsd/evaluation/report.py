@@ -217,6 +217,8 @@ def _details(parts: dict) -> list[str]:
                     f"; a classifier of these textures alone is right for {100 * figures['accuracy']:.0f} % "
                     f"of the samples and {100 * figures['ceiling']:.0f} % of held-out crops"
                 )
+            if "uncalibrated" in figures:
+                lines[-1] += f"; without calibration for {100 * figures['uncalibrated']:.0f} % of the samples"
             for name, one in figures["textures"].items():
                 other = f", {one['other']} {one['other_most']}" if one["other"] else ""
                 lines.append(f"  {name} {one['own']} of {figures['each']}{other}")

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from fgsd.centroids import Centroid
 from fgsd.evaluation.checks import check
-from fgsd.evaluation.classifier import Judge, measure_accuracy
+from fgsd.evaluation.classifier import Judge, class_accuracies, measure_accuracy
 from fgsd.evaluation.context import EvaluationContext, real_crops
 
 TARGET = 1.0  # share of the unseen textures
@@ -89,7 +90,8 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
     The centroid of each texture comes from its whole image. With several unseen textures, a classifier of
     these alone judges the samples; its accuracy on held-out crops is the ceiling. The samples are also
     compared with all real images, unseen ones included: by the nearest mean of features, and by a classifier
-    of all classes.
+    of all classes. Where the checkpoint has a calibration, the centroids are calibrated, and samples of the
+    mean features alone are judged by the first classifier too.
 
     Parameters
     ----------
@@ -104,10 +106,13 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
             "checks": [],
         }
     progress = context.progress
-    centroids = [
-        pipe.centroid_of(data.image(name), scale=1.0, seed=context.seed)
-        for name in progress(unseen, desc="centroids of unseen textures")
-    ]
+
+    def centroids_of(*, calibrated: bool) -> list[Centroid]:
+        options: dict[str, Any] = {"scale": 1.0, "seed": context.seed, "calibrated": calibrated}
+        names = progress(unseen, desc="centroids of unseen textures")
+        return [pipe.centroid_of(data.image(name), **options) for name in names]
+
+    centroids = centroids_of(calibrated=True)
     x = context.sample(centroids, each, "sampling unseen textures")
     features = context.features_of(x, "features of unseen textures")
     by_distance = tally(unseen, nearest_images(context.judge, context.training_features, features))
@@ -144,4 +149,8 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
         )
         result["checks"] += figures.pop("checks")
         result |= {name: figures[name] for name in ("accuracy", "ceiling", "per_class")}
+        if pipe.calibration is not None:
+            averaged = context.sample(centroids_of(calibrated=False), each, "sampling their mean features")
+            found = context.features_of(averaged, "features of these")
+            result["uncalibrated"] = float(class_accuracies(judge, unseen, found).mean())
     return result

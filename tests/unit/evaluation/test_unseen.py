@@ -7,6 +7,7 @@ import pytest
 import torch
 from evaluation_help import RealPipe, simple_features
 
+from fgsd.calibration import Calibration
 from fgsd.centroids import Centroid
 from fgsd.evaluation import evaluate, report_text
 from fgsd.evaluation.classifier import Judge
@@ -49,15 +50,23 @@ def test_a_classifier_of_the_unseen_textures_alone_judges_too(untrained, data, s
     known = [table.classes.index("brick")]
     rows = (table.values[known], table.scales, table.colours[known])
     one = type(table)(["brick"], table.sigmas, *rows)
-    order = iter(16 * [unseen[shift]] + 16 * [unseen[1 - shift]])  # what is drawn for moss, then for slate
+    drawn = 16 * [unseen[shift]] + 16 * [unseen[1 - shift]]  # for moss, then for slate
+    order = iter(drawn + drawn[::-1])  # with calibration, then without
     pipe = RealPipe(
         Pipeline(untrained.network, one, untrained.info, "cpu"),
         data,
         "test",
         drawn=lambda target: next(order) if isinstance(target, Centroid) else target,
     )
+    levels = table.scales.shape
+    nothing = {"inputs": torch.zeros(1, *levels), "outputs": torch.zeros(1, *levels)}
+    pipe.calibration = Calibration(
+        centre=torch.zeros(levels), shift=torch.zeros(levels), bounds=torch.zeros(2, 1), **nothing
+    )
     found = evaluate(pipe, data, per_class=4, parts=["unseen"], features=simple_features)
     figures = found["parts"]["unseen"]
+    assert figures["uncalibrated"] == 1 - accuracy
+    assert f"without calibration for {100 * (1 - accuracy):.0f} %" in report_text(found)
     assert (figures["accuracy"], figures["ceiling"]) == (accuracy, 1.0)
     assert figures["checks"][2]["value"] == accuracy
     assert figures["fine_chroma"] == pytest.approx(1, rel=0.3)
