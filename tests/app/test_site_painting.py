@@ -40,12 +40,7 @@ def plans() -> dict[str, np.ndarray]:
     }
 
 
-CASES = [
-    (name, feather, tileable)
-    for name in plans()
-    for feather in (0.0, 3.0, 16.0)
-    for tileable in (False, True)
-]
+CASES = list(itertools.product(plans(), (0.0, 3.0, 16.0), (False, True)))  # plan, soft edge, seamless
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from fgsd.pipeline import Pipeline
 
 LACKS = (
     "no own textures: learning needs gradients, which the network of this site does not give",
-    "no painting, and no strips, grids and loops between textures",
+    "no strips, grids and loops between textures, and paintings of at most 256 pixels",
     "no contact sheets, GIF and MP4 files",
     "no colours of the crops by single features, and no depth of UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
