@@ -174,7 +174,7 @@ def site_contents(
         sizes=offered,
         site=config,
         links=links,
-        footer=footer_html(pipe.info),
+        footer=footer_html(pipe),
     ).encode()
     contents["service-worker.js"] = _service_worker(sorted(contents), first).encode()
     loaded = sum(file["bytes"] for file in config["files"].values() if file is not None)

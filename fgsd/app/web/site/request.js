@@ -74,6 +74,9 @@ export function partsOf(target, { classes, maxClasses, maxMove }) {
     if (!classes.includes(name)) throw new RequestError(`There is no texture named ${shorten(name)}.`);
     const part = { name, weight: number(weight, `The weight of ${name}`, 0, 100) };
     if (!move) return part;
+    if (!Array.isArray(move) || move.length !== 2) {
+      throw new RequestError(`The move of ${name} must be two numbers; ${shorten(move)} came.`);
+    }
     const by = move.map(
       (/** @type {unknown} */ value) =>
         Math.round(1e4 * number(value, `The move of ${name}`, -maxMove, maxMove)) / 1e4,
