@@ -45,6 +45,7 @@ export function start(modules, site) {
   const controls = createControls(find(document, "#right"), site.settings);
   const state = {
     run: 0, // id of the newest run
+    interrupted: -1, // the run that a painting has ended
     /** @type {Promise<void> | null} */
     loaded: null, // all that runs need
     previews: false, // what previews need is there
@@ -91,11 +92,14 @@ export function start(modules, site) {
       await load();
       if (run !== state.run) return;
       const request = parseRequest(map.panel.props.value, controls.settings(), site);
-      await client.call("sample", [request], (frame) => {
+      const { cancelled } = await client.call("sample", [request], (frame) => {
         if (run !== state.run) return;
         frames[frame.index] = frame;
         picture.set({ run, frames: { ...frames }, link: request.link });
       });
+      if (!cancelled || run !== state.run || !current("painting")) return;
+      state.interrupted = run;
+      picture.set({ run, stopped: true });
     } catch (error) {
       if (run === state.run) fail(run, error);
     }
@@ -170,7 +174,7 @@ export function start(modules, site) {
     const paint = createPaintPanel({ client, bounds: site, load, isLoaded, notice });
     modules["paint/button.js"].mount(createPanel("paint-button", null, { trigger: () => undefined }).panel);
     modules["paint/index.js"].mount(paint);
-    subscribe("painting", (isOpen) => isOpen && current("running")?.running && stop());
+    subscribe("painting", (isOpen) => !isOpen && state.interrupted === state.run && void sample());
   }
   modules["header/toolbar.js"].mount(header.panel);
   modules["save/index.js"].mount(save.panel);

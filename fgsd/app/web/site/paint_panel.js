@@ -1,6 +1,6 @@
 // The paint panel of a site: what it asks of the server is painted in the worker.
 import { find } from "../shared/dom.js";
-import { subscribe } from "../shared/session.js";
+import { current, subscribe } from "../shared/session.js";
 import { colourOf, parsePainting } from "./paint_request.js";
 import { createPanel } from "./panel.js";
 import { RequestError } from "./request.js";
@@ -19,8 +19,14 @@ import { RequestError } from "./request.js";
  */
 export function createPaintPanel({ client, bounds, load, isLoaded, notice }) {
   let newest = -1; // number of the newest query
-  /** @type {number | null} of the query in all steps that another request has ended */
+  /** @type {number | null} of the query in all steps that a run of the map has ended */
   let ended = null;
+
+  /** Let the panel ask again, once it is open. @param {number | null} number of the query */
+  function askAgain(number) {
+    ended = number;
+    if (number !== null && current("painting")) set({ number, busy: true });
+  }
 
   /** Paint in all steps. @param {PaintQuery} query */
   async function paint(query) {
@@ -37,7 +43,7 @@ export function createPaintPanel({ client, bounds, load, isLoaded, notice }) {
         frames[frame.index] = frame;
         set({ number, frames: { ...frames } });
       });
-      if (cancelled && number === newest) ended = number;
+      if (cancelled && number === newest) askAgain(number);
     } catch (error) {
       set({ number, error: error instanceof Error ? error.message : String(error) });
     }
@@ -73,8 +79,7 @@ export function createPaintPanel({ client, bounds, load, isLoaded, notice }) {
   const places = [find(panel.element, ".easel"), /** @type {HTMLElement} */ (notice.parentElement)];
   subscribe("painting", (open) => {
     places[open ? 0 : 1].append(notice);
-    // it asks again for a picture whose steps a run of the map has ended
-    if (open && ended !== null) set({ number: ended, busy: true });
+    askAgain(ended);
   });
   return panel;
 }
