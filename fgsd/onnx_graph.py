@@ -17,7 +17,6 @@ from torch import Tensor
 
 from fgsd.model.network import Denoiser, Level
 
-INPUTS, OUTPUTS = ("x", "sigma", "centroid", "strength"), ("denoised", "phi")
 WEIGHTS_FILE = "weights.bin"  # by this name the graph refers to its weights
 OPSET, IR_VERSION = 19, 10  # the first with circular padding; and the newest that ONNX Runtime Web reads
 
@@ -63,7 +62,7 @@ def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
         If the network has other conditions than its target, see `check_network`.
     """
     check_network(network)
-    return _Graph(network, dtype, tileable).model()
+    return Graph(network, dtype, tileable=tileable).model()
 
 
 def _weights(network: Denoiser) -> list[tuple[str, Tensor]]:
@@ -74,30 +73,29 @@ def _array(value: Tensor, dtype: torch.dtype) -> np.ndarray:
     return value.detach().to("cpu", dtype).contiguous().numpy()
 
 
-class _Graph:
-    """Collects the nodes; its methods take and return names of values."""
+class Graph:
+    """Collects the nodes; its methods take and return names of values.
 
-    def __init__(self, network: Denoiser, dtype: torch.dtype, tileable: bool) -> None:
+    Parameters
+    ----------
+    network, dtype, tileable :
+        See `network_graph`.
+    """
+
+    def __init__(self, network: Denoiser, dtype: torch.dtype, *, tileable: bool) -> None:
         self.network, self.dtype, self.tileable = network, dtype, tileable
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.count = 0
+        self.factor = 1  # by which the images are larger than the activations of the level
 
     def model(self) -> bytes:
         """Return the serialized model."""
         from onnx import TensorProto, helper
 
         stored = self._stored_weights()
-        phi = self._denoise()
-        features = self.network.config.dimension
-        inputs: dict[str, list] = {
-            "x": ["B", 3, "H", "W"],
-            "sigma": ["B"],
-            "centroid": ["B", features],
-            "strength": ["B", 1],
-        }
-        outputs: dict[str, list] = {"denoised": ["B", 3, "H", "W"], "phi": ["B", features]}
-        self.nodes.append(helper.make_node("Identity", [phi], ["phi"]))
+        self._denoise()
+        inputs, outputs = self.shapes()
 
         def values(shapes: dict[str, list]) -> list[Any]:
             return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
@@ -107,6 +105,17 @@ class _Graph:
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="fgsd")
         return model.SerializeToString()
+
+    def shapes(self) -> tuple[dict[str, list], dict[str, list]]:
+        """Return the shapes of the inputs and of the outputs, by name."""
+        features = self.network.config.dimension
+        inputs: dict[str, list] = {
+            "x": ["B", 3, "H", "W"],
+            "sigma": ["B"],
+            "centroid": ["B", features],
+            "strength": ["B", 1],
+        }
+        return inputs, {"denoised": ["B", 3, "H", "W"], "phi": ["B", features]}
 
     def _stored_weights(self) -> list[Any]:
         """Declare the weights in their file; float16 ones are converted when the graph is loaded."""
@@ -177,33 +186,55 @@ class _Graph:
     def silu(self, value: str) -> str:
         return self.op("Mul", value, self.add("Sigmoid", [value]))
 
-    def over_pixels(self, value: str) -> str:
-        return self.add("Unsqueeze", [value, self.constant([2, 3], np.int64)])
-
     def rms_norm(self, x: str) -> str:
         mean = self.add("ReduceMean", [self.op("Mul", x, x), self.constant([1], np.int64)], keepdims=1)
         return self.op("Div", x, self.add("Sqrt", [self.op("Add", mean, 1e-4)]))
 
+    def columns(self, value: str, start: int, stop: int) -> str:
+        ends = [self.constant([k], np.int64) for k in (start, stop, 1)]
+        return self.add("Slice", [value, *ends])
+
+    # ---- what differs where regions of an image have targets of their own ----
+
+    def target(self) -> tuple[str, str]:
+        """Centroid and strength, a row for each vector of means."""
+        return "centroid", "strength"
+
+    def context(self, embedding: str) -> str:
+        """The context at first, a row for each vector of means."""
+        return embedding
+
+    def means(self, a: str) -> str:
+        """The means of the channels of an activation."""
+        return self.add("ReduceMean", [a, self.constant([2, 3], np.int64)], keepdims=0)
+
+    def over_pixels(self, value: str) -> str:
+        """Values of channels for all pixels of the level."""
+        return self.add("Unsqueeze", [value, self.constant([2, 3], np.int64)])
+
+    def all_means(self, phi: list[str]) -> str:
+        return self.add("Concat", phi, "phi", axis=1) if phi else self.add("Identity", ["centroid"], "phi")
+
     # ---- the network: each method is the one of that name in `fgsd.model` ----
 
-    def _denoise(self) -> str:
+    def _denoise(self) -> None:
         sd = self.network.config.sigma_data
         sigma = self.add("Reshape", ["sigma", self.constant([-1, 1, 1, 1], np.int64)])
         total = self.add("Sqrt", [self.op("Add", self.op("Mul", sigma, sigma), sd**2)])
         c_skip = self.add("Div", [self.constant(sd**2), self.op("Mul", total, total)])
         c_out = self.op("Div", self.op("Mul", sigma, sd), total)
-        output, phi = self._network(self.op("Div", "x", total))
+        output = self._network(self.op("Div", "x", total))
         self.add("Add", [self.op("Mul", c_skip, "x"), self.op("Mul", c_out, output)], "denoised")
-        return phi
 
-    def _network(self, x: str) -> tuple[str, str]:
-        network, context, phi = self.network, self._embed(), list[str]()
+    def _network(self, x: str) -> str:
+        network, context, phi = self.network, self.context(self._embed()), list[str]()
         # as `pixel_unshuffle` orders the channels: colour first, then the pixel of the 2 x 2
         folded = self.add("SpaceToDepth", [x], blocksize=2)
         order = self.constant([3 * pixel + colour for colour in range(3) for pixel in range(4)], np.int64)
         h = self.conv3x3("stem", self.add("Gather", [folded, order], axis=1))
         skips = []
         for k in range(len(network.down)):
+            self.factor = 2 ** (k + 1)
             h, context = self._level(f"down.{k}", network.down[k], h, context, phi)  # type: ignore[arg-type]
             if k < len(network.shrink):
                 skips.append(h)
@@ -213,11 +244,12 @@ class _Graph:
             nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
             h = self.add("Resize", [self.conv(f"grow.{k}", h), "", scales], nearest_mode="floor", **nearest)
             h = self.conv(f"merge.{k}", self.add("Concat", [h, skips[k]], axis=1))
+            self.factor = 2 ** (k + 1)
             h, context = self._level(f"up.{k}", network.up[k], h, context, phi)  # type: ignore[arg-type]
         h = self.add("DepthToSpace", [self.conv("unfold", h)], blocksize=2, mode="CRD")
         h = self.silu(self.conv3x3("head_in", self.add("Concat", [h, x], axis=1)))
-        all_phi = self.add("Concat", phi, axis=1) if phi else self.op("Mul", "centroid", 1.0)
-        return self.conv3x3("head_out", h), all_phi
+        self.all_means(phi)
+        return self.conv3x3("head_out", h)
 
     def _embed(self) -> str:
         log_sigma = self.add("Log", [self.add("Reshape", ["sigma", self.constant([-1, 1], np.int64)])])
@@ -242,15 +274,16 @@ class _Graph:
     def _matched(self, name: str, level: Level, a: str, context: str, phi: list[str]) -> tuple[str, str]:
         layer = level.matched
         assert layer is not None and layer.offset is not None  # `check_network` refuses normalisation
-        means = self.add("ReduceMean", [a, self.constant([2, 3], np.int64)], keepdims=0)
+        means = self.means(a)
         matched, channels = layer.features.stop - layer.features.start, layer.gate.out_features // 2
         if matched < channels:
-            means = self._columns(means, 0, matched)
+            means = self.columns(means, 0, matched)
         target = means
         if level.selected:
             phi.append(means)
-            centroid = self._columns("centroid", layer.features.start, layer.features.stop)
-            step = self.op("Mul", "strength", self.op("Sub", centroid, means))
+            centroid, strength = self.target()
+            centroid = self.columns(centroid, layer.features.start, layer.features.stop)
+            step = self.op("Mul", strength, self.op("Sub", centroid, means))
             target = self.op("Add", means, step)
         hidden = self.linear(f"{name}.read", self.op("Sub", target, self.linear(f"{name}.offset", context)))
         if layer.film is not None:
@@ -266,7 +299,3 @@ class _Graph:
         if layer.tell is not None:
             context = self.op("Add", context, self.linear(f"{name}.tell", hidden))
         return self.op("Add", self.op("Mul", a, self.over_pixels(gain)), self.over_pixels(shift)), context
-
-    def _columns(self, value: str, start: int, stop: int) -> str:
-        ends = [self.constant([k], np.int64) for k in (start, stop, 1)]
-        return self.add("Slice", [value, *ends])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,11 @@ from fgsd.app.site.build import build_site
 from fgsd.benchmarks.browser import FLAGS, chromium_path
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.report import check_lines
+from fgsd.onnx_regions import has_regions
 from fgsd.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 THREADS = (1, 2)
 TIMEOUT_MS = 120_000
@@ -68,6 +72,23 @@ RUN = """async ([name, size]) => {
     const { frames } = calls.at(-1);
     return { ms: performance.now() - began, src: frames.at(-1).src, evaluation: frames.at(-1).ms };
 }"""
+PAINT = """async ([plan, names, count]) => {
+    const { call, calls } = window.bench;
+    const targets = names.map(name => [{ name, weight: 1 }]);
+    const request = { plan: Uint8Array.from(plan), size: Math.sqrt(plan.length), numbers: [...names.keys()],
+        targets, feather: 3, seed: 0, tileable: false };
+    const times = [];
+    for (let k = 0; k <= count; k += 1) {  // the first one loads
+        const began = performance.now();
+        await call('paint', request, true);
+        times.push(performance.now() - began);
+    }
+    const began = performance.now();
+    await call('paint', request, false);
+    const { src } = calls.at(-1).frames.at(-1);
+    return { previews: times.slice(1), ms: performance.now() - began, src };
+}"""
+PAINTED_SIDE = 128  # pixels
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -154,6 +175,8 @@ def bench_site(
                 times = [page.evaluate(PREVIEW, [name, k]) for k, name in enumerate(wrap(names, desc=label))]
                 runs = {side: page.evaluate(RUN, [pipe.classes[0], side]) for side in MAX_RUN_S}
                 parts[label] = _figures(pipe, loaded, times, runs)
+                if has_regions(pipe.network):
+                    _add_painting(parts[label], pipe, page, previews)
                 page.close()
     return {"browser": version, "parts": parts}
 
@@ -178,6 +201,25 @@ def _figures(pipe: Pipeline, loaded: float, times: list[float], runs: dict[int, 
     }
 
 
+def _add_painting(part: dict, pipe: Pipeline, page: Page, previews: int) -> None:
+    """Measure a painting: a river and a pond in the first texture."""
+    names = pipe.classes[:3]
+    y, x = np.mgrid[:PAINTED_SIDE, :PAINTED_SIDE]
+    river = np.abs(y - PAINTED_SIDE * (0.4 + 0.15 * np.sin(5 * x / PAINTED_SIDE))) < PAINTED_SIDE / 9
+    pond = np.hypot(y - 0.8 * PAINTED_SIDE, x - 0.3 * PAINTED_SIDE) < PAINTED_SIDE / 10
+    plan = np.where(pond, 2, np.where(river, 1, 0)) % len(names)
+    made = page.evaluate(PAINT, [plan.ravel().tolist(), names, previews])
+    regions = [(name, plan == k) for k, name in enumerate(names)]
+    expected = np.asarray(pipe.paint(regions, feather=3.0)[0], dtype=int)
+    worst = int(np.abs(np.asarray(_image(made["src"]), dtype=int) - expected).max())
+    name = f"pixels of a painting of {PAINTED_SIDE} px: largest difference to Python"
+    part["checks"].append(check(name, worst, at_most=2))
+    part["painting"] = {
+        "preview_ms": round(float(np.median(made["previews"])), 1),
+        "run_s": round(made["ms"] / 1000, 2),
+    }
+
+
 def site_text(results: dict) -> str:
     """Format the results of `fgsd bench site`."""
     machine, parts = results["machine"], results["parts"]
@@ -190,6 +232,11 @@ def site_text(results: dict) -> str:
             f"{label}: an evaluation takes {times}; 95 % of the previews took at most {late} ms; "
             f"loaded and measured in {loaded:.1f} s"
         )
+        if painting := part.get("painting"):
+            lines.append(
+                f"{label}: a painting of {PAINTED_SIDE} px with three textures follows the brush in "
+                f"{painting['preview_ms']} ms, median; all steps take {painting['run_s']} s"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from cli_help import run
@@ -11,6 +12,11 @@ from cli_help import run
 from fgsd.app.site import build
 from fgsd.app.site.build import MANIFEST, build_site, site_contents, site_files
 from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
+from fgsd.centroids import compute_table
+from fgsd.checkpoint import CheckpointInfo
+from fgsd.feature_map import fit_map
+from fgsd.levels import noise_levels
+from fgsd.pipeline import Pipeline
 
 RUNTIME = {MODULE: b"module", THREADS: b"threads", WASM: b"code"}
 
@@ -56,9 +62,24 @@ def test_the_service_worker_keeps_every_file_with_a_digest_in_its_name(contents)
 def test_no_control_is_there_that_needs_a_server(contents):
     page = contents["index.html"].decode()
     kinds = re.findall(r'data-save="(\w+)"', page)
-    assert kinds == ["png", "film", "python", "link"]
+    assert kinds == ["png", "film", "plan", "python", "link"]
     assert re.search(r'<label class="colour" hidden', page)
-    assert "Paint" not in page and "needs a server" not in page
+    assert "needs a server" not in page
+
+
+def test_painting_is_there_where_the_network_has_regions(contents, lively, tiny, data):
+    page = contents["index.html"].decode()
+    assert 'class="paint"' in page and any(name.startswith("graph-regions-tile-") for name in contents)
+    assert re.findall(r'value="(\d+)" selected>\d+ px<', page) == ["128", "128"]  # of samples, of paintings
+    network = lively(replace(tiny, features=("down0", "down1"), gated=("up0",)))
+    table = compute_table(network, data, noise_levels(0.02, 4.0, 2), crops=2)
+    info = CheckpointInfo(patch_size=16, image_size=48)
+    pipe = Pipeline(network, table, info, "cpu", map=fit_map(network, table, data, crops=2))
+    without = site_contents(pipe, None, RUNTIME)
+    assert not any(name.startswith("graph-regions") for name in without)
+    page = without["index.html"].decode()
+    assert 'class="paint' not in page and "in Paint" not in page and 'data-save="plan"' not in page
+    assert "no painting" in without["README.md"].decode()
 
 
 def test_a_new_site_replaces_the_old_one_and_nothing_else(pipe, texture_folder, tmp_path, monkeypatch):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
 from browser_help import PHONE, dot, finished, overflow, run_of, transfer
 from film_help import film_frames, in_few_pixels
+from paint_help import easel, opened, painted, picture, pictures, saved, stroke
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -19,43 +17,6 @@ from fgsd.app.serving.painting import textures_of_colours_function
 from fgsd.cli.main import main
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
-
-
-def opened(page: Page) -> Page:
-    """Open the panel, and wait for the picture of its first texture."""
-    page.get_by_role("button", name="Paint", exact=True).click()
-    painted(page, "0")
-    return page
-
-
-def pictures(page: Page) -> str:
-    return page.locator(".paint").get_attribute("data-pictures") or "0"
-
-
-def painted(page: Page, before: str, quality: str = "full") -> None:
-    """Wait for a picture of this quality, after the number `before` of pictures."""
-    page.wait_for_function(
-        """([before, quality]) => { const { pictures, shown } = document.querySelector('.paint').dataset;
-            return Number(pictures ?? 0) > Number(before) && shown === quality; }""",
-        arg=[before, quality],
-    )
-
-
-def picture(page: Page) -> np.ndarray:
-    src = page.locator(".paint img.painting").get_attribute("src")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))).convert("RGB"))
-
-
-def easel(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a position of the picture, in shares of its side, is on the screen."""
-    box = page.locator(".paint .plan").bounding_box()
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
-def stroke(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*easel(page, *start))
-    page.mouse.down()
-    page.mouse.move(*easel(page, *end), steps=4)
 
 
 def test_a_stroke_changes_pixels_before_the_button_is_released(visit):
@@ -188,16 +149,6 @@ def painted_line(page: Page) -> None:
     stroke(page, (0.2, 0.2), (0.8, 0.8))
     page.mouse.up()
     painted(page, count)
-
-
-def saved(page: Page, kind: str, folder: Path) -> Path:
-    """Save from the menu."""
-    page.locator(".save .open").click()
-    with page.expect_download() as download:
-        page.locator(f".save [data-save={kind}]").click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
 
 
 def test_the_steps_are_watched_again_and_saved(visit, tmp_path):

@@ -9,17 +9,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from axe import AXE, faults
-from browser_help import DESKTOP, finished, middle, overflow, run_of
+from browser_help import DESKTOP, dot, finished, middle, overflow, run_of
+from paint_help import easel, opened, painted, pictures, saved
+from paint_help import picture as painting
 from PIL import Image
+from playwright.sync_api import expect
 
 from fgsd.app.site.build import build_site
 from fgsd.benchmarks.dom import NO_TOUR
 from fgsd.benchmarks.site import serve_folder
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import CheckpointInfo
+from fgsd.data import to_images
 from fgsd.feature_map import fit_map
+from fgsd.guidance import GuidedDenoiser
 from fgsd.levels import noise_levels
 from fgsd.pipeline import Pipeline
+from fgsd.regions import plan_masks
+from fgsd.sampling import ImageNoise, dpm_solver_2m
 from fgsd.student import Student
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]  # it fetches 33 MB from npm
@@ -84,6 +91,10 @@ def alike(found: np.ndarray, expected: Image.Image) -> bool:
     return found.shape == (*expected.size, 3) and np.abs(found - np.asarray(expected, dtype=int)).max() <= 2
 
 
+def own_requests_only(page, address: str) -> bool:
+    return all(url.startswith((address, "data:", "blob:")) for url in page.asked)
+
+
 def settings_of(page) -> dict[str, str]:
     query = page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
     return {key: query[key] for key in ("mix", "size", "seed")}
@@ -136,7 +147,7 @@ def test_a_visit_from_the_first_picture_to_offline(open_site, address, site_pipe
     assert np.array_equal(picture(page), before) and page.locator("[name=seed]").input_value() == "0"
 
     # offline, and by now with threads where the machine has cores for them
-    assert {url for url in page.asked if not url.startswith((address, "data:", "blob:"))} == set()
+    assert own_requests_only(page, address)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.context.set_offline(True)
     page.reload()
@@ -193,3 +204,108 @@ def test_the_map_answers_from_its_files(open_site, site_pipe):
     page.locator(".search").press("Enter")
     finished(page, "0")
     assert weights(settings_of(page)) == {"moss": 1.0}
+
+
+def regions_of(page, folder) -> list[tuple[str, np.ndarray]]:
+    """Textures and masks of the painting, by the plan that the page saves."""
+    entries = page.locator(".paint .palette button")
+    labels = [entries.nth(k).get_attribute("aria-label") for k in range(entries.count())]
+    colours = ["#0072b2", "#e69f00", "#009e73"]
+    return plan_masks(saved(page, "plan", folder), dict(zip(colours, labels, strict=False)))
+
+
+def followed(pipe, regions, *, feather: float) -> Image.Image:
+    """What the student paints in its two evaluations."""
+    target, schedule = pipe.regions(regions, feather=feather), pipe.student.schedule()
+    noise = ImageNoise([0], (3, *target.size))
+    x = schedule[0].item() * noise() + target.blended([one.colour for one in target.centroids])
+    *_, last = dpm_solver_2m(GuidedDenoiser(pipe.student.network, target), x, schedule, noise=noise)
+    return to_images(last.x)[0]
+
+
+def test_painting_has_the_pixels_of_python(open_site, address, site_pipe, tmp_path):
+    """By mouse, by keys and by the map; and offline."""
+    page = open_site()
+    finished(page)
+    opened(page)
+    first = site_pipe.classes[0]
+    assert alike(painting(page), site_pipe.sample(first, size=128)[0])
+    assert page.locator("#loading").is_hidden() and run_of(page) == "0"
+
+    # a disc: pixels change while the button is pressed
+    before, count = painting(page), pictures(page)
+    dot(page, "slate").click()
+    page.mouse.move(*easel(page, 0.3, 0.4))
+    page.mouse.down()
+    painted(page, count, "preview")
+    following, count = painting(page), pictures(page)
+    page.mouse.up()
+    painted(page, count)
+    regions = regions_of(page, tmp_path)
+    assert [name for name, _ in regions] == [first, "slate"] and regions[1][1].sum() > 200
+    assert alike(following, followed(site_pipe, regions, feather=3))
+    assert alike(painting(page), site_pipe.paint(regions, feather=3, seed=0)[0])
+
+    # the steps are watched again
+    page.locator(".paint .scrub").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('.paint').dataset.index === '15'")
+
+    # by keys: a disc of a third texture, seamless and with a wider edge
+    page.evaluate("document.querySelector('.dot[data-name=moss]').click()")
+    page.locator(".paint .plan").focus()
+    for key in ("ArrowUp", "ArrowLeft", "]", "Space"):
+        count = pictures(page)
+        page.keyboard.press(key)
+    painted(page, count)
+    count = pictures(page)
+    page.locator(".paint .tileable").check()
+    painted(page, count)
+    count = pictures(page)
+    page.locator(".paint .feather").fill("6")
+    page.locator(".paint .feather").blur()
+    painted(page, count)
+    regions = regions_of(page, tmp_path)
+    assert len(regions) == 3
+    assert alike(painting(page), site_pipe.paint(regions, feather=6, seed=0, tileable=True)[0])
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("menuitem", name="Python").click()
+    expect(page.locator(".save dialog pre")).to_contain_text("    tileable=True,")
+    page.locator(".save dialog").get_by_role("button", name="Close").click()
+
+    # the map changes the texture of the brush, where it is
+    count = pictures(page)
+    page.locator(".paint .follows").check()
+    dot(page, "brick" if first != "brick" else "slate").click()
+    painted(page, count)
+    changed = np.abs(painting(page).astype(int) - before).mean(axis=2)
+    assert changed.mean() > 1
+
+    # undone to the bit
+    page.locator(".paint .tileable").uncheck()
+    page.locator(".paint .feather").fill("3")
+    page.locator(".paint .plan").focus()
+    for _ in range(2):
+        count = pictures(page)
+        page.keyboard.press("Control+z")
+        painted(page, count)
+    assert np.array_equal(painting(page), before)
+    if AXE.is_file():
+        assert faults(page) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#picture-panel")).to_be_visible()
+    assert own_requests_only(page, address)
+
+    # offline
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.context.set_offline(True)
+    page.goto(address)
+    finished(page)
+    opened(page)
+    assert np.array_equal(painting(page), before)
+    count = pictures(page)
+    dot(page, "slate").click()
+    page.locator(".paint .plan").focus()
+    page.keyboard.press("Space")
+    painted(page, count)
+    assert not np.array_equal(painting(page), before)

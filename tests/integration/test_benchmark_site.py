@@ -28,3 +28,5 @@ def test_every_figure_is_measured(checkpoint_folder, texture_folder, onnx_runtim
         assert checks["a preview of 64 px, median"]["value"] > 0
         for side in (64, 128):  # what does not depend on the machine
             assert checks[f"pixels of {side} px: largest difference to Python"]["passed"]
+        assert checks["pixels of a painting of 128 px: largest difference to Python"]["passed"]
+        assert min(part["painting"].values()) > 0

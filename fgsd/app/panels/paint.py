@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -66,23 +66,36 @@ def create_paint_button() -> gr.HTML:
     return gr.HTML(BUTTON, js_on_load=script, apply_default_css=False, elem_id="paint-button")
 
 
+def paint_markup(sides: Sequence[tuple[int, str]], chosen: int | None = None) -> str:
+    """Return the markup of the panel.
+
+    Parameters
+    ----------
+    sides : sequence of (int, str)
+        Of pictures that can be painted, in pixels, and what is said beside each.
+    chosen : int, optional
+        The one at first; by default the first of them.
+    """
+    options = (
+        f'<option value="{side}"{" selected" if side == chosen else ""}>{side} px{words}</option>'
+        for side, words in sides
+    )
+    return MARKUP.format(
+        regions=MAX_REGIONS, steps=STEPS, sides="".join(options), timeline=timeline("Step of the painting")
+    )
+
+
 def create_paint_panel(state: ServerState) -> gr.HTML:
     """The component; `wire_paint` describes its value. It fires `submit` with a query of
     `fgsd.app.serving.painting.Painter` when a stroke ends."""
     painter = state.painter
-    options = []
+    sides = []
     for side in painter.sides():
         seconds = STEPS * side**2 * painter.seconds_per_pixel
-        duration = f", {seconds:.0f} s" if seconds >= MIN_SECONDS_SHOWN else ""
-        options.append(f'<option value="{side}">{side} px{duration}</option>')
+        sides.append((side, f", {seconds:.0f} s" if seconds >= MIN_SECONDS_SHOWN else ""))
     return gr.HTML(
         None,
-        html_template=MARKUP.format(
-            regions=MAX_REGIONS,
-            steps=STEPS,
-            sides="".join(options),
-            timeline=timeline("Step of the painting"),
-        ),
+        html_template=paint_markup(sides),
         js_on_load=mount_script("paint"),
         server_functions=[painter.preview_function(), textures_of_colours_function(state.pipe)],
         apply_default_css=False,

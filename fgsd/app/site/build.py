@@ -17,7 +17,7 @@ from fgsd.app.render.thumbnails import thumbnails, training_images
 from fgsd.app.requests.link import to_link
 from fgsd.app.requests.request import SampleRequest, parse_request, sizes
 from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
-from fgsd.app.site.config import worker_config
+from fgsd.app.site.config import paint_config, worker_config
 from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
@@ -25,13 +25,15 @@ from fgsd.app.site.runtime import LICENSE, LICENSE_FILE, MODULE, THREADS, WASM, 
 from fgsd.app.web_files import STYLES, WEB, bundle_of, plotly_script
 from fgsd.atomic import write_together
 from fgsd.onnx_graph import check_network, network_graph, weights_bytes, weights_dtype
+from fgsd.onnx_regions import has_regions, regions_graph
 from fgsd.pipeline import Pipeline
 
 FORMAT = "fgsd-site-1"
 MANIFEST = "site.json"  # names the files of a site, so that the next one replaces them
 FIRST_SIZE = 128  # pixels of a side of the first picture, which is sampled here
 PANELS = ("header/toolbar.js", "save/index.js", "map/index.js", "picture/index.js")
-STYLE_FOLDERS = ("shared", "header", "map", "picture", "save", "controls")
+PAINT_PANELS = ("paint/button.js", "paint/index.js")  # where the network has regions
+STYLE_FOLDERS = ("shared", "header", "map", "picture", "save", "paint", "controls")
 
 
 @dataclass
@@ -142,6 +144,7 @@ def site_contents(
     landmarks, landmark_places = pack_arrays(umap_arrays(pipe) if "umap" in pipe.map.projections else {})
     config: dict[str, Any] = {
         "checkpoint": checkpoint,
+        "paint": paint_config() if has_regions(pipe.network) else None,
         **worker_config(pipe, sizes=offered, counts=COUNTS),
         "spacings": [pipe.table.nearest(pipe.table.of(name), 2)[-1][1] for name in pipe.classes],
         "target": target,
@@ -156,7 +159,7 @@ def site_contents(
         "worker": added.add("worker", ".js", worker_script().encode()),
     }
     links = Links(
-        bundle=added.add("web", ".js", bundle_of("site/index.js", *PANELS).encode()),
+        bundle=added.add("web", ".js", bundle_of("site/index.js", *PANELS, *PAINT_PANELS).encode()),
         style=added.add("style", ".css", _style().encode()),
         plotly=added.add("plotly", ".js", gzip.decompress(plotly_script()[0])),
     )
@@ -171,7 +174,7 @@ def site_contents(
         sizes=offered,
         site=config,
         links=links,
-        footer=footer_html(pipe.info),
+        footer=footer_html(pipe),
     ).encode()
     contents["service-worker.js"] = _service_worker(sorted(contents), first).encode()
     loaded = sum(file["bytes"] for file in config["files"].values() if file is not None)
@@ -196,9 +199,15 @@ def _network_files(
     dtype = weights_dtype(networks)
     # by names of no known type, so that no server unpacks or changes the content
     weights = [site.sized("weights", ".bin", weights_bytes(network, dtype)) for network in networks]
+    regions: dict[str, Any] = {}
+    if has_regions(pipe.network):
+        for role, tileable in (("regionsGraph", False), ("regionsTileGraph", True)):
+            name = "graph-regions-tile" if tileable else "graph-regions"
+            regions[role] = site.sized(name, ".bin", regions_graph(pipe.network, dtype, tileable=tileable))
     return {
         "graph": site.sized("graph", ".bin", network_graph(pipe.network, dtype)),
         "tileGraph": site.sized("graph-tile", ".bin", network_graph(pipe.network, dtype, tileable=True)),
+        **regions,
         "network": weights[0],
         "student": weights[1] if len(weights) > 1 else None,
         "runtime": site.sized("ort", ".mjs", runtime[MODULE]),

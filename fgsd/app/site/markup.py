@@ -13,13 +13,15 @@ from PIL import Image
 from fgsd.app.limits import MAX_SEED, MAX_STEPS, MAX_STRENGTH
 from fgsd.app.panels.header import KEYS, TITLE, toolbar_markup
 from fgsd.app.panels.map import atlas_style, panel_html
+from fgsd.app.panels.paint import BUTTON, paint_markup
 from fgsd.app.panels.picture import READOUTS, picture_markup
 from fgsd.app.panels.save import save_markup
 from fgsd.app.render.map_data import MapData
 from fgsd.app.requests.request import PAGE_SAMPLERS, VIEWS, SampleRequest
 
 COUNTS = (1, 4)  # pictures of a run: a browser samples one after the other
-SAVED = ("png", "film", "python", "link")  # kinds of files that need no server
+FIRST_SIDE = 128  # of paintings at most, in pixels, until the visitor chooses another
+SAVED = ("png", "film", "plan", "python", "link")  # kinds of files that need no server
 SITE_READOUTS = READOUTS | {
     "ms": ("ms a step", "How many milliseconds your browser has taken for a step, on average."),
     "device": (
@@ -42,7 +44,7 @@ PAGE = """<!doctype html>
 <body class="site">
 <script>document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);</script>
 <div class="gradio-container"><main class="app">
-<div id="top" class="row"><div id="title">{heading}</div><div id="toolbar">{toolbar}</div></div>
+<div id="top" class="row"><div id="title">{heading}</div>{paint_button}<div id="toolbar">{toolbar}</div></div>
 <div id="panels">
 <div id="left" class="column"><div id="map-panel">{map}</div></div>
 <div id="right" class="column">
@@ -50,6 +52,7 @@ PAGE = """<!doctype html>
 <div id="picture-panel">{picture}
 <div id="loading" hidden><p role="status"></p><progress aria-label="What is loaded" hidden></progress>
 <span class="amount"></span><button type="button" hidden>Load</button></div></div>
+{paint}
 {controls}
 </div>
 </div>
@@ -131,7 +134,9 @@ def page_html(
         HTML.
     """
     atlas, columns, rows = atlas_style(thumbnails)
-    keys = [(key, words) for key, words in KEYS if not words.startswith("in Paint")]
+    paints = site["paint"] is not None
+    keys = [(key, words) for key, words in KEYS if paints or not words.startswith("in Paint")]
+    saved = [kind for kind in SAVED if paints or kind != "plan"]
     return PAGE.format(
         title="fgsd: textures by their features",
         description=f"A map of {len(data.classes)} textures. A small network samples all that lies between "
@@ -141,8 +146,10 @@ def page_html(
         toolbar=toolbar_markup(link, data.dimension, keys=keys),
         map=panel_html(data, columns, rows, server=False, plotly=links.plotly),
         view=_radios("view", [(label, value) for label, value in VIEWS.items()], request.view, "Watch"),
-        save=save_markup(SAVED),
+        save=save_markup(saved),
         picture=picture_markup(SITE_READOUTS),
+        paint_button=f'<div id="paint-button">{BUTTON}</div>' if paints else "",
+        paint=_paint(sizes) if paints else "",
         controls=_controls(request, sizes),
         footer=footer,
         # in an element of its own: no "<" that could end it
@@ -150,6 +157,11 @@ def page_html(
         bundle=html.escape(links.bundle),
         style=html.escape(links.style),
     )
+
+
+def _paint(sizes: Sequence[int]) -> str:
+    first = max((side for side in sizes if side <= FIRST_SIDE), default=sizes[0])
+    return f'<div id="paint">{paint_markup([(side, "") for side in sizes], first)}</div>'
 
 
 def _controls(request: SampleRequest, sizes: Sequence[int]) -> str:

@@ -6,16 +6,18 @@ import html
 import re
 
 from fgsd.app.site.runtime import LICENSE_FILE, VERSION
-from fgsd.checkpoint import CheckpointInfo
+from fgsd.onnx_regions import has_regions
 from fgsd.pipeline import Pipeline
 
 LACKS = (
     "no own textures: learning needs gradients, which the network of this site does not give",
-    "no painting, and no strips, grids and loops between textures",
+    "no strips, grids and loops between textures",
     "no contact sheets, GIF and MP4 files",
     "no colours of the crops by single features, and no depth of UMAP in three dimensions",
     "at most 4 pictures of 256 pixels at once",
 )
+PAINTINGS = "no paintings of more than 256 pixels"
+NO_PAINTING = "no painting: this network knows no regions"
 README = """# A map of {classes} textures, in a folder
 
 `fgsd site` has written this folder. It is a web page that needs no server of its own: any server of files,
@@ -63,7 +65,7 @@ def readme(pipe: Pipeline, *, content_bytes: int) -> str:
     return README.format(
         classes=len(pipe.classes),
         megabytes=content_bytes / 1e6,
-        lacks=";\n".join(f"- {words}" for words in LACKS),
+        lacks=";\n".join(f"- {words}" for words in lacks(pipe)),
         license=pipe.info.license,
         attribution=pipe.info.attribution,
         runtime_version=VERSION,
@@ -71,13 +73,20 @@ def readme(pipe: Pipeline, *, content_bytes: int) -> str:
     )
 
 
-def footer_html(info: CheckpointInfo) -> str:
+def lacks(pipe: Pipeline) -> list[str]:
+    """Return what the page of a server has beside a site of this checkpoint."""
+    painting = PAINTINGS if has_regions(pipe.network) else NO_PAINTING
+    return [*LACKS, painting]
+
+
+def footer_html(pipe: Pipeline) -> str:
     """Return the foot of the page: what samples, what the page lacks, and whose the textures are."""
-    lacks = "".join(f"<li>{html.escape(words)}</li>" for words in LACKS)
+    info = pipe.info
+    items = "".join(f"<li>{html.escape(words)}</li>" for words in lacks(pipe))
     attribution = html.escape(info.attribution.replace("`", ""))
     linked = re.sub(r"\((https?://[^\s()]+)\)", r'(<a href="\1" rel="noopener">\1</a>)', attribution)
     return (
         "<p>Your browser samples by itself, with <span data-megabytes>a few MB</span> that it loads once.</p>"
-        f"<details><summary>What this page lacks beside that of a server</summary><ul>{lacks}</ul></details>"
+        f"<details><summary>What this page lacks beside that of a server</summary><ul>{items}</ul></details>"
         f"<p>License of the textures and weights: {html.escape(info.license)}. {linked}</p>"
     )

@@ -1,5 +1,5 @@
 // The controls under the picture: plain HTML with the names of the app's settings.
-import { find, findAll } from "../shared/dom.js";
+import { closest, find, findAll } from "../shared/dom.js";
 import { announceSettings } from "../shared/session.js";
 
 /** @typedef {import("./request.js").Settings} Settings */
@@ -46,7 +46,7 @@ export function createControls(root, names) {
     announce();
   }
 
-  root.addEventListener("input", announce);
+  root.addEventListener("input", (event) => closest(event, "[name]") && announce()); // not those of Paint
   announce();
   return { settings, set, sample: find(root, "#sample", HTMLButtonElement) };
 }

@@ -63,6 +63,18 @@ export async function fetchFile(base, { name, bytes }, arrived) {
 }
 
 /**
+ * Unpack deflated bytes.
+ *
+ * @param {string} text base64 of them
+ * @returns {Promise<Uint8Array>}
+ */
+export async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/**
  * Unpack a gzipped file; some servers have done so already.
  *
  * @param {ArrayBuffer} content

@@ -1,19 +1,23 @@
 // The page of a site without a server: it mounts the panels of the app, and samples in a worker.
 import { find, findAll, closest } from "../shared/dom.js";
 import { on } from "../shared/events.js";
+import { current, subscribe } from "../shared/session.js";
 import { pressSample } from "../shared/sample_button.js";
 import { hasMixture } from "../shared/address.js";
 import { Client } from "./client.js";
 import { createControls } from "./controls.js";
 import { createLoading } from "./loading.js";
 import { createMapServer } from "./map_server.js";
+import { createPaintPanel } from "./paint_panel.js";
+import { parsePainting } from "./paint_request.js";
 import { createPanel } from "./panel.js";
-import { toPython } from "./python_code.js";
+import { paintingToPython, toPython } from "./python_code.js";
 import { openLink, parseRequest } from "./request.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("../shared/run.js").Frame} Frame */
-/** @typedef {import("./worker.js").Config & import("./request.js").Bounds & Record<string, any>} Site */
+/** @typedef {import("./worker.js").Config & import("./request.js").Bounds &
+ *   import("./paint_request.js").PaintBounds & Record<string, any>} Site */
 
 const MAX_RUN_MS = 3000; // of the size that is chosen for the visitor
 const STEPS = 16;
@@ -35,11 +39,13 @@ export function fittingSize(sizes, msPerPixel) {
 export function start(modules, site) {
   const { files } = site;
   const all = Object.values(files).filter((file) => file !== null);
-  const loading = createLoading(find(document, "#loading"), /** @type {any[]} */ (all));
+  const notice = find(document, "#loading");
+  const loading = createLoading(notice, /** @type {any[]} */ (all));
   const client = new Client(site.worker, site, loading.arrived);
   const controls = createControls(find(document, "#right"), site.settings);
   const state = {
     run: 0, // id of the newest run
+    interrupted: -1, // the run that a painting has ended
     /** @type {Promise<void> | null} */
     loaded: null, // all that runs need
     previews: false, // what previews need is there
@@ -86,11 +92,14 @@ export function start(modules, site) {
       await load();
       if (run !== state.run) return;
       const request = parseRequest(map.panel.props.value, controls.settings(), site);
-      await client.call("sample", [request], (frame) => {
+      const { cancelled } = await client.call("sample", [request], (frame) => {
         if (run !== state.run) return;
         frames[frame.index] = frame;
         picture.set({ run, frames: { ...frames }, link: request.link });
       });
+      if (!cancelled || run !== state.run || !current("painting")) return;
+      state.interrupted = run;
+      picture.set({ run, stopped: true });
     } catch (error) {
       if (run === state.run) fail(run, error);
     }
@@ -132,8 +141,12 @@ export function start(modules, site) {
     return client.call("nearest", [parseRequest(target, controls.settings(), site)]);
   }
 
-  /** @param {string} query link of a picture */
+  /** @param {string | import("./paint_request.js").PaintQuery} query link of a picture, or of a painting */
   async function lines(query) {
+    if (typeof query !== "string") {
+      const painting = await parsePainting(query, site);
+      return { lines: paintingToPython(painting, query.colours, site.paint.steps, site.checkpoint) };
+    }
     const linked = openLink(query, controls.settings());
     if (!linked) return { error: "There is no picture to save yet." };
     return { lines: toPython(parseRequest(linked.target, linked.settings, site), site.checkpoint) };
@@ -156,6 +169,13 @@ export function start(modules, site) {
     server: { lines: answering(lines) },
   });
   const header = createPanel("toolbar", null, { trigger: () => undefined });
+  if (site.paint) {
+    const isLoaded = () => state.previews;
+    const paint = createPaintPanel({ client, bounds: site, load, isLoaded, notice });
+    modules["paint/button.js"].mount(createPanel("paint-button", null, { trigger: () => undefined }).panel);
+    modules["paint/index.js"].mount(paint);
+    subscribe("painting", (isOpen) => !isOpen && state.interrupted === state.run && void sample());
+  }
   modules["header/toolbar.js"].mount(header.panel);
   modules["save/index.js"].mount(save.panel);
   modules["map/index.js"].mount(map.panel);

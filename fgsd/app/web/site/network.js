@@ -8,6 +8,8 @@ import { fetchFile, unzipped } from "./files.js";
  * @typedef {Object} Files
  * @property {SiteFile} graph
  * @property {SiteFile} tileGraph the same for images that wrap round at the edges
+ * @property {SiteFile} [regionsGraph] that of paintings; and of seamless ones
+ * @property {SiteFile} [regionsTileGraph]
  * @property {SiteFile} network weights
  * @property {SiteFile | null} student weights of the student, if there is one
  * @property {SiteFile} runtime module of ONNX Runtime
@@ -85,22 +87,29 @@ export class Network {
   /**
    * @param {Kind} kind
    * @param {boolean} [tileable]
+   * @param {boolean} [regions] whether regions have targets of their own
    * @returns {Promise<any>} the session, loaded once
    */
-  load(kind, tileable = false) {
-    const key = `${kind} ${tileable}`;
+  load(kind, tileable = false, regions = false) {
+    const key = `${kind} ${tileable} ${regions}`;
     const known = this.#sessions.get(key);
     if (known) return known;
-    const session = this.#create(kind, tileable);
+    const session = this.#create(kind, this.#graph(tileable, regions));
     this.#sessions.set(key, session);
     session.catch(() => this.#sessions.delete(key));
     return session;
   }
 
-  /** @param {Kind} kind @param {boolean} tileable */
-  async #create(kind, tileable) {
+  /** @param {boolean} tileable @param {boolean} regions */
+  #graph(tileable, regions) {
+    const { graph, tileGraph, regionsGraph, regionsTileGraph } = this.files;
+    if (!regions) return tileable ? tileGraph : graph;
+    return /** @type {SiteFile} */ (tileable ? regionsTileGraph : regionsGraph);
+  }
+
+  /** @param {Kind} kind @param {SiteFile} graph */
+  async #create(kind, graph) {
     const weights = /** @type {SiteFile} */ (this.files[kind]);
-    const graph = tileable ? this.files.tileGraph : this.files.graph;
     const [runtime, ...contents] = await Promise.all([this.#start(), this.file(graph), this.file(weights)]);
     const [model, data] = contents.map((content) => new Uint8Array(content));
     const externalData = [{ path: WEIGHTS, data }];
@@ -115,20 +124,23 @@ export class Network {
    * @param {Kind} kind
    * @param {Float32Array} x (3, size, size)
    * @param {number} sigma
-   * @param {Float32Array} centroid
-   * @param {{ size: number, strength: number, tileable?: boolean }} options
+   * @param {Float32Array} centroid of each region one after the other, if there are masks
+   * @param {{ size: number, strength: number, tileable?: boolean, masks?: Float32Array }} options `masks`
+   *  (R, size, size) of regions
    * @returns {Promise<{ denoised: Float32Array, phi: Float32Array }>}
    */
-  async evaluate(kind, x, sigma, centroid, { size, strength, tileable = false }) {
-    const session = await this.load(kind, tileable);
+  async evaluate(kind, x, sigma, centroid, { size, strength, tileable = false, masks }) {
+    const session = await this.load(kind, tileable, Boolean(masks));
     const { Tensor } = await this.#start();
     const tensor = (/** @type {ArrayLike<number>} */ values, /** @type {number[]} */ shape) =>
       new Tensor("float32", Float32Array.from(values), shape);
+    const regions = (masks?.length ?? 0) / size ** 2;
     const inputs = {
       x: tensor(x, [1, 3, size, size]),
       sigma: tensor([sigma], [1]),
-      centroid: tensor(centroid, [1, centroid.length]),
+      centroid: tensor(centroid, regions ? [1, regions, centroid.length / regions] : [1, centroid.length]),
       strength: tensor([strength], [1, 1]),
+      ...(masks && { masks: tensor(masks, [1, regions, size, size]) }),
     };
     const { denoised, phi } = await this.#inTurn(() => session.run(inputs));
     return { denoised: denoised.data, phi: phi.data };

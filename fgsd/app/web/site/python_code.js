@@ -14,27 +14,51 @@ function centroidOf({ name, move }) {
 }
 
 /**
+ * The lines of an expression for a target.
+ *
+ * @param {import("./centroids.js").Part[]} parts
+ */
+function targetLines(parts) {
+  if (parts.length === 1) return [centroidOf(parts[0])];
+  return [
+    "mean_centroid(",
+    "    [",
+    ...parts.map((part) => `        (${centroidOf(part)}, ${float(part.weight)}),`),
+    "    ]",
+    ")",
+  ];
+}
+
+/** @param {string} checkpoint @param {boolean} mixes @param {string[]} imports */
+const head = (checkpoint, mixes, ...imports) => [
+  "from fgsd import Pipeline",
+  ...(mixes ? ["from fgsd.centroids import mean_centroid"] : []),
+  ...imports,
+  "",
+  `pipe = Pipeline.from_pretrained(${quoted(checkpoint)})`,
+];
+
+/** @param {boolean} value */
+const boolean = (value) => (value ? "True" : "False");
+
+const SAVE = [
+  "images = last.images",
+  "for k, image in enumerate(images):",
+  '    image.save(f"sample-{k}.png")',
+  "",
+];
+
+/**
  * @param {import("./request.js").Request} request
  * @param {string} checkpoint what `Pipeline.from_pretrained` takes
  * @returns {string}
  */
 export function toPython({ parts, n, steps, size, seed, strength, sampler, tileable }, checkpoint) {
-  const mixed = parts.length > 1;
-  const target = mixed
-    ? [
-        "target = mean_centroid(",
-        "    [",
-        ...parts.map((part) => `        (${centroidOf(part)}, ${float(part.weight)}),`),
-        "    ]",
-        ")",
-      ]
-    : [`target = ${centroidOf(parts[0])}`];
+  const [first, ...more] = targetLines(parts);
   return [
-    "from fgsd import Pipeline",
-    ...(mixed ? ["from fgsd.centroids import mean_centroid"] : []),
-    "",
-    `pipe = Pipeline.from_pretrained(${quoted(checkpoint)})`,
-    ...target,
+    ...head(checkpoint, parts.length > 1),
+    `target = ${first}`,
+    ...more,
     "*_, last = pipe.stream(",
     "    target,",
     `    n=${n},`,
@@ -43,11 +67,43 @@ export function toPython({ parts, n, steps, size, seed, strength, sampler, tilea
     `    seed=${seed},`,
     `    strength=${float(strength)},`,
     `    sampler=${quoted(sampler)},`,
-    `    tileable=${tileable ? "True" : "False"},`,
+    `    tileable=${boolean(tileable)},`,
     ")",
-    "images = last.images",
-    "for k, image in enumerate(images):",
-    '    image.save(f"sample-{k}.png")',
-    "",
+    ...SAVE,
+  ].join("\n");
+}
+
+/**
+ * @param {import("./paint_request.js").PaintRequest} request
+ * @param {string[]} colours of all regions in the plan that is saved
+ * @param {number} steps
+ * @param {string} checkpoint what `Pipeline.from_pretrained` takes
+ * @returns {string}
+ */
+export function paintingToPython({ numbers, targets, feather, seed, tileable }, colours, steps, checkpoint) {
+  const legend = targets.flatMap((parts, k) => {
+    const [first, ...more] = targetLines(parts);
+    const lines = [`${quoted(colours[numbers[k]])}: ${first}`, ...more].map((line) => `    ${line}`);
+    return [...lines.slice(0, -1), `${lines.at(-1)},`];
+  });
+  const mixes = targets.some((parts) => parts.length > 1);
+  return [
+    "# plan.png is saved by the same menu",
+    ...head(checkpoint, mixes, "from fgsd.regions import plan_masks"),
+    "targets = {",
+    ...legend,
+    "}",
+    "plan = plan_masks('plan.png', {colour: colour for colour in targets})",
+    "*_, last = pipe.paint_stream(",
+    "    [(targets[colour], mask) for colour, mask in plan],",
+    `    feather=${float(feather)},`,
+    "    n=1,",
+    `    seed=${seed},`,
+    `    steps=${steps},`,
+    "    strength=1.0,",
+    "    sampler='dpm2m',",
+    `    tileable=${boolean(tileable)},`,
+    ")",
+    ...SAVE,
   ].join("\n");
 }

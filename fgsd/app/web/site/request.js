@@ -41,28 +41,28 @@ import { formatLink, parseLink } from "../shared/address.js";
 export class RequestError extends Error {}
 
 /** @param {unknown} value @param {string} name @param {number} low @param {number} high @returns {number} */
-function number(value, name, low, high) {
+export function number(value, name, low, high) {
   if (typeof value === "number" && value >= low && value <= high) return value;
   throw new RequestError(`${name} must be a number from ${low} to ${high}; ${shorten(value)} came.`);
 }
 
 /** @param {unknown} value @param {string} name @param {number} low @param {number} high */
-function whole(value, name, low, high) {
+export function whole(value, name, low, high) {
   if (Number.isInteger(number(value, name, low, high))) return /** @type {number} */ (value);
   throw new RequestError(`${name} must be a whole number from ${low} to ${high}; ${shorten(value)} came.`);
 }
 
 /** @template T @param {T} value @param {string} name @param {T[]} choices @returns {T} */
-function oneOf(value, name, choices) {
+export function oneOf(value, name, choices) {
   if (choices.includes(value)) return value;
   throw new RequestError(`${name} must be ${choices.join(" or ")}; ${shorten(value)} came.`);
 }
 
 /** @param {unknown} value */
-const shorten = (value) => String(value).slice(0, 40);
+export const shorten = (value) => String(value).slice(0, 40);
 
 /** @param {unknown} target @param {Bounds} bounds @returns {Part[]} weights in whole millionths, sum 1 */
-function partsOf(target, { classes, maxClasses, maxMove }) {
+export function partsOf(target, { classes, maxClasses, maxMove }) {
   if (!Array.isArray(target) || !target.length) {
     throw new RequestError("Choose at least one texture on the map.");
   }
@@ -74,6 +74,9 @@ function partsOf(target, { classes, maxClasses, maxMove }) {
     if (!classes.includes(name)) throw new RequestError(`There is no texture named ${shorten(name)}.`);
     const part = { name, weight: number(weight, `The weight of ${name}`, 0, 100) };
     if (!move) return part;
+    if (!Array.isArray(move) || move.length !== 2) {
+      throw new RequestError(`The move of ${name} must be two numbers; ${shorten(move)} came.`);
+    }
     const by = move.map(
       (/** @type {unknown} */ value) =>
         Math.round(1e4 * number(value, `The move of ${name}`, -maxMove, maxMove)) / 1e4,

@@ -4,6 +4,7 @@ import { Centroids } from "./centroids.js";
 import { Landmarks } from "./landmarks.js";
 import { Network } from "./network.js";
 import { imageNoise } from "./noise.js";
+import { paintFrames, texturesOfColours } from "./painting.js";
 import { columnsOf, sheetUri } from "./pictures.js";
 import { previewPart } from "./preview_part.js";
 import { SAMPLERS, karrasSchedule } from "./sampler.js";
@@ -24,6 +25,7 @@ import { SAMPLERS, karrasSchedule } from "./sampler.js";
  * @property {number} sigmaMax
  * @property {number[] | null} studentSigmas
  * @property {{ steps: number, sigmaMax: number }} preview without a student
+ * @property {{ steps: number, previewSteps: number }} paint `previewSteps` without a student
  * @property {import("./network.js").Files} files
  * @property {Record<string, import("./arrays.js").ArrayPlace>} arrays
  * @property {Record<string, import("./arrays.js").ArrayPlace>} umapArrays
@@ -89,6 +91,11 @@ export class Sampling {
     return this.config.studentSigmas ? "student" : "network";
   }
 
+  /** What computes, in words. */
+  get device() {
+    return this.threads > 1 ? `browser, ${this.threads} threads` : "browser";
+  }
+
   /** Load what previews need, and measure it. @returns {Promise<{ msPerPixel: number }>} */
   async loadPreviews() {
     const { dimension } = await this.centroids();
@@ -103,7 +110,8 @@ export class Sampling {
   async loadRuns() {
     const { files, umapArrays, sigmas } = this.config;
     const landmarks = files.umap && this.network.file(files.umap);
-    await Promise.all([this.network.load("network"), this.network.file(files.tileGraph)]);
+    const later = [files.tileGraph, files.regionsGraph, files.regionsTileGraph].flatMap((one) => one ?? []);
+    await Promise.all([this.network.load("network"), ...later.map((one) => this.network.file(one))]);
     if (!landmarks) return;
     const { arrays } = await this.centroids();
     this.#landmarks ??= new Landmarks(sigmas, arrays, decodeArrays(await landmarks, umapArrays));
@@ -136,6 +144,27 @@ export class Sampling {
     /** @type {Job} */
     const job = { kind: "network", schedule, n, size, drawn: size, corner: 0 };
     for await (const frame of this.#frames(id, request, job)) send(frame);
+    return { cancelled: id !== this.#newest };
+  }
+
+  /**
+   * Paint, and send each step as a frame; of a picture that follows the hand the last one.
+   *
+   * @param {number} id
+   * @param {import("./paint_request.js").PaintRequest} request
+   * @param {boolean} isPreview
+   * @param {(frame: Frame) => void} send
+   * @returns {Promise<{ cancelled: boolean }>}
+   */
+  async paint(id, request, isPreview, send) {
+    this.#newest = id;
+    const isNewest = async () => {
+      await nextMessages();
+      return id === this.#newest;
+    };
+    for await (const frame of paintFrames(this, request, isPreview, isNewest)) {
+      if (id === this.#newest) send(frame);
+    }
     return { cancelled: id !== this.#newest };
   }
 
@@ -244,7 +273,7 @@ export class Sampling {
       estimate: same ? null : await sheetUri(estimates, size),
       distance: mean(found.map(({ distance }) => distance)),
       relative_distance: found[0].relative === null ? null : mean(found.map(({ relative }) => relative ?? 0)),
-      device: this.threads > 1 ? `browser, ${this.threads} threads` : "browser",
+      device: this.device,
       ...{ label: request.label, name: request.name, tileable: request.tileable, query: request.link },
       path: {
         pca: made.map(({ phi }) => centroids.position(phi, sigma)),
@@ -271,6 +300,10 @@ export function serve(port) {
     if (method === "sample") {
       return on.sample(id, values[0], (frame) => port.postMessage({ id, frame }));
     }
+    if (method === "paint") {
+      return on.paint(id, values[0], values[1], (frame) => port.postMessage({ id, frame }));
+    }
+    if (method === "texturesOfColours") return texturesOfColours(await on.centroids(), values[0]);
     if (method === "preview") return on.preview(id, values[0], values[1], values[2]);
     if (method === "cancel") return on.cancel(id);
     if (method === "nearest") return on.nearest(values[0]);
