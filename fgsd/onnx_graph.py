@@ -180,8 +180,20 @@ class Graph:
         return self.add("Conv", [value, f"{name}.weight", f"{name}.bias"], strides=[stride, stride])
 
     def conv3x3(self, name: str, value: str) -> str:
-        pads = self.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
-        return self.conv(name, self.add("Pad", [value, pads], mode="wrap" if self.tileable else "reflect"))
+        # WebGPU needs whole fours of channels: of 27 it makes wrong sums (microsoft/onnxruntime#29651).
+        # Weights of 0 meet those that are added
+        more = -self.network.state_dict()[f"{name}.weight"].shape[1] % 4
+        pads = self.constant([0, 0, 1, 1, 0, more, 1, 1], np.int64)
+        padded = self.add("Pad", [value, pads], mode="wrap" if self.tileable else "reflect")
+        if not more:
+            return self.conv(name, padded)
+        weight = self.add("Pad", [f"{name}.weight", self.constant([0] * 5 + [more, 0, 0], np.int64)])
+        return self.add("Conv", [padded, weight, f"{name}.bias"])
+
+    def every_second(self, value: str, axis: int) -> list[str]:
+        """Split an axis in its even and its odd pixels."""
+        ends = [self.constant([k], np.int64) for k in (np.iinfo(np.int64).max, axis, 2)]
+        return [self.add("Slice", [value, self.constant([start], np.int64), *ends]) for start in range(2)]
 
     def silu(self, value: str) -> str:
         return self.op("Mul", value, self.add("Sigmoid", [value]))
@@ -228,8 +240,10 @@ class Graph:
 
     def _network(self, x: str) -> str:
         network, context, phi = self.network, self.context(self._embed()), list[str]()
-        # as `pixel_unshuffle` orders the channels: colour first, then the pixel of the 2 x 2
-        folded = self.add("SpaceToDepth", [x], blocksize=2)
+        # WebGPU has no SpaceToDepth, and the runtime makes one of slices along both axes at once. Then as
+        # `pixel_unshuffle` orders the channels: colour first, then the pixel of the 2 x 2
+        pixels = [pixel for rows in self.every_second(x, 2) for pixel in self.every_second(rows, 3)]
+        folded = self.add("Concat", pixels, axis=1)
         order = self.constant([3 * pixel + colour for colour in range(3) for pixel in range(4)], np.int64)
         h = self.conv3x3("stem", self.add("Gather", [folded, order], axis=1))
         skips = []
