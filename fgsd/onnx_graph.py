@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgsd.model.matching import MAX_NORMALIZED, FeatureNormalization, MatchedLayer
 from fgsd.model.network import Denoiser, Level
 
 WEIGHTS_FILE = "weights.bin"  # by this name the graph refers to its weights
@@ -24,21 +25,20 @@ OPSET, IR_VERSION = 19, 10  # the first with circular padding; and the newest th
 def check_network(network: Denoiser) -> None:
     """Raise `ValueError` if a network has parts that the graph has not."""
     config = network.config
-    for name in ("labels", "target_embedding", "normalization_levels"):
+    for name in ("labels", "target_embedding"):
         if value := getattr(config, name):
             raise ValueError(f"{name}={value}: only networks without it can be written as a graph")
 
 
 def weights_dtype(networks: Sequence[Denoiser]) -> torch.dtype:
-    """Return float16 if it holds all weights exactly, as those of published checkpoints, else float32."""
-    weights = (value for network in networks for value in network.state_dict().values())
-    exact = all(torch.equal(value.half().float(), value.float()) for value in weights)
+    """Return float16 if it holds all parameters exactly, as those of published checkpoints, else float32."""
+    exact = all(torch.equal(p.half().float(), p.float()) for network in networks for p in network.parameters())
     return torch.float16 if exact else torch.float32
 
 
 def weights_bytes(network: Denoiser, dtype: torch.dtype) -> bytes:
-    """Return the weights as the graph takes them: one after the other, in the order of their names."""
-    return b"".join(_array(value, dtype).tobytes() for _, value in _weights(network))
+    """Return the weights as the graph takes them: one after the other, buffers first, ordered by name."""
+    return b"".join(_array(value, kept).tobytes() for _, value, kept in _weights(network, dtype))
 
 
 def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = False) -> bytes:
@@ -52,7 +52,7 @@ def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
     network : Denoiser
         Gives the shapes; its weights stay outside, see `weights_bytes`.
     dtype : torch.dtype
-        Of the weights in their file: float16 or float32.
+        Of the parameters in their file: float16 or float32. Buffers stay in float32.
     tileable : bool
         Images wrap round at the edges; the sides of the coarsest level have more than one pixel otherwise.
 
@@ -65,8 +65,11 @@ def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
     return Graph(network, dtype, tileable=tileable).model()
 
 
-def _weights(network: Denoiser) -> list[tuple[str, Tensor]]:
-    return sorted(network.state_dict().items())
+def _weights(network: Denoiser, dtype: torch.dtype) -> list[tuple[str, Tensor, torch.dtype]]:
+    """Return name, value and dtype of what the file holds, in its order."""
+    parameters = dict(network.named_parameters())
+    kept = [(n, v, dtype if n in parameters else torch.float32) for n, v in network.state_dict().items()]
+    return sorted(kept, key=lambda entry: (entry[0] in parameters, entry[0]))
 
 
 def _array(value: Tensor, dtype: torch.dtype) -> np.ndarray:
@@ -88,6 +91,7 @@ class Graph:
         self.constants: dict[str, Any] = {}
         self.count = 0
         self.factor = 1  # by which the images are larger than the activations of the level
+        self.stats: tuple[str, str] | None = None  # see `_stats`
 
     def model(self) -> bytes:
         """Return the serialized model."""
@@ -122,9 +126,8 @@ class Graph:
         from onnx import TensorProto
 
         stored, offset = [], 0
-        half = self.dtype == torch.float16
-        for name, value in _weights(self.network):
-            length = value.numel() * self.dtype.itemsize
+        for name, value, dtype in _weights(self.network, self.dtype):
+            half, length = dtype == torch.float16, value.numel() * dtype.itemsize
             tensor = TensorProto(
                 name=f"{name}.half" if half else name,
                 data_type=TensorProto.FLOAT16 if half else TensorProto.FLOAT,
@@ -212,9 +215,9 @@ class Graph:
         """Centroid and strength, a row for each vector of means."""
         return "centroid", "strength"
 
-    def context(self, embedding: str) -> str:
-        """The context at first, a row for each vector of means."""
-        return embedding
+    def rows(self, value: str, width: int) -> str:
+        """Rows (B, width) of images, one for each vector of means."""
+        return value
 
     def means(self, a: str) -> str:
         """The means of the channels of an activation."""
@@ -239,7 +242,11 @@ class Graph:
         self.add("Add", [self.op("Mul", c_skip, "x"), self.op("Mul", c_out, output)], "denoised")
 
     def _network(self, x: str) -> str:
-        network, context, phi = self.network, self.context(self._embed()), list[str]()
+        network, phi = self.network, list[str]()
+        log_sigma = self.add("Log", [self.add("Reshape", ["sigma", self.constant([-1, 1], np.int64)])])
+        context = self.rows(self._embed(log_sigma), network.config.embedding)
+        if network.normalization is not None:
+            self.stats = self._stats(network.normalization, log_sigma)
         # WebGPU has no SpaceToDepth, and the runtime makes one of slices along both axes at once. Then as
         # `pixel_unshuffle` orders the channels: colour first, then the pixel of the 2 x 2
         pixels = [pixel for rows in self.every_second(x, 2) for pixel in self.every_second(rows, 3)]
@@ -265,8 +272,29 @@ class Graph:
         self.all_means(phi)
         return self.conv3x3("head_out", h)
 
-    def _embed(self) -> str:
-        log_sigma = self.add("Log", [self.add("Reshape", ["sigma", self.constant([-1, 1], np.int64)])])
+    def _stats(self, normalization: FeatureNormalization, log_sigma: str) -> tuple[str, str]:
+        """Mean and spread of centroids at the noise level, as `FeatureNormalization` gives them."""
+        last = len(normalization.log_sigmas) - 1
+        first, second = (self._entry("normalization.log_sigmas", k) for k in range(2))
+        position = self.op("Div", self.op("Sub", log_sigma, first), self.op("Sub", second, first))
+        position = self.add("Clip", [position, self.constant(0.0), self.constant(float(last))])
+        lower = self.add("Min", [self.add("Floor", [position]), self.constant(float(last - 1))])
+        fraction, found = self.op("Sub", position, lower), []
+        for name in ("mean", "spread"):
+            ends = []
+            for above in (0.0, 1.0):
+                row = self.add("Cast", [self.op("Add", lower, above)], to=7)  # int64
+                row = self.add("Reshape", [row, self.constant([-1], np.int64)])
+                ends.append(self.add("Gather", [f"normalization.{name}", row], axis=0))
+            way = self.op("Mul", fraction, self.op("Sub", ends[1], ends[0]))
+            found.append(self.rows(self.op("Add", ends[0], way), normalization.mean.shape[1]))
+        return found[0], found[1]
+
+    def _entry(self, value: str, k: int) -> str:
+        """Entry k of a vector, as a vector of one."""
+        return self.add("Slice", [value, *(self.constant([end], np.int64) for end in (k, k + 1))])
+
+    def _embed(self, log_sigma: str) -> str:
         frequencies = self.constant(self.network.embed.frequencies.cpu().numpy()[None])
         phases = self.op("Mul", self.op("Mul", log_sigma, 2 * math.pi), frequencies)
         waves = self.add("Concat", [self.add("Sin", [phases]), self.add("Cos", [phases])], axis=1)
@@ -285,9 +313,21 @@ class Graph:
             return x, context
         return self._matched(f"{name}.matched", level, x, context, phi)
 
+    def _hidden(self, name: str, layer: MatchedLayer, means: str, target: str, context: str) -> str:
+        if self.stats is None or layer.deviation is None:
+            offset = self.linear(f"{name}.offset", context)
+            return self.linear(f"{name}.read", self.op("Sub", target, offset))
+        mean, spread = (self.columns(v, layer.features.start, layer.features.stop) for v in self.stats)
+        parts = []
+        for part, difference in (("read", (target, mean)), ("deviation", (means, target))):
+            scaled = self.op("Div", self.op("Div", self.op("Sub", *difference), spread), MAX_NORMALIZED)
+            limited = self.op("Mul", self.add("Tanh", [scaled]), MAX_NORMALIZED)
+            parts.append(self.linear(f"{name}.{part}", limited))
+        return self.op("Add", *parts)
+
     def _matched(self, name: str, level: Level, a: str, context: str, phi: list[str]) -> tuple[str, str]:
         layer = level.matched
-        assert layer is not None and layer.offset is not None  # `check_network` refuses normalisation
+        assert layer is not None
         means = self.means(a)
         matched, channels = layer.features.stop - layer.features.start, layer.gate.out_features // 2
         if matched < channels:
@@ -299,7 +339,7 @@ class Graph:
             centroid = self.columns(centroid, layer.features.start, layer.features.stop)
             step = self.op("Mul", strength, self.op("Sub", centroid, means))
             target = self.op("Add", means, step)
-        hidden = self.linear(f"{name}.read", self.op("Sub", target, self.linear(f"{name}.offset", context)))
+        hidden = self._hidden(name, layer, means, target, context)
         if layer.film is not None:
             gain, bias = self.halves(self.linear(f"{name}.film", context))
             hidden = self.op("Add", self.op("Mul", hidden, self.op("Add", gain, 1.0)), bias)

@@ -57,9 +57,9 @@ class _RegionsGraph(Graph):
         super().__init__(network, dtype, tileable=tileable)
         self.pooled: dict[int, tuple[str, str]] = {}  # by factor, see `_masks`
         self.shape = self.add("Shape", ["centroid"], start=0, end=2)  # B, R
-        self.rows = (
+        self.targets = (
             self.add("Reshape", ["centroid", self._sides(-1, network.config.dimension)]),
-            self._for_regions("strength", 1),
+            self.rows("strength", 1),
         )
 
     def shapes(self) -> tuple[dict[str, list], dict[str, list]]:
@@ -71,12 +71,6 @@ class _RegionsGraph(Graph):
     def _sides(self, *sides: int) -> str:
         """A shape for Reshape, where 0 is a side as it was."""
         return self.constant(sides, np.int64)
-
-    def _for_regions(self, value: str, width: int) -> str:
-        """Rows (B, width) of images, for each region of these."""
-        whole = self.add("Concat", [self.shape, self._sides(width)], axis=0)
-        expanded = self.add("Expand", [self.add("Unsqueeze", [value, self._sides(1)]), whole])
-        return self.add("Reshape", [expanded, self._sides(-1, width)])
 
     def _of_images(self, rows: str) -> str:
         """(B, R, C) of rows (B R, C)."""
@@ -113,10 +107,12 @@ class _RegionsGraph(Graph):
     # ---- what differs from the graph of one target ----
 
     def target(self) -> tuple[str, str]:
-        return self.rows
+        return self.targets
 
-    def context(self, embedding: str) -> str:
-        return self._for_regions(embedding, self.network.config.embedding)
+    def rows(self, value: str, width: int) -> str:
+        whole = self.add("Concat", [self.shape, self._sides(width)], axis=0)
+        expanded = self.add("Expand", [self.add("Unsqueeze", [value, self._sides(1)]), whole])
+        return self.add("Reshape", [expanded, self._sides(-1, width)])
 
     def means(self, a: str) -> str:
         """As `region_means` of `fgsd.model.matching`."""

@@ -80,6 +80,9 @@ def lively() -> Callable[..., Denoiser]:
         with torch.no_grad():
             for p in network.parameters():
                 p.add_(size * torch.randn(p.shape, generator=generator))
+            if network.normalization is not None:
+                for buffer in (network.normalization.mean, network.normalization.spread):
+                    buffer.add_(size * torch.randn(buffer.shape, generator=generator))
         return network.eval().requires_grad_(False)
 
     return build

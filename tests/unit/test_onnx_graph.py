@@ -40,9 +40,10 @@ def inputs_of(network, height: int = 16, width: int = 24) -> dict[str, torch.Ten
     [
         {},
         {"features": ("down1", "up0"), "gated": ("down0",), "film": True, "feature_share": 0.5},
-        {"features": ()},
+        {"features": (), "normalization_levels": 4},
+        {"features": ("down1", "up0"), "gated": ("down0",), "normalization_levels": 4},
     ],
-    ids=["plain", "gated, film, a share of the channels", "without features"],
+    ids=["plain", "gated, film, a share of the channels", "without features", "normalised means"],
 )
 def test_the_graph_is_the_network(lively, tiny, tmp_path, changes, tileable):
     network = lively(replace(tiny, **changes))
@@ -67,7 +68,7 @@ def test_weights_of_a_published_checkpoint_are_kept_exactly_in_half_of_the_bytes
     assert all(np.array_equal(one, other) for one, other in zip(halves, floats, strict=True))
 
 
-@pytest.mark.parametrize("changes", [{"normalization_levels": 4}, {"labels": 3}])
+@pytest.mark.parametrize("changes", [{"target_embedding": 3, "normalization_levels": 4}, {"labels": 3}])
 def test_a_network_with_another_condition_is_refused(lively, tiny, changes):
     network = lively(replace(tiny, **changes))
     with pytest.raises(ValueError, match=next(iter(changes))):

@@ -47,8 +47,8 @@ def plan(regions: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("tileable", [False, True])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"features": ("down1", "up0"), "film": True, "feature_share": 0.5}],
-    ids=["plain", "film, a share of the channels of two layers"],
+    [{}, {"features": ("down1", "up0"), "film": True, "feature_share": 0.5}, {"normalization_levels": 4}],
+    ids=["plain", "film, a share of the channels of two layers", "normalised means"],
 )
 @pytest.mark.parametrize("regions", [1, 2, 5])
 def test_the_graph_is_the_network(lively, tiny, tmp_path, changes, tileable, regions):
