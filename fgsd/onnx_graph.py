@@ -32,7 +32,9 @@ def check_network(network: Denoiser) -> None:
 
 def weights_dtype(networks: Sequence[Denoiser]) -> torch.dtype:
     """Return float16 if it holds all parameters exactly, as those of published checkpoints, else float32."""
-    exact = all(torch.equal(p.half().float(), p.float()) for network in networks for p in network.parameters())
+    exact = all(
+        torch.equal(p.half().float(), p.float()) for network in networks for p in network.parameters()
+    )
     return torch.float16 if exact else torch.float32
 
 
