@@ -142,7 +142,7 @@ def test_a_visit_from_the_first_picture_to_offline(open_site, address, site_pipe
     finished(page, run)
     assert settings_of(page)["seed"] != "0" and not np.array_equal(picture(page), before)
     run = run_of(page)
-    page.locator(".undo").click()
+    page.locator(".toolbar .undo").click()
     finished(page, run)
     assert np.array_equal(picture(page), before) and page.locator("[name=seed]").input_value() == "0"
 
