@@ -40,7 +40,8 @@ LOAD = """async threads => {
         else if (data.id) calls[data.id][data.error === undefined ? 'resolve' : 'reject'](
             data.error === undefined ? data.value : new Error(data.error));
     };
-    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href, threads });
+    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href, 
+        machine: { threads, runtime: 'wasm', webgpu: false } });
     const call = (method, ...values) => new Promise((resolve, reject) => {
         calls.push({ resolve, reject, frames: [] });
         worker.postMessage({ id: calls.length - 1, method, values });

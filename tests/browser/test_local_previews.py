@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 import pytest
 from app_server import AppServer
 from browser_help import dot, finished, give, middle, photograph, png, thumb, weights
-from PIL import Image
+from site_help import computed_by, sheet
 
 from fgsd.app.serving.preview import STEPS, preview_sigma_max
 from fgsd.app.site.build import build_site
@@ -52,18 +49,13 @@ def follow(page, name: str, share: float) -> str:
     (x, y), (goal_x, goal_y) = middle(page.locator(".map-panel .ring")), middle(dot(page, name))
     page.mouse.move(x + share * (goal_x - x), y + share * (goal_y - y))
     page.wait_for_function("before => document.querySelector('.source').src !== before", arg=before)
-    return page.locator('.picture [data-readout="device"]').inner_text()
+    return computed_by(page)
 
 
 def release(page) -> None:
     run = page.locator(".picture").get_attribute("data-run")
     page.mouse.up()
     finished(page, run)
-
-
-def sheet(page) -> np.ndarray:
-    _, _, body = page.locator(".source").get_attribute("src").partition(",")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"), dtype=int)
 
 
 def sampled(page, pipe) -> np.ndarray:
@@ -95,7 +87,7 @@ def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, l
     assert np.abs(sheet(page) - sampled(page, pipe)).max() <= 2
     assert "is the nearest" in page.locator(".map-panel").inner_text()
     release(page)
-    assert page.locator('.picture [data-readout="device"]').inner_text() == "cpu"  # the finished picture
+    assert computed_by(page) == "cpu"  # the finished picture
 
     # what the worker has not: a texture of the visitor
     run = page.locator(".picture").get_attribute("data-run")

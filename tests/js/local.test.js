@@ -3,7 +3,7 @@ import "./stub_page.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { median, nextMaker, withTime } from "../../fgsd/app/web/picture/maker.js";
-import { difference } from "../../fgsd/app/web/site/previews.js";
+import { difference } from "../../fgsd/app/web/site/pictures.js";
 
 const maker = "server"; // of the preview before
 const timed = (times, at = 0) => ({ times, at });

@@ -24,20 +24,14 @@ from fgsd.app.requests.request import SETTINGS, parse_request, sizes
 from fgsd.app.serving.picture_sizes import PreviewPart
 from fgsd.app.serving.preview import preview_settings
 from fgsd.app.site.arrays import pack_arrays, site_arrays
-from fgsd.app.site.build import SiteFiles, site_files, worker_script
+from fgsd.app.site.build import RUNTIME_FILES, SiteFiles, site_files, worker_script
 from fgsd.app.site.config import worker_config
+from fgsd.app.site.runtime import RUNTIMES
 from fgsd.app.web_files import HEADERS, bundle_of
 from fgsd.onnx_graph import weights_bytes, weights_dtype
 from fgsd.pipeline import Pipeline
 
-# role in `Files` of `web/site/network.js`: how its file is named
-NAMED = {
-    "graph": ("graph", ".bin"),
-    "tileGraph": ("graph-tile", ".bin"),
-    "runtime": ("ort", ".mjs"),
-    "threads": ("ort-threads", ".mjs"),
-    "wasm": ("ort-wasm", ".bin"),
-}
+GRAPHS = {"graph": "graph", "tileGraph": "graph-tile"}  # role in `Files` of `web/site/network.js`: name
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json"}
 
 
@@ -87,7 +81,8 @@ def read_site(folder: str | Path, pipe: Pipeline) -> ServedSite:
         "student": weights[1] if weights[1:] else None,
         "umap": None,
     }
-    for role, (name, suffix) in NAMED.items():
+
+    def copied(name: str, suffix: str) -> dict[str, Any]:
         pattern = re.compile(re.escape(name) + "-[0-9a-f]{12}" + re.escape(suffix))
         found = next(filter(pattern.fullmatch, names), None)
         content = None if found is None else _content(folder / found)
@@ -96,7 +91,13 @@ def read_site(folder: str | Path, pipe: Pipeline) -> ServedSite:
                 f"site={str(folder)!r}: its {found or name + suffix} is missing or damaged; write the site "
                 "anew by: fgsd site"
             )
-        files[role] = {"name": found, "bytes": len(content)}
+        return {"name": found, "bytes": len(content)}
+
+    files |= {role: copied(name, ".bin") for role, name in GRAPHS.items()}
+    files["runtimes"] = {
+        name: {role: copied(f"{word}-{name}", suffix) for role, (word, suffix) in RUNTIME_FILES.items()}
+        for name in RUNTIMES
+    }
     numbers, places = pack_arrays(site_arrays(pipe))
     files["arrays"] = added.sized("centroids", ".bin", numbers)
     config = {

@@ -1,8 +1,11 @@
 // Previews of the app that the visitor's own machine makes: the app's page loads this with `fgsd app --site`,
 // after the first drag.
 import { Client } from "./client.js";
-import { cacheName } from "./files.js";
+import { cacheName, totalBytes } from "./files.js";
+import { difference } from "./pictures.js";
 import { parseRequest } from "./request.js";
+import { filesWith } from "./runtimes.js";
+import { MAX_DIFFERENCE } from "./webgpu.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("./request.js").Settings} Settings */
@@ -16,23 +19,7 @@ import { parseRequest } from "./request.js";
  *  `fgsd.app.site.served` writes it; `reference` is a preview that the server has made
  */
 
-export const MAX_DIFFERENCE = 2; // grey levels between the reference and the same preview made here
 const MAX_ANSWER_MS = 20_000; // of a preview: after that the worker counts as broken
-
-/**
- * The greatest difference between two images; infinite if their sizes differ.
- *
- * @param {{ width: number, height: number, data: ArrayLike<number> }} one
- * @param {{ width: number, height: number, data: ArrayLike<number> }} other
- */
-export function difference(one, other) {
-  if (one.width !== other.width || one.height !== other.height) return Infinity;
-  let greatest = 0;
-  for (let k = 0; k < one.data.length; k += 1) {
-    greatest = Math.max(greatest, Math.abs(one.data[k] - other.data[k]));
-  }
-  return greatest;
-}
 
 /** @param {string} uri data URI of an image @returns {Promise<ImageData>} */
 async function pixels(uri) {
@@ -56,9 +43,7 @@ async function forgetOthers(names) {
  * @param {(share: number) => void} progress called with the share of the files that has arrived
  */
 export function createPreviews(config, progress) {
-  const { runtime, threads, wasm, graph, arrays, student, network } = config.files;
-  const files = [runtime, threads, wasm, graph, arrays, student ?? network];
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let total = Infinity;
   let loaded = 0;
   const client = new Client(config.worker, config, (bytes) => {
     loaded += bytes;
@@ -102,14 +87,19 @@ export function createPreviews(config, progress) {
 
   /** Load all that previews need. @throws {Error} if that fails, or pixels differ from the server's */
   async function load() {
-    await client.call("loadPreviews");
+    const runtime = await client.choose();
+    const { graph, arrays, student, network } = config.files;
+    total = totalBytes([...Object.values(config.files.runtimes[runtime]), graph, arrays, student ?? network]);
+    const { refused } = await client.call("loadPreviews");
+    if (refused) console.info("WebGPU is not used:", refused);
     const { target, settings, part, src } = config.reference;
     const request = requestOf(target, settings);
     const answer = request && (await preview(request, part, false));
     if (!answer?.frame) throw new Error("the worker made no picture");
     const found = difference(await pixels(answer.frame.src), await pixels(src));
     if (found > MAX_DIFFERENCE) throw new Error(`pixels differ from the server's by ${found} of 255`);
-    await forgetOthers(files.map(({ name }) => name)).catch(() => undefined);
+    const kept = filesWith(config.files, runtime).map(({ name }) => name);
+    await forgetOthers(kept).catch(() => undefined);
   }
 
   return { load, requestOf, preview, end: () => client.end() };
