@@ -22,6 +22,7 @@ import { MAX_DIFFERENCE } from "./webgpu.js";
  *  picture */
 /** @typedef {(share: number) => void} Progress called with the share of the files that has arrived */
 
+const PAUSE_MS = 1000; // before a check that the visitor has interrupted is tried again
 const MAX_ANSWER_MS = 20_000; // of a preview: after that the worker counts as broken
 
 /** @param {string} uri data URI of an image @returns {Promise<ImageData>} */
@@ -107,7 +108,7 @@ export function createPreviews(config) {
    *
    * @param {Request} request
    * @param {(frame: import("../shared/run.js").Frame) => void} send called with each step
-   * @returns {Promise<void>}
+   * @returns {Promise<{ cancelled: boolean }>}
    * @throws {Error} if the worker cannot
    */
   const sample = (request, send) => client.call("sample", [request], send);
@@ -146,13 +147,15 @@ export function createPreviews(config) {
     expect([...(student ? [network] : []), tileGraph, ...(umap ? [umap] : [])], tell);
     await client.call("loadRuns");
     const request = runOf(config.runReference.target, config.runReference.settings);
-    /** @type {import("../shared/run.js").Frame[]} */
-    const frames = [];
-    if (request) await sample(request, (frame) => frames.push(frame));
-    await compare(
-      frames.find(({ last }) => last),
-      config.runReference,
-    );
+    /** @type {import("../shared/run.js").Frame | null} */
+    let newest = null;
+    while (request && !newest) {
+      const keep = (/** @type {import("../shared/run.js").Frame} */ frame) => frame.last && (newest = frame);
+      const { cancelled } = await sample(request, keep);
+      if (!cancelled) break;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // a preview has ended it
+    }
+    await compare(newest, config.runReference);
   }
 
   return {
