@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,16 @@ class AppServer:
                 raise RuntimeError("a run does not end")
             time.sleep(0.1)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within it no run gets on, as on a server with too many visitors."""
+        stop = _stop_file(self.journal)
+        stop.touch()
+        try:
+            yield
+        finally:
+            stop.unlink()
+
     def memory(self) -> float:
         """Resident memory of the server, in MB."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -79,6 +91,10 @@ class AppServer:
         self._process.stdout.close()
         if status != 0:
             raise RuntimeError(f"the page ended with exit status {status}")
+
+
+def _stop_file(journal: str | Path) -> Path:
+    return Path(journal).with_suffix(".held")
 
 
 def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None) -> None:
@@ -94,6 +110,8 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
             begun = False  # a run may be cancelled before its first step
             try:
                 for step in stream(self, *args, **options):
+                    while _stop_file(journal).exists():
+                        time.sleep(0.05)
                     file.write(f"step {step.index} of {step.steps}\n")
                     begun = True
                     yield step

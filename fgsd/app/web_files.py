@@ -198,6 +198,7 @@ def _module(path: str) -> str:
 
 
 NUMBER_REQUEST = call_script("shared/session.js", "numberRequest")
+NUMBER_RUN = call_script("shared/run_maker.js", "numberRun")
 ANNOUNCE_SETTINGS = call_script("shared/session.js", "announceSettings")
 TEXTURES_RESTORED = call_script("shared/session.js", "texturesRestored")
 PRESS_SAMPLE = call_script("shared/sample_button.js", "pressSample")

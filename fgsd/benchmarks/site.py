@@ -1,7 +1,8 @@
 """Speed and pixels of a site without a server, in a real browser: the code of `fgsd bench site`.
 
 Its worker is called as the page calls it. The figures are those of WASM with one thread, as at the first
-visit, and with two, which browsers give to pages that are isolated from others.
+visit, and with two, which browsers give to pages that are isolated from others; and of WebGPU, where this
+machine has a graphics processor for it.
 """
 
 from __future__ import annotations
@@ -31,10 +32,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 THREADS = (1, 2)
+WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan"]  # off by default on Linux
+NO_GPU = "WebGPU: not measured, since Chromium finds no graphics processor here"
 TIMEOUT_MS = 120_000
 MAX_RUN_S = {64: 3.0, 128: 10.0}  # seconds of 16 steps, by the side of the picture
+# the build of the runtime that the page would choose
+CHOOSE = """async () => {
+    const { modules } = await import(document.querySelector('link[rel=modulepreload]').href);
+    return modules['site/runtimes.js'].chooseRuntime();
+}"""
 # starts the worker of the site with a number of threads; what it has loaded stays in `bench`
-LOAD = """async threads => {
+LOAD = """async ([threads, runtime]) => {
     const { modules } = await import(document.querySelector('link[rel=modulepreload]').href);
     const site = JSON.parse(document.getElementById('site-data').textContent);
     const worker = new Worker(site.worker, { type: 'module' });
@@ -44,7 +52,8 @@ LOAD = """async threads => {
         else if (data.id) calls[data.id][data.error === undefined ? 'resolve' : 'reject'](
             data.error === undefined ? data.value : new Error(data.error));
     };
-    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href, threads });
+    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href, 
+        machine: { threads, runtime, webgpu: runtime !== 'wasm' } });
     const call = (method, ...values) => new Promise((resolve, reject) => {
         calls.push({ resolve, reject, frames: [] });
         worker.postMessage({ id: calls.length - 1, method, values });
@@ -55,9 +64,9 @@ LOAD = """async threads => {
           tileable: false, ...settings }, site);
     window.bench = { worker, call, request, calls, site };
     const began = performance.now();
-    await call('loadPreviews');
+    const { refused } = await call('loadPreviews');
     await call('loadRuns');
-    return performance.now() - began;
+    return { ms: performance.now() - began, refused };
 }"""
 PREVIEW = """async ([name, seed]) => {
     const { call, request } = window.bench;
@@ -149,8 +158,10 @@ def bench_site(
     Returns
     -------
     dict
-        "browser", the version of Chromium; "parts", one for each number of threads: a dict of its figures and
-        `checks`, as in those of `evaluate`.
+        "browser", the version of Chromium; "parts", one for each number of threads, and one for WebGPU if
+        there is a graphics processor. Each is a dict of its figures and `checks`, as in those of `evaluate`,
+        and of "refused": why the page does without WebGPU, which is empty if it does not. "not_measured"
+        says in sentences what is missing.
 
     Raises
     ------
@@ -162,26 +173,37 @@ def bench_site(
     path, wrap, parts = chromium_path(), progress or (lambda items, **_: items), {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         build_site(pipe, data, Path(folder), runtime=runtime)
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        version = browser.version
-        with closing(browser), serve_folder(Path(folder), isolated=True) as address:
-            for threads in THREADS:
+        names = [pipe.classes[k % len(pipe.classes)] for k in range(previews)]
+
+        def measure(browser: Any, address: str, label: str, threads: int, runtime: str) -> None:
+            page = browser.new_page()
+            page.set_default_timeout(TIMEOUT_MS)
+            page.goto(address)
+            loaded = page.evaluate(LOAD, [threads, runtime])
+            times = [page.evaluate(PREVIEW, [name, k]) for k, name in enumerate(wrap(names, desc=label))]
+            runs = {side: page.evaluate(RUN, [pipe.classes[0], side]) for side in MAX_RUN_S}
+            parts[label] = _figures(pipe, loaded, times, runs)
+            if has_regions(pipe.network):
+                _add_painting(parts[label], pipe, page, previews)
+            page.close()
+
+        with serve_folder(Path(folder), isolated=True) as address:
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            version = browser.version
+            with closing(browser):
+                for threads in THREADS:
+                    label = "1 thread" if threads == 1 else f"{threads} threads"
+                    measure(browser, address, label, threads, "wasm")
+            flags = [flag for flag in FLAGS if flag != "--disable-gpu"]
+            with closing(playwright.chromium.launch(executable_path=path, args=[*flags, *WEBGPU])) as browser:
                 page = browser.new_page()
-                page.set_default_timeout(TIMEOUT_MS)
                 page.goto(address)
-                loaded = page.evaluate(LOAD, threads)
-                label = "1 thread" if threads == 1 else f"{threads} threads"
-                names = [pipe.classes[k % len(pipe.classes)] for k in range(previews)]
-                times = [page.evaluate(PREVIEW, [name, k]) for k, name in enumerate(wrap(names, desc=label))]
-                runs = {side: page.evaluate(RUN, [pipe.classes[0], side]) for side in MAX_RUN_S}
-                parts[label] = _figures(pipe, loaded, times, runs)
-                if has_regions(pipe.network):
-                    _add_painting(parts[label], pipe, page, previews)
-                page.close()
-    return {"browser": version, "parts": parts}
+                if (runtime_name := page.evaluate(CHOOSE)) != "wasm":
+                    measure(browser, address, "WebGPU", THREADS[-1], runtime_name)
+    return {"browser": version, "parts": parts, "not_measured": [] if "WebGPU" in parts else [NO_GPU]}
 
 
-def _figures(pipe: Pipeline, loaded: float, times: list[float], runs: dict[int, dict]) -> dict:
+def _figures(pipe: Pipeline, loaded: dict, times: list[float], runs: dict[int, dict]) -> dict:
     median, late = np.quantile(times, (0.5, 0.95))
     checks = [check("a preview of 64 px, median", float(median), at_most=400, unit="ms")]
     for side, run in runs.items():
@@ -192,7 +214,8 @@ def _figures(pipe: Pipeline, loaded: float, times: list[float], runs: dict[int, 
         checks.append(check(f"pixels of {side} px: largest difference to Python", worst, at_most=2))
     return {
         "previews": {"median": round(float(median), 1), "late": round(float(late), 1), "unit": "ms"},
-        "loaded_ms": round(loaded),
+        "loaded_ms": round(loaded["ms"]),
+        "refused": loaded["refused"],
         "runs": {
             str(side): {"evaluation_ms": round(run["evaluation"], 1), "run_s": round(run["ms"] / 1000, 2)}
             for side, run in runs.items()
@@ -237,6 +260,9 @@ def site_text(results: dict) -> str:
                 f"{label}: a painting of {PAINTED_SIDE} px with three textures follows the brush in "
                 f"{painting['preview_ms']} ms, median; all steps take {painting['run_s']} s"
             )
+        if part.get("refused"):
+            lines.append(f"{label}: the page does without it: {part['refused']}")
+    lines += results.get("not_measured", [])
     return "\n".join(lines) + "\n"
 
 

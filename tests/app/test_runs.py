@@ -24,9 +24,9 @@ def handlers(pipe):
     gc.collect()  # now, and not during another test
 
 
-def values(mode: dict, client_seq: int, **changes) -> list:
+def values(mode: dict, client_seq: int, by_browser: bool = False, **changes) -> list:
     settings = {"n": 1, "size": 16, "seed": 0, "steps": 3, "strength": 1.0, "sampler": "dpm2m"}
-    return [*(settings | changes).values(), "noise", False, mode, client_seq]
+    return [*(settings | changes).values(), "noise", False, mode, client_seq, by_browser]
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Gradio leaves event loops to the collector
@@ -44,6 +44,14 @@ class TestRun:
         first, *_, last = (value for _, value in outputs)
         assert first == {"run": last["run"]}
         assert last["frame"]["last"] and last["frame"]["mode"] == "strip"
+
+    def test_a_run_of_the_browser_is_numbered_and_checked_alone(self, handlers):
+        outputs = list(handlers["run"](VISITOR, MOSS, *values({"mode": "sample"}, 3, by_browser=True)))
+        [(value, other)] = outputs
+        assert other == SKIP and value["frames"] == [] and value["browser"].startswith("?mix=moss:1.0&")
+        assert handlers["stop"](VISITOR, 3)[0]["run"] == value["run"]  # the newest of the visitor
+        [(wrong, _)] = handlers["run"](VISITOR, MOSS, *values({"mode": "sample"}, 3, True, steps=-1))
+        assert set(wrong) == {"run", "error"}
 
     def test_a_mode_that_lacks_textures_says_so(self, handlers):
         *_, (other, last) = handlers["run"](VISITOR, MOSS, *values({"mode": "strip"}, 3))

@@ -11,19 +11,25 @@ from cli_help import run
 
 from fgsd.app.site import build
 from fgsd.app.site.build import MANIFEST, build_site, site_contents, site_files
-from fgsd.app.site.runtime import MODULE, THREADS, WASM, runtime_files
+from fgsd.app.site.runtime import RUNTIMES, runtime_files
 from fgsd.centroids import compute_table
 from fgsd.checkpoint import CheckpointInfo
 from fgsd.feature_map import fit_map
 from fgsd.levels import noise_levels
 from fgsd.pipeline import Pipeline
 
-RUNTIME = {MODULE: b"module", THREADS: b"threads", WASM: b"code"}
+RUNTIME = {name: name.encode() for files in RUNTIMES.values() for name in files}
 
 
 @pytest.fixture(scope="module")
 def contents(pipe, texture_folder) -> dict[str, bytes]:
     return site_contents(pipe, texture_folder, RUNTIME)
+
+
+def loaded_files(files: dict) -> list[dict]:
+    """What browsers load to sample, by any build of the runtime."""
+    builds = [file for build in files["runtimes"].values() for file in build.values()]
+    return [*builds, *(file for role, file in files.items() if file and role != "runtimes")]
 
 
 def names_in(value) -> set[str]:
@@ -40,9 +46,8 @@ def test_the_page_names_files_that_are_there_and_asks_nobody_else(contents):
     data = json.loads(re.search(r'id="site-data">(.*?)</script>', page, re.DOTALL)[1])
     named = names_in(data) | set(re.findall(r'(?:href|src)="([\w-]+-[0-9a-f]{12}\.\w+)"', page))
     assert len(named) >= 12 and named <= set(contents)
-    assert {file["bytes"] for file in data["files"].values() if file} == {
-        len(contents[file["name"]]) for file in data["files"].values() if file
-    }
+    files = loaded_files(data["files"])
+    assert [file["bytes"] for file in files] == [len(contents[file["name"]]) for file in files]
     addresses = re.findall(r'(?:src|href|url)=?["(]?((?:https?:)?//[^"\s)]+)', page)
     assert all(f'href="{address}" rel="noopener"' in page for address in addresses)  # links to follow
     manifest = json.loads(contents[MANIFEST])
@@ -88,7 +93,7 @@ def test_a_new_site_replaces_the_old_one_and_nothing_else(pipe, texture_folder, 
     written = build_site(pipe, texture_folder, folder)
     assert {path.name for path in folder.iterdir()} == set(written)
     (folder / "CNAME").write_text("example.org", encoding="utf-8")
-    monkeypatch.setattr(build, "runtime_files", lambda archive: RUNTIME | {WASM: b"other code"})
+    monkeypatch.setattr(build, "runtime_files", lambda archive: {**RUNTIME, RUNTIMES["wasm"][0]: b"other"})
     again = build_site(pipe, None, folder)
     assert {path.name for path in folder.iterdir()} == {*again, "CNAME"}
     assert set(written) - set(again) and site_files(folder) == sorted(again)

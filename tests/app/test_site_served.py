@@ -20,12 +20,12 @@ from fgsd.app.http.middleware import OPEN_ROUTES
 from fgsd.app.server import launch
 from fgsd.app.serving.preview import STEPS, preview_sigma_max
 from fgsd.app.site.build import site_contents
-from fgsd.app.site.runtime import MODULE, THREADS, WASM
+from fgsd.app.site.runtime import RUNTIMES
 from fgsd.app.site.served import read_site
 from fgsd.pipeline import Pipeline
 from fgsd.student import Student
 
-RUNTIME = {MODULE: b"module", THREADS: b"threads", WASM: b"code"}
+RUNTIME = {name: name.encode() for files in RUNTIMES.values() for name in files}
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def folder(pipe, texture_folder, tmp_path) -> Path:
 def test_the_files_that_the_page_names_are_served_and_kept(folder, pipe):
     site = read_site(folder, pipe)
     config = json.loads(site.files[site.config])
-    named = {file["name"] for file in config["files"].values() if file} | {config["worker"], config["script"]}
+    builds = config["files"].pop("runtimes").values()
+    files = [*filter(None, config["files"].values()), *(file for build in builds for file in build.values())]
+    named = {file["name"] for file in files} | {config["worker"], config["script"]}
     assert named | {site.config} == set(site.files)
     app = Starlette(routes=site.routes(), middleware=[Middleware(IsolationMiddleware)])
     client = TestClient(app)

@@ -1,15 +1,14 @@
-"""Previews by the visitor's own machine, with `fgsd app --site`; in a real Chromium."""
+"""Previews and runs by the visitor's own machine, with `fgsd app --site`; in a real Chromium."""
 
 from __future__ import annotations
-
-import base64
-import io
 
 import numpy as np
 import pytest
 from app_server import AppServer
-from browser_help import dot, finished, give, middle, photograph, png, thumb, weights
+from browser_help import dot, finished, give, middle, photograph, png, run_of, thumb, weights
 from PIL import Image
+from playwright.sync_api import expect
+from site_help import computed_by, sheet
 
 from fgsd.app.serving.preview import STEPS, preview_sigma_max
 from fgsd.app.site.build import build_site
@@ -52,7 +51,7 @@ def follow(page, name: str, share: float) -> str:
     (x, y), (goal_x, goal_y) = middle(page.locator(".map-panel .ring")), middle(dot(page, name))
     page.mouse.move(x + share * (goal_x - x), y + share * (goal_y - y))
     page.wait_for_function("before => document.querySelector('.source').src !== before", arg=before)
-    return page.locator('.picture [data-readout="device"]').inner_text()
+    return computed_by(page)
 
 
 def release(page) -> None:
@@ -61,14 +60,10 @@ def release(page) -> None:
     finished(page, run)
 
 
-def sheet(page) -> np.ndarray:
-    _, _, body = page.locator(".source").get_attribute("src").partition(",")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"), dtype=int)
-
-
-def sampled(page, pipe) -> np.ndarray:
-    """The sheet that the server's preview would have."""
-    images = pipe.sample(weights(page), n=4, size=64, steps=STEPS, sigma_max=preview_sigma_max(pipe))
+def sampled(page, pipe, **options) -> np.ndarray:
+    """The sheet of the server, by default of its preview."""
+    preview = {"steps": STEPS, "sigma_max": preview_sigma_max(pipe)}
+    images = pipe.sample(weights(page), n=4, size=64, **(options or preview))
     rows = [np.concatenate([np.asarray(image, dtype=int) for image in images[k : k + 2]], 1) for k in (0, 2)]
     return np.concatenate(rows)
 
@@ -95,7 +90,6 @@ def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, l
     assert np.abs(sheet(page) - sampled(page, pipe)).max() <= 2
     assert "is the nearest" in page.locator(".map-panel").inner_text()
     release(page)
-    assert page.locator('.picture [data-readout="device"]').inner_text() == "cpu"  # the finished picture
 
     # what the worker has not: a texture of the visitor
     run = page.locator(".picture").get_attribute("data-run")
@@ -107,6 +101,50 @@ def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, l
     assert follow(page, "moss", 0.2) == "cpu"
     assert page.evaluate("window.asked") >= 1 and "my photo" in weights(page)
     release(page)
+
+
+def test_a_run_that_waits_for_the_server_is_made_by_the_browser(visit, local_server, pipe):
+    page = visit(at=local_server, script=COUNTING)
+    press(page)
+    follow(page, "moss", 0.2)
+    release(page)
+    page.wait_for_function(LOADED)
+    local_server.settled()
+    done, run = len(local_server.lines()), run_of(page)
+    with local_server.held():
+        page.locator("#another").click()
+        finished(page, run)
+        assert computed_by(page).startswith("browser")
+        assert len(local_server.lines()) == done  # nothing by the server
+        query = page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
+        seed = int(query["seed"])
+        assert seed > 0 and np.abs(sheet(page) - sampled(page, pipe, seed=seed)).max() <= 2
+
+        # another one is the browser's from its first step, and Stop ends it
+        run = run_of(page)
+        page.locator("#sample").click()
+        page.wait_for_function("run => document.querySelector('.picture').dataset.run !== run", arg=run)
+        page.locator("#stop").click()
+        expect(page.locator(".picture .status")).to_have_text("Stopped.")
+        run = run_of(page)
+        page.locator("#sample").click()
+        finished(page, run)
+
+        # its steps are there, as those of the server
+        page.locator(".picture .scrub").fill("3")
+        assert page.locator(".picture").get_attribute("data-index") == "3"
+        assert page.locator('.picture [data-readout="step"]').inner_text() == "3 / 16"
+        assert page.locator("[data-path]").get_attribute("data-path") == "3"  # its path on the map
+
+    # files and lines come from its link, by the server
+    page.locator(".save .open").click()
+    page.locator("[data-save=python]").click()
+    expect(page.locator(".save dialog")).to_contain_text(f"seed={seed}")
+    page.locator(".save dialog button").last.click()
+    page.locator(".save .open").click()
+    with page.expect_download() as download:
+        page.locator("[data-save=gif]").click()
+    assert Image.open(download.value.path()).n_frames > 3
 
 
 def broken(route) -> None:

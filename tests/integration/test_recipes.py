@@ -1,5 +1,6 @@
 """Each recipe of docs/recipes.md works as written; options of toy size are added to its commands."""
 
+import itertools
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils import filter_repo_objects
 from PIL import Image
 
-from fgsd.app.site.runtime import MODULE, THREADS, WASM
+from fgsd.app.site.runtime import RUNTIMES
 from fgsd.cli.main import main
 
 pytestmark = pytest.mark.integration
@@ -123,7 +124,7 @@ def run_python(code: str) -> dict:
 
 @pytest.mark.parametrize("recipe", COMMANDS)
 def test_commands(workspace, launched, recipe, monkeypatch):
-    runtime = dict.fromkeys((MODULE, THREADS, WASM), b"nothing is fetched")
+    runtime = dict.fromkeys(itertools.chain(*RUNTIMES.values()), b"nothing is fetched")
     monkeypatch.setattr("fgsd.app.site.build.runtime_files", lambda archive: runtime)
     if "train" in commands(recipe)[0]:
         shutil.rmtree("checkpoints/mine")

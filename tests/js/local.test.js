@@ -3,7 +3,8 @@ import "./stub_page.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { median, nextMaker, withTime } from "../../fgsd/app/web/picture/maker.js";
-import { difference } from "../../fgsd/app/web/site/previews.js";
+import { RunTimes, workOf } from "../../fgsd/app/web/picture/run_times.js";
+import { difference } from "../../fgsd/app/web/site/pictures.js";
 
 const maker = "server"; // of the preview before
 const timed = (times, at = 0) => ({ times, at });
@@ -59,4 +60,20 @@ test("pixels agree if none differs by more", () => {
   const image = (...data) => ({ width: 1, height: data.length / 4, data });
   assert.equal(difference(image(0, 10, 20, 255), image(1, 10, 17, 255)), 3);
   assert.equal(difference(image(0, 0, 0, 0), image(...Array(8).fill(0))), Infinity);
+});
+
+test("a run is the browser's where it takes less time, with the queue of the server", () => {
+  const work = workOf({ n: 4, size: 64, steps: 16, sampler: "dpm2m" });
+  assert.equal(workOf({ n: 1, size: 128, steps: 16, sampler: "heun" }), (31 / 16) * work);
+  const times = new RunTimes();
+  assert.equal(times.favoursBrowser(work), false); // nothing is known
+  times.add("browser", 1, 1000 / work);
+  assert.equal(times.favoursBrowser(work), false);
+  assert.equal(times.favoursBrowserAfter(work, 1200), false);
+  assert.equal(times.favoursBrowserAfter(work, 1300), true);
+  times.add("server", work / 2, 600); // twice as much work takes twice as long
+  assert.equal(times.favoursBrowser(work), false); // about as long
+  assert.equal(times.favoursBrowserAfter(work, 100), true);
+  for (const ms of [2000, 30, 2000]) times.add("server", work, ms); // the last three count
+  assert.equal(times.favoursBrowser(work), true);
 });

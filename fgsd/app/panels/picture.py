@@ -26,8 +26,8 @@ READOUTS = {
 }
 DEVICE_WITH_SITE = (
     "device",
-    "What computes: the server's processor (cpu) or its graphics card, or your own browser, which makes "
-    "pictures that follow the hand where it is faster.",
+    "What computes: the server's processor (cpu) or its graphics card, or your own browser where that is "
+    "faster.",
 )
 
 
@@ -116,7 +116,7 @@ def create_picture_panel(preview: Callable, site: str | None = None) -> gr.HTML:
     preview : callable
         Makes the picture at a position of the ring; see `fgsd.app.serving.preview`.
     site : str, optional
-        Address of the data with which the browser makes previews by itself, see `fgsd.app.site.served`.
+        Address of the data with which the browser samples by itself, see `fgsd.app.site.served`.
     """
     readouts = READOUTS if site is None else READOUTS | {"device": DEVICE_WITH_SITE}
     return gr.HTML(

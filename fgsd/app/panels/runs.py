@@ -14,7 +14,7 @@ from fgsd.app.render.frames import frames, frames_to_send
 from fgsd.app.render.interpolations import interpolation_frames, missing_textures
 from fgsd.app.requests.errors import errors_as_sentences
 from fgsd.app.requests.link import to_link
-from fgsd.app.web_files import NUMBER_REQUEST
+from fgsd.app.web_files import NUMBER_REQUEST, NUMBER_RUN
 
 FAILURE = "Sampling failed on the server; try fewer or smaller images."
 
@@ -35,7 +35,7 @@ def wire_runs(
 
     The outputs are the picture panel and the interpolation panel; a run changes the one of its mode, and the
     other one skips. A value is {"run"} with "frames" and "link", "frame" and "link", "need", "error" or
-    "stopped".
+    "stopped"; or with "browser", the link of a run that the browser makes itself.
 
     Parameters
     ----------
@@ -59,6 +59,13 @@ def wire_runs(
             yield {"run": run_id, "frames": frames_to_send(made, last=new[-1]["last"]), "link": link}
 
     @errors_as_sentences(_error_of_run, failure=FAILURE)
+    def leave_to_browser(
+        run_id: int, visitor: gr.Request, target: Any, settings: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Only number and check the run: no turn is needed for that, however busy the server is."""
+        yield {"run": run_id, "frames": [], "browser": to_link(state.parse(visitor, target, settings))}
+
+    @errors_as_sentences(_error_of_run, failure=FAILURE)
     def run_interpolation(
         run_id: int, visitor: gr.Request, target: Any, settings: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
@@ -77,13 +84,16 @@ def wire_runs(
         return {"user_centroids": state.centroids(visitor), "is_cancelled": lambda: not is_current()}
 
     def run(visitor: gr.Request, target: Any, *values: Any) -> Iterator[tuple[Any, Any]]:
-        *values_of_settings, client_seq = values
+        *values_of_settings, client_seq, by_browser = values
         run_id = state.sequence.start(visitor.session_hash, client_seq)
         if run_id is None:  # a newer request has arrived already
             yield gr.skip(), gr.skip()  # without a yield, Gradio would empty both panels
             return
         settings = dict(zip(names, values_of_settings, strict=True))
-        if is_interpolation(settings["interpolation"]):
+        if by_browser:
+            for value in leave_to_browser(run_id, visitor, target, settings):
+                yield value, gr.skip()
+        elif is_interpolation(settings["interpolation"]):
             for value in run_interpolation(run_id, visitor, target, settings):
                 yield gr.skip(), value
         else:
@@ -101,9 +111,11 @@ def wire_runs(
 
     outputs = [components.picture, components.interpolation]
     client_seq = gr.Number(None, visible=False)  # the browser sets it, see `NUMBER_REQUEST`
+    by_browser = gr.Checkbox(False, visible=False)  # and this one: whether it makes the run itself
     numbered: dict[str, Any] = {"js": NUMBER_REQUEST, "trigger_mode": "multiple", **PRIVATE}
     # outside of the queue, and first: the run before would otherwise hold the turn that the new one waits for
     gr.on([*run_triggers, *cancel_triggers], cancel_previous, client_seq, None, queue=False, **numbered)
-    gr.on(list(run_triggers), run, [*components.inputs(), client_seq], outputs, **sampling_queue, **numbered)
+    inputs = [*components.inputs(), client_seq, by_browser]
+    gr.on(list(run_triggers), run, inputs, outputs, **sampling_queue, **(numbered | {"js": NUMBER_RUN}))
     # A run ends itself. Gradio's own `cancels` is slow, and could meet the run that was started since.
     components.controls.stop.click(stop, client_seq, outputs, queue=False, **numbered)

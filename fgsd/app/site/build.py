@@ -21,7 +21,7 @@ from fgsd.app.site.config import paint_config, worker_config
 from fgsd.app.site.map_files import add_map_files
 from fgsd.app.site.markup import COUNTS, Links, page_html
 from fgsd.app.site.readme import footer_html, readme
-from fgsd.app.site.runtime import LICENSE, LICENSE_FILE, MODULE, THREADS, WASM, runtime_files
+from fgsd.app.site.runtime import LICENSE, LICENSE_FILE, RUNTIMES, runtime_files
 from fgsd.app.web_files import STYLES, WEB, bundle_of, plotly_script
 from fgsd.atomic import write_together
 from fgsd.onnx_graph import check_network, network_graph, weights_bytes, weights_dtype
@@ -31,6 +31,8 @@ from fgsd.pipeline import Pipeline
 FORMAT = "fgsd-site-1"
 MANIFEST = "site.json"  # names the files of a site, so that the next one replaces them
 FIRST_SIZE = 128  # pixels of a side of the first picture, which is sampled here
+# how the files of a build of the runtime are named, by their role in `web/site/runtimes.js`
+RUNTIME_FILES = {"module": ("ort", ".mjs"), "threads": ("threads", ".mjs"), "code": ("ort", ".bin")}
 PANELS = ("header/toolbar.js", "save/index.js", "map/index.js", "picture/index.js")
 PAINT_PANELS = ("paint/button.js", "paint/index.js")  # where the network has regions
 STYLE_FOLDERS = ("shared", "header", "map", "picture", "save", "paint", "controls")
@@ -177,8 +179,7 @@ def site_contents(
         footer=footer_html(pipe),
     ).encode()
     contents["service-worker.js"] = _service_worker(sorted(contents), first).encode()
-    loaded = sum(file["bytes"] for file in config["files"].values() if file is not None)
-    contents["README.md"] = readme(pipe, content_bytes=loaded).encode()
+    contents["README.md"] = readme(pipe, loaded_bytes=_loaded_bytes(config["files"])).encode()
     contents[LICENSE_FILE] = LICENSE.encode()
     contents[".nojekyll"] = b""  # GitHub Pages then serves the folder as it is
     manifest = {"format": FORMAT, "files": sorted([*contents, MANIFEST])}
@@ -210,10 +211,23 @@ def _network_files(
         **regions,
         "network": weights[0],
         "student": weights[1] if len(weights) > 1 else None,
-        "runtime": site.sized("ort", ".mjs", runtime[MODULE]),
-        "threads": site.sized("ort-threads", ".mjs", runtime[THREADS]),
-        "wasm": site.sized("ort-wasm", ".bin", runtime[WASM]),
+        "runtimes": {
+            name: {
+                role: site.sized(f"{word}-{name}", suffix, runtime[file])
+                for (role, (word, suffix)), file in zip(RUNTIME_FILES.items(), files, strict=True)
+            }
+            for name, files in RUNTIMES.items()
+        },
         "arrays": site.sized("centroids", ".bin", numbers),
+    }
+
+
+def _loaded_bytes(files: dict[str, Any]) -> dict[str, int]:
+    """Return what a browser loads to sample, by the build of the runtime that it takes."""
+    common = sum(file["bytes"] for role, file in files.items() if role != "runtimes" and file is not None)
+    return {
+        name: common + sum(file["bytes"] for file in build.values())
+        for name, build in files["runtimes"].items()
     }
 
 

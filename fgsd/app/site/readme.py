@@ -25,8 +25,11 @@ such as GitHub Pages, a static Space or `python -m http.server`, serves it for a
 own browsers sample the pictures, and nothing that they do is sent anywhere.
 
 - The first screen needs no network: its picture was sampled beforehand. With the first drag or click the
-  browser loads what it samples with, {megabytes:.0f} MB, once; so does a link to a picture. On a connection
+  browser loads what it samples with, {wasm} MB, once; so does a link to a picture. On a connection
   that it knows to be metered it asks before. After that the page works without internet.
+- Where the browser has WebGPU it samples with the graphics processor, if that gives the same pixels and is
+  faster than the processor, which it tries. It loads {jspi} MB then, or {asyncify} MB where its WebAssembly
+  cannot wait for promises.
 - A seed gives the same picture as `fgsd sample`, to two grey levels.
 - The browser uses one thread at the first visit. From the second one on the page is isolated from others, as
   browsers require it for more: the service worker adds the headers that a server of files does not send.
@@ -54,17 +57,17 @@ Apache-2.0; plotly.js, under the MIT license, draws the map in three dimensions.
 """
 
 
-def readme(pipe: Pipeline, *, content_bytes: int) -> str:
+def readme(pipe: Pipeline, *, loaded_bytes: dict[str, int]) -> str:
     """Return the README of a site in Markdown.
 
     Parameters
     ----------
-    content_bytes : int
-        What a browser loads to sample.
+    loaded_bytes : dict
+        What a browser loads to sample, by the build of the runtime that it takes, see `RUNTIMES`.
     """
     return README.format(
         classes=len(pipe.classes),
-        megabytes=content_bytes / 1e6,
+        **{name: f"{count / 1e6:.1f}" for name, count in loaded_bytes.items()},
         lacks=";\n".join(f"- {words}" for words in lacks(pipe)),
         license=pipe.info.license,
         attribution=pipe.info.attribution,

@@ -6,8 +6,10 @@ import base64
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -43,8 +45,19 @@ EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR
 IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR
 THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 """
-# what the site needs: the module, that of its threads, and its code; with WebGPU they would be twice as large
-MODULE, THREADS, WASM = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
+# Builds of the runtime by name, as in `web/site/runtimes.js`: the module, that of its threads, and its code.
+# A browser loads one of them: "wasm" without WebGPU, "jspi" with it, and "asyncify" with it where WebAssembly
+# cannot wait for promises. With WebGPU they evaluate by WASM too, as fast as the first one.
+RUNTIMES = {
+    "wasm": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"),
+    "jspi": ("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.mjs", "ort-wasm-simd-threaded.jspi.wasm"),
+    "asyncify": (
+        "ort.webgpu.min.mjs",
+        "ort-wasm-simd-threaded.asyncify.mjs",
+        "ort-wasm-simd-threaded.asyncify.wasm",
+    ),
+}
+GZIP_LEVEL = 6  # the highest one takes twice as long for 1 % less
 TIMEOUT_S = 60.0
 
 
@@ -54,7 +67,7 @@ def cached_archive() -> Path:
 
 
 def runtime_files(archive: Path | None = None) -> dict[str, bytes]:
-    """Return the files of ONNX Runtime Web by name; `WASM` is gzipped, which makes a quarter of it.
+    """Return the files of `RUNTIMES` by name; their code is gzipped, which makes a quarter of it.
 
     Parameters
     ----------
@@ -70,12 +83,14 @@ def runtime_files(archive: Path | None = None) -> dict[str, bytes]:
     content = _fetched() if archive is None else _checked(archive.read_bytes(), str(archive))
     with tarfile.open(fileobj=io.BytesIO(content), encoding="utf-8") as packed:
         files = {}
-        for name in (MODULE, THREADS, WASM):
+        for name in itertools.chain(*RUNTIMES.values()):
             member = packed.extractfile(f"package/dist/{name}")
             assert member is not None  # the digest says that it is there
             files[name] = member.read()
-    files[WASM] = gzip.compress(files[WASM], 9, mtime=0)
-    return files
+    codes = [code for _, _, code in RUNTIMES.values()]
+    with ThreadPoolExecutor() as pool:
+        zipped = pool.map(lambda code: gzip.compress(files[code], GZIP_LEVEL, mtime=0), codes)
+        return files | dict(zip(codes, zipped, strict=True))
 
 
 def _fetched() -> bytes:

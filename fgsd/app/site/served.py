@@ -23,21 +23,16 @@ from fgsd.app.render.frames import last_frame
 from fgsd.app.requests.request import SETTINGS, parse_request, sizes
 from fgsd.app.serving.picture_sizes import PreviewPart
 from fgsd.app.serving.preview import preview_settings
-from fgsd.app.site.arrays import pack_arrays, site_arrays
-from fgsd.app.site.build import SiteFiles, site_files, worker_script
+from fgsd.app.site.arrays import pack_arrays, site_arrays, umap_arrays
+from fgsd.app.site.build import RUNTIME_FILES, SiteFiles, site_files, worker_script
 from fgsd.app.site.config import worker_config
+from fgsd.app.site.runtime import RUNTIMES
 from fgsd.app.web_files import HEADERS, bundle_of
 from fgsd.onnx_graph import weights_bytes, weights_dtype
 from fgsd.pipeline import Pipeline
 
-# role in `Files` of `web/site/network.js`: how its file is named
-NAMED = {
-    "graph": ("graph", ".bin"),
-    "tileGraph": ("graph-tile", ".bin"),
-    "runtime": ("ort", ".mjs"),
-    "threads": ("ort-threads", ".mjs"),
-    "wasm": ("ort-wasm", ".bin"),
-}
+GRAPHS = {"graph": "graph", "tileGraph": "graph-tile"}  # role in `Files` of `web/site/network.js`: name
+REFERENCE_STEPS = 4  # of the run that a browser has to reach
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json"}
 
 
@@ -85,9 +80,9 @@ def read_site(folder: str | Path, pipe: Pipeline) -> ServedSite:
     files: dict[str, Any] = {
         "network": weights[0],
         "student": weights[1] if weights[1:] else None,
-        "umap": None,
     }
-    for role, (name, suffix) in NAMED.items():
+
+    def copied(name: str, suffix: str) -> dict[str, Any]:
         pattern = re.compile(re.escape(name) + "-[0-9a-f]{12}" + re.escape(suffix))
         found = next(filter(pattern.fullmatch, names), None)
         content = None if found is None else _content(folder / found)
@@ -96,17 +91,25 @@ def read_site(folder: str | Path, pipe: Pipeline) -> ServedSite:
                 f"site={str(folder)!r}: its {found or name + suffix} is missing or damaged; write the site "
                 "anew by: fgsd site"
             )
-        files[role] = {"name": found, "bytes": len(content)}
+        return {"name": found, "bytes": len(content)}
+
+    files |= {role: copied(name, ".bin") for role, name in GRAPHS.items()}
+    files["runtimes"] = {
+        name: {role: copied(f"{word}-{name}", suffix) for role, (word, suffix) in RUNTIME_FILES.items()}
+        for name in RUNTIMES
+    }
     numbers, places = pack_arrays(site_arrays(pipe))
     files["arrays"] = added.sized("centroids", ".bin", numbers)
+    landmarks, landmark_places = pack_arrays(umap_arrays(pipe) if "umap" in pipe.map.projections else {})
+    files["umap"] = added.sized("umap", ".bin", landmarks) if landmarks else None
     config = {
         **worker_config(pipe, sizes=sizes(pipe.network.config.multiple), counts=range(1, MAX_IMAGES + 1)),
         "arrays": places,
-        "umapArrays": {},
+        "umapArrays": landmark_places,
         "files": files,
         "worker": added.add("worker", ".js", worker_script().encode()),
         "script": added.add("previews", ".js", bundle_of("site/previews.js").encode()),
-        "reference": _reference(pipe),
+        **_references(pipe),
     }
     name = added.add("previews", ".json", json.dumps(config, separators=(",", ":")).encode())
     return ServedSite(added.contents, name)
@@ -119,8 +122,8 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _reference(pipe: Pipeline) -> dict[str, Any]:
-    """Return a preview, whose pixels a browser has to reach.
+def _references(pipe: Pipeline) -> dict[str, Any]:
+    """Return a preview and a run, whose pixels a browser has to reach.
 
     A browser computes in float32, as `Pipeline.sample` does; previews of the server may be of bfloat16.
     """
@@ -128,13 +131,18 @@ def _reference(pipe: Pipeline) -> dict[str, Any]:
     offered = sizes(multiple)
     size = next((side for side in offered if side > multiple), offered[-1])
     target = [{"name": name, "weight": 50} for name in pipe.classes[:2]]
-    request = parse_request(target, classes=pipe.classes, multiple=multiple, n=1, size=size)
+    request = parse_request(
+        target, classes=pipe.classes, multiple=multiple, n=1, size=size, steps=REFERENCE_STEPS
+    )
     part = PreviewPart(1, size, request, multiple)
-    frame = last_frame(pipe, part.preview(preview_settings(pipe, request.strength)))
+    made = {
+        "reference": part.preview(preview_settings(pipe, request.strength)),
+        "runReference": request,
+    }
     settings = [getattr(request, name) for name in SETTINGS]
-    return {
+    asked = {
         "target": target,
         "settings": settings,
         "part": {"n": 1, "size": size, "finished": part.finished()},
-        "src": frame["src"],
     }
+    return {name: asked | {"src": last_frame(pipe, run)["src"]} for name, run in made.items()}

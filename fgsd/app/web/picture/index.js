@@ -9,6 +9,8 @@ import { createTimeline, welcomeMs } from "../shared/timeline.js";
 import { createDragFilm } from "./drag_film.js";
 import { createFullScreen } from "./full_screen.js";
 import { createHistory } from "./history.js";
+import { createLocalBrowser } from "./local_browser.js";
+import { createLocalRuns } from "./local_runs.js";
 import { createPreview } from "./preview.js";
 import { contentsOf, createScreen, srcOf } from "./screen.js";
 
@@ -26,6 +28,7 @@ import { contentsOf, createScreen, srcOf } from "./screen.js";
  * @property {string} [error] a sentence for the visitor
  * @property {boolean} [stopped]
  * @property {boolean} [preview]
+ * @property {string} [browser] link of the run, if the browser is to make it
  */
 
 const CAPTION_NAMES = 2; // textures of a mixture in the caption
@@ -65,7 +68,9 @@ export function mount({ element, trigger, props, server, watch }) {
     first: () => withWatch(state.first, screen.state.view),
     open: (query) => trigger("input", { query }),
   });
-  createPreview(panel, server, receive);
+  const local = panel.dataset.site ? createLocalBrowser(panel) : null;
+  const localRuns = local && createLocalRuns(panel, local, receive);
+  createPreview(panel, local, server, receive);
   createFullScreen(panel, () => screen.repaint());
   const film = createDragFilm();
 
@@ -111,6 +116,7 @@ export function mount({ element, trigger, props, server, watch }) {
     if (!value || typeof value !== "object") return;
     if (value.run < Number(panel.dataset.run ?? 0)) return;
     if (value.preview && !isFollowing()) return; // a late reply: the visitor has let go
+    localRuns?.hear(value);
     // what arrived of a stopped run can still be looked at, nothing else will arrive
     if (value.stopped) panel.dataset.run = String(value.run);
     else if (String(value.run) !== panel.dataset.run) begin(value.run);
@@ -122,6 +128,7 @@ export function mount({ element, trigger, props, server, watch }) {
     const ended = Boolean(value.stopped || value.error || frames.at(-1)?.last);
     if (!value.preview) announce("running", { run: value.run, running: !ended });
     if (frames.length) receiveFrames(value, frames);
+    if (value.browser) void localRuns?.begin(value);
   }
 
   /** @param {number} id of the run that begins */

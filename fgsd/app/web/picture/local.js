@@ -1,13 +1,11 @@
 // Previews by the visitor's own machine, where that is faster than the server. After the first drag the page
 // loads the network, checks that its pixels agree with the server's, and measures both.
-import { isMetered } from "../shared/connection.js";
-import { find, make } from "../shared/dom.js";
 import { on } from "../shared/events.js";
 import { current } from "../shared/session.js";
 import { ENOUGH, nextMaker, withTime } from "./maker.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
-/** @typedef {ReturnType<typeof import("../site/previews.js").createPreviews>} Browser */
+/** @typedef {import("./local_browser.js").Browser} Browser */
 /** @typedef {import("../site/previews.js").Part} Part */
 /** @typedef {import("../site/previews.js").Request} Request */
 /** @typedef {import("./maker.js").Maker} Maker */
@@ -16,21 +14,16 @@ import { ENOUGH, nextMaker, withTime } from "./maker.js";
 /** @typedef {{ server: Measured, browser: Measured, part: Part | null, maker: Maker }} Kind of previews
  *  that take equally long; `part` of the pictures is what the server shows, `maker` has made the last one */
 
-const NAME = "site/previews.js";
 const SHAPING = ["n", "size", "strength", "tileable"]; // settings on which the time of a preview depends
 
-/** @param {string} address relative to the page */
-const absolute = (address) => new URL(address, document.baseURI).href;
-
 /**
- * @param {HTMLElement} panel whose `data-site` is the address of the data
+ * @param {HTMLElement} panel
+ * @param {ReturnType<typeof import("./local_browser.js").createLocalBrowser>} local
  * @param {(query: Query) => Promise<any>} askServer
  * @returns {(query: Query) => Promise<any>} asks the server or the browser; the answers are alike
  */
-export function createLocal(panel, askServer) {
+export function createLocal(panel, local, askServer) {
   const names = (panel.dataset.settings ?? "").split(","); // in the order of the state "settings"
-  /** @type {Browser | null} null until it is loaded, and after its first failure */
-  let browser = null;
   /** @type {Map<string, Kind>} */
   const kinds = new Map();
   /** @type {Query | null} the newest that the server has answered */
@@ -55,7 +48,7 @@ export function createLocal(panel, askServer) {
   }
 
   /** @param {TargetEntry[]} target @returns {Request | null} null if the server has to make it */
-  const requestOf = (target) => browser?.requestOf(target, current("settings") ?? []) ?? null;
+  const requestOf = (target) => local.made?.requestOf(target, current("settings") ?? []) ?? null;
 
   /** @param {Query} query */
   async function fromServer(query) {
@@ -86,25 +79,19 @@ export function createLocal(panel, askServer) {
       if (answer.frame) kind.browser = withTime(kind.browser, now - began, now);
       return answer;
     } catch (error) {
-      giveUp(error);
+      local.giveUp(error);
       return null;
     }
   }
 
-  /** From now on the server makes all previews. @param {unknown} error */
-  function giveUp(error) {
-    console.warn("Previews are left to the server:", error instanceof Error ? error.message : error);
-    browser?.end();
-    browser = null;
-  }
-
   /** Measure the one who does not make a preview. @param {Query} query @param {"server" | "browser"} maker */
   async function measure(query, maker) {
-    const request = requestOf(query.target);
-    if (measuring || !browser || !request) return;
-    if (maker === "browser" && asked) return; // the worker would drop it for this one
+    const [request, { made }] = [requestOf(query.target), local];
+    if (measuring || !made || !request) return;
+    // the worker would drop for this one what it is making
+    if (maker === "browser" && (asked || local.sampling)) return;
     measuring = true;
-    await (maker === "server" ? fromServer(query) : fromBrowser(query, request, browser));
+    await (maker === "server" ? fromServer(query) : fromBrowser(query, request, made));
     measuring = false;
   }
 
@@ -121,27 +108,8 @@ export function createLocal(panel, askServer) {
   }
 
   async function load() {
-    const bar = make("progress", { className: "fetching", value: 0 });
-    bar.setAttribute("aria-label", "Loading the network, so that this machine makes previews");
-    bar.title = "Loading the network, so that your own machine makes pictures that follow the hand";
-    find(panel, ".stage").append(bar);
-    /** @type {Browser | null} */
-    let made = null;
-    try {
-      const response = await fetch(absolute(panel.dataset.site ?? ""));
-      const config = await response.json();
-      const { modules } = await import(absolute(config.script));
-      made = /** @type {Browser} */ (
-        modules[NAME].createPreviews(config, (/** @type {number} */ share) => (bar.value = share))
-      );
-      await made.load();
-      browser = made;
-      for (let k = 0; k < ENOUGH; k += 1) if (last && !current("drag")) await measure(last, "browser");
-    } catch (error) {
-      made?.end();
-      giveUp(error);
-    }
-    bar.remove();
+    await local.load();
+    for (let k = 0; k < ENOUGH; k += 1) if (last && !current("drag")) await measure(last, "browser");
   }
 
   const ended = [false, false]; // a drag has begun, and ended
@@ -149,20 +117,20 @@ export function createLocal(panel, askServer) {
     if (dragging) ended[0] = true;
     else if (ended[0] && !ended[1]) {
       ended[1] = true;
-      if (!isMetered()) void load();
+      void load();
     }
   });
 
   return async (query) => {
     newest += 1;
     const own = newest;
-    const request = requestOf(query.target);
-    if (!browser || !request) return fromServer(query);
+    const [request, { made }] = [requestOf(query.target), local];
+    if (!made || !request) return fromServer(query);
     const { maker, measure: other } = choose(query);
     if (maker === "browser") {
       asked += 1;
       if (other) void measure(query, other);
-      const answer = await fromBrowser(query, request, browser);
+      const answer = await fromBrowser(query, request, made);
       asked -= 1;
       // without a frame the whole takes long here, if no later query has ended it
       return answer && (answer.frame || own !== newest) ? answer : fromServer(query);

@@ -14,13 +14,14 @@ const REST_MS = 150; // at least, without a move: the hand rests
 
 /**
  * @param {HTMLElement} panel
+ * @param {ReturnType<typeof import("./local_browser.js").createLocalBrowser> | null} local
  * @param {import("../shared/dom.js").Panel["server"]} server
  * @param {(value: import("./index.js").Value) => void} receive takes the picture
  */
-export function createPreview(panel, server, receive) {
+export function createPreview(panel, local, server, receive) {
   const page = Math.random().toString(36).slice(2); // tells the server whose queries cancel each other
   const askServer = (/** @type {import("./local.js").Query} */ query) => requestPreview(server, query);
-  const ask = panel.dataset.site ? createLocal(panel, askServer) : askServer;
+  const ask = local ? createLocal(panel, local, askServer) : askServer;
   let number = 0; // of the newest query
   let rest = 0; // timer
 

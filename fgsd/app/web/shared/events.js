@@ -55,6 +55,7 @@
  * @property {undefined} save-plan the visitor saves the plan of a painting
  * @property {undefined} save-film the visitor saves a video of the last drag
  * @property {number} film-progress share of the video that is made, from 0 to 1
+ * @property {number} request what was under way is ended by a new request of the visitor: its number
  * @property {undefined} no-answer a request to the server had no answer
  */
 

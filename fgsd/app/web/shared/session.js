@@ -82,6 +82,7 @@ export function announceSettings(...values) {
  */
 export function numberRequest(...inputs) {
   clientSeq += 1;
+  emit("request", clientSeq);
   return [...inputs.slice(0, -1), clientSeq];
 }
 

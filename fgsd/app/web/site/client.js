@@ -1,10 +1,13 @@
 // Calls to the worker. It is started with the first call.
 
+import { chooseRuntime } from "./runtimes.js";
+
+/** @typedef {import("./runtimes.js").Runtime} Runtime */
 /** @typedef {import("./worker.js").Config} Config */
 /** @typedef {import("../shared/run.js").Frame} Frame */
 
-/** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void,
- *   send: (frame: Frame) => void }} Call */
+/** @typedef {{ method: string, values: unknown[], resolve: (value: any) => void,
+ *   reject: (error: Error) => void, send: (frame: Frame) => void }} Call */
 
 const MAX_THREADS = 4;
 
@@ -25,6 +28,9 @@ export class Client {
   /** @type {Map<number, Call>} by id */
   #calls = new Map();
   #id = 0;
+  /** @type {Runtime} */
+  #runtime = "wasm";
+  #gpuFailed = false;
 
   /**
    * @param {string} address of the worker's script
@@ -37,19 +43,40 @@ export class Client {
     this.arrived = arrived;
   }
 
+  /** Choose the runtime, before the first call; by default it is that without WebGPU. */
+  async choose() {
+    this.#runtime = await chooseRuntime();
+    return this.#runtime;
+  }
+
   #start() {
     const worker = new Worker(this.address, { type: "module" });
-    worker.onmessage = ({ data }) => this.#receive(data);
+    worker.onmessage = ({ data }) => worker === this.#worker && this.#receive(data);
     worker.onerror = () => this.#fail("The part of this site that samples could not be started.");
     const base = new URL(".", document.baseURI).href;
     const threads = threadCount(window.crossOriginIsolated, navigator.hardwareConcurrency);
-    worker.postMessage({ config: this.config, base, threads });
+    const webgpu = this.#runtime !== "wasm" && !this.#gpuFailed;
+    const machine = { threads, runtime: this.#runtime, webgpu };
+    worker.postMessage({ config: this.config, base, machine });
     return worker;
   }
 
-  /** @param {{ id: number, arrived?: number, frame?: Frame, value?: any, error?: string }} message */
-  #receive({ id, arrived, frame, value, error }) {
+  /** A new worker does without WebGPU what has not been answered. @param {string} reason */
+  #restart(reason) {
+    console.warn("WebGPU has failed:", reason);
+    this.#worker?.terminate();
+    this.#gpuFailed = true;
+    this.#worker = this.#start();
+    for (const [id, { method, values }] of this.#calls) this.#worker.postMessage({ id, method, values });
+  }
+
+  /**
+   * @param {{ id: number, arrived?: number, frame?: Frame, value?: any, error?: string,
+   *   gpuFailed?: string }} message
+   */
+  #receive({ id, arrived, frame, value, error, gpuFailed }) {
     if (arrived !== undefined) return this.arrived(arrived);
+    if (gpuFailed !== undefined) return this.#restart(gpuFailed);
     const call = this.#calls.get(id);
     if (!call) return undefined;
     if (frame) return call.send(frame);
@@ -77,7 +104,9 @@ export class Client {
     this.#id += 1;
     const id = this.#id;
     this.#worker.postMessage({ id, method, values });
-    return new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject, send }));
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { method, values, resolve, reject, send });
+    });
   }
 
   /** End the worker, whatever it does. */

@@ -2,6 +2,9 @@
 
 /** @typedef {{ name: string, bytes: number }} SiteFile its name holds a digest of its content */
 
+/** @param {SiteFile[]} files */
+export const totalBytes = (files) => files.reduce((sum, { bytes }) => sum + bytes, 0);
+
 /** The name of the cache, which other sites of the same address do not share. @param {string} base */
 export const cacheName = (base) => `fgsd ${new URL(base).pathname}`;
 

@@ -6,6 +6,7 @@ import { pressSample } from "../shared/sample_button.js";
 import { hasMixture } from "../shared/address.js";
 import { Client } from "./client.js";
 import { createControls } from "./controls.js";
+import { totalBytes } from "./files.js";
 import { createLoading } from "./loading.js";
 import { createMapServer } from "./map_server.js";
 import { createPaintPanel } from "./paint_panel.js";
@@ -13,6 +14,7 @@ import { parsePainting } from "./paint_request.js";
 import { createPanel } from "./panel.js";
 import { paintingToPython, toPython } from "./python_code.js";
 import { openLink, parseRequest } from "./request.js";
+import { filesWith } from "./runtimes.js";
 
 /** @typedef {import("../shared/events.js").TargetEntry} TargetEntry */
 /** @typedef {import("../shared/run.js").Frame} Frame */
@@ -37,10 +39,8 @@ export function fittingSize(sizes, msPerPixel) {
  * @param {Site} site
  */
 export function start(modules, site) {
-  const { files } = site;
-  const all = Object.values(files).filter((file) => file !== null);
   const notice = find(document, "#loading");
-  const loading = createLoading(notice, /** @type {any[]} */ (all));
+  const loading = createLoading(notice);
   const client = new Client(site.worker, site, loading.arrived);
   const controls = createControls(find(document, "#right"), site.settings);
   const state = {
@@ -54,11 +54,21 @@ export function start(modules, site) {
 
   // ---- loading, which begins with the first request ----
 
+  /** @param {import("./runtimes.js").Runtime} runtime @returns what is loaded with it */
+  function tellSize(runtime) {
+    const files = filesWith(site.files, runtime);
+    for (const note of findAll(document, "[data-megabytes]")) {
+      note.textContent = `${Math.round(totalBytes(files) / 1e6)} MB`;
+    }
+    return files;
+  }
+
   /** @returns {Promise<void>} */
   function load() {
     state.loaded ??= (async () => {
-      await loading.agree();
-      const { msPerPixel } = await client.call("loadPreviews");
+      await loading.agree(tellSize(await client.choose()));
+      const { msPerPixel, refused } = await client.call("loadPreviews");
+      if (refused) console.info("WebGPU is not used:", refused);
       state.previews = true;
       if (!state.sizeChosen) controls.set({ size: fittingSize(site.sizes, msPerPixel) });
       await client.call("loadRuns");
@@ -193,10 +203,7 @@ export function start(modules, site) {
     if (select) pressSample();
   });
   on("drag", (dragging) => dragging && void load().catch(() => undefined));
-  for (const note of findAll(document, "[data-megabytes]")) {
-    const bytes = all.reduce((sum, file) => sum + /** @type {any} */ (file).bytes, 0);
-    note.textContent = `${Math.round(bytes / 1e6)} MB`;
-  }
+  tellSize("wasm");
   void navigator.serviceWorker?.register("service-worker.js").catch(() => undefined); // blocked: no offline
   if (hasMixture(location.search)) open(location.search);
 }

@@ -1,7 +1,7 @@
 // Loading the network: once, with its progress; on a metered connection after the visitor has agreed.
 import { isMetered } from "../shared/connection.js";
 import { find } from "../shared/dom.js";
-import { areKept } from "./files.js";
+import { areKept, totalBytes } from "./files.js";
 
 const MB = 1e6;
 
@@ -10,14 +10,13 @@ const megabytes = (bytes) => (bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0);
 
 /**
  * @param {HTMLElement} notice holds a text, a progress bar and a button
- * @param {import("./files.js").SiteFile[]} files all that is to be loaded
  */
-export function createLoading(notice, files) {
+export function createLoading(notice) {
   const [text, amount] = [find(notice, "p"), find(notice, ".amount")];
   const bar = find(notice, "progress", HTMLProgressElement);
   const button = find(notice, "button", HTMLButtonElement);
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const base = new URL(".", document.baseURI).href;
+  let total = 0;
   let loaded = 0;
   let active = false; // what arrives after a failure is not told
   /** @type {Promise<void> | null} */
@@ -28,8 +27,14 @@ export function createLoading(notice, files) {
     if (text.textContent !== words) text.textContent = words;
   }
 
-  /** Wait until the visitor has agreed to load, where that has to be asked. @returns {Promise<void>} */
-  function agree() {
+  /**
+   * Wait until the visitor has agreed to load, where that has to be asked.
+   *
+   * @param {import("./files.js").SiteFile[]} files all that is to be loaded
+   * @returns {Promise<void>}
+   */
+  function agree(files) {
+    total = totalBytes(files);
     active = true;
     agreed ??= areKept(base, files).then((kept) => (kept || !isMetered() ? undefined : ask()));
     return agreed;

@@ -107,7 +107,7 @@ export async function* paintFrames(sampling, request, isPreview, isNewest) {
       estimate: step.x === denoised ? null : await sheetUri([denoised], size),
       distance: mean(found.map(({ distance }) => distance)),
       relative_distance: relative === null ? null : mean(found.map((one) => one.relative ?? 0)),
-      device: sampling.device,
+      device: sampling.device(count > 1 ? "wasm" : undefined),
       label: `a painting with ${count} ${count === 1 ? "texture" : "textures"}`,
       ...{ name: `painting-seed-${request.seed}`, query: "", path: null },
     };

@@ -22,6 +22,21 @@ export function pixelsOf(image, size) {
 }
 
 /**
+ * The greatest difference between two images; infinite if their sizes differ.
+ *
+ * @param {{ width: number, height: number, data: ArrayLike<number> }} one
+ * @param {{ width: number, height: number, data: ArrayLike<number> }} other
+ */
+export function difference(one, other) {
+  if (one.width !== other.width || one.height !== other.height) return Infinity;
+  let greatest = 0;
+  for (let k = 0; k < one.data.length; k += 1) {
+    greatest = Math.max(greatest, Math.abs(one.data[k] - other.data[k]));
+  }
+  return greatest;
+}
+
+/**
  * @param {Float32Array[]} images (3, size, size) each
  * @param {number} size
  * @returns {Promise<string>} data URI of their sheet

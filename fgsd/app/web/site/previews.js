@@ -1,8 +1,11 @@
-// Previews of the app that the visitor's own machine makes: the app's page loads this with `fgsd app --site`,
-// after the first drag.
+// Previews and runs of the app that the visitor's own machine makes: the app's page loads this with
+// `fgsd app --site`, after the first drag.
 import { Client } from "./client.js";
-import { cacheName } from "./files.js";
+import { cacheName, totalBytes } from "./files.js";
+import { difference } from "./pictures.js";
 import { parseRequest } from "./request.js";
+import { filesWith } from "./runtimes.js";
+import { MAX_DIFFERENCE } from "./webgpu.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("./request.js").Settings} Settings */
@@ -12,27 +15,15 @@ import { parseRequest } from "./request.js";
 /**
  * @typedef {import("./worker.js").Config & import("./request.js").Bounds & {
  *   settings: string[], worker: string,
- *   reference: { target: unknown, settings: unknown[], part: Part, src: string } }} Config as Python's
- *  `fgsd.app.site.served` writes it; `reference` is a preview that the server has made
+ *   reference: Reference & { part: Part }, runReference: Reference }} Config as Python's
+ *  `fgsd.app.site.served` writes it, with a preview and a run that the server has made
  */
+/** @typedef {{ target: unknown, settings: unknown[], src: string }} Reference what was asked for, and its
+ *  picture */
+/** @typedef {(share: number) => void} Progress called with the share of the files that has arrived */
 
-export const MAX_DIFFERENCE = 2; // grey levels between the reference and the same preview made here
+const PAUSE_MS = 1000; // before a check that the visitor has interrupted is tried again
 const MAX_ANSWER_MS = 20_000; // of a preview: after that the worker counts as broken
-
-/**
- * The greatest difference between two images; infinite if their sizes differ.
- *
- * @param {{ width: number, height: number, data: ArrayLike<number> }} one
- * @param {{ width: number, height: number, data: ArrayLike<number> }} other
- */
-export function difference(one, other) {
-  if (one.width !== other.width || one.height !== other.height) return Infinity;
-  let greatest = 0;
-  for (let k = 0; k < one.data.length; k += 1) {
-    greatest = Math.max(greatest, Math.abs(one.data[k] - other.data[k]));
-  }
-  return greatest;
-}
 
 /** @param {string} uri data URI of an image @returns {Promise<ImageData>} */
 async function pixels(uri) {
@@ -51,35 +42,47 @@ async function forgetOthers(names) {
   for (const { url } of await cache.keys()) if (!addresses.includes(url)) await cache.delete(url);
 }
 
-/**
- * @param {Config} config
- * @param {(share: number) => void} progress called with the share of the files that has arrived
- */
-export function createPreviews(config, progress) {
-  const { runtime, threads, wasm, graph, arrays, student, network } = config.files;
-  const files = [runtime, threads, wasm, graph, arrays, student ?? network];
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  let loaded = 0;
+/** @param {Config} config */
+export function createPreviews(config) {
+  let [loaded, total] = [0, Infinity];
+  /** @type {Progress} */
+  let progress = () => undefined;
   const client = new Client(config.worker, config, (bytes) => {
     loaded += bytes;
     progress(Math.min(1, loaded / total));
   });
+  let msPerPixel = 0; // of an evaluation
+
+  /** @param {import("./files.js").SiteFile[]} files that are loaded now @param {Progress} tell */
+  function expect(files, tell) {
+    [loaded, total, progress] = [0, totalBytes(files), tell];
+  }
 
   /**
-   * What the worker is asked for; null if the server has to make it.
+   * The run that the worker is asked for; null if the server has to make it.
    *
    * @param {unknown} target
    * @param {unknown[]} values of the controls
    * @returns {Request | null}
    */
-  function requestOf(target, values) {
+  function runOf(target, values) {
     const settings = Object.fromEntries(config.settings.map((name, k) => [name, values[k]]));
-    if (settings.strength !== 1 || settings.tileable) return null;
     try {
       return parseRequest(target, /** @type {any} */ (settings), config);
     } catch {
       return null; // such as a texture of the visitor; or the server says what is wrong
     }
+  }
+
+  /**
+   * The same for a preview.
+   *
+   * @param {unknown} target
+   * @param {unknown[]} values of the controls
+   */
+  function requestOf(target, values) {
+    const request = runOf(target, values);
+    return request?.strength === 1 && !request.tileable ? request : null;
   }
 
   /**
@@ -100,17 +103,65 @@ export function createPreviews(config, progress) {
     });
   }
 
-  /** Load all that previews need. @throws {Error} if that fails, or pixels differ from the server's */
-  async function load() {
-    await client.call("loadPreviews");
-    const { target, settings, part, src } = config.reference;
-    const request = requestOf(target, settings);
-    const answer = request && (await preview(request, part, false));
-    if (!answer?.frame) throw new Error("the worker made no picture");
-    const found = difference(await pixels(answer.frame.src), await pixels(src));
+  /**
+   * Sample; a later run or preview ends it.
+   *
+   * @param {Request} request
+   * @param {(frame: import("../shared/run.js").Frame) => void} send called with each step
+   * @returns {Promise<{ cancelled: boolean }>}
+   * @throws {Error} if the worker cannot
+   */
+  const sample = (request, send) => client.call("sample", [request], send);
+
+  /** @param {{ src: string } | null | undefined} made @param {Reference} reference */
+  async function compare(made, reference) {
+    if (!made) throw new Error("the worker made no picture");
+    const found = difference(await pixels(made.src), await pixels(reference.src));
     if (found > MAX_DIFFERENCE) throw new Error(`pixels differ from the server's by ${found} of 255`);
-    await forgetOthers(files.map(({ name }) => name)).catch(() => undefined);
   }
 
-  return { load, requestOf, preview, end: () => client.end() };
+  /**
+   * Load all that previews need.
+   *
+   * @param {Progress} tell
+   * @throws {Error} if that fails, or pixels differ from the server's
+   */
+  async function load(tell) {
+    const runtime = await client.choose();
+    const { runtimes, graph, arrays, student, network } = config.files;
+    expect([...Object.values(runtimes[runtime]), graph, arrays, student ?? network], tell);
+    const measured = await client.call("loadPreviews");
+    if (measured.refused) console.info("WebGPU is not used:", measured.refused);
+    ({ msPerPixel } = measured);
+    const { target, settings, part } = config.reference;
+    const request = requestOf(target, settings);
+    const answer = request && (await preview(request, part, false));
+    await compare(answer?.frame, config.reference);
+    const kept = filesWith(config.files, runtime).map(({ name }) => name);
+    await forgetOthers(kept).catch(() => undefined);
+  }
+
+  /** Load what runs need beside it. @param {Progress} tell @throws {Error} as `load` */
+  async function loadRuns(tell) {
+    const { network, student, tileGraph, umap } = config.files;
+    expect([...(student ? [network] : []), tileGraph, ...(umap ? [umap] : [])], tell);
+    await client.call("loadRuns");
+    const request = runOf(config.runReference.target, config.runReference.settings);
+    /** @type {import("../shared/run.js").Frame | null} */
+    let newest = null;
+    while (request && !newest) {
+      const keep = (/** @type {import("../shared/run.js").Frame} */ frame) => frame.last && (newest = frame);
+      const { cancelled } = await sample(request, keep);
+      if (!cancelled) break;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // a preview has ended it
+    }
+    await compare(newest, config.runReference);
+  }
+
+  return {
+    ...{ load, loadRuns, requestOf, runOf, preview, sample },
+    msPerPixel: () => msPerPixel,
+    cancel: () => client.cancel(),
+    end: () => client.end(),
+  };
 }

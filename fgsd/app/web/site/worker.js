@@ -2,12 +2,13 @@
 import { decodeArrays } from "./arrays.js";
 import { Centroids } from "./centroids.js";
 import { Landmarks } from "./landmarks.js";
-import { Network } from "./network.js";
+import { GpuError, Network } from "./network.js";
 import { imageNoise } from "./noise.js";
 import { paintFrames, texturesOfColours } from "./painting.js";
 import { columnsOf, sheetUri } from "./pictures.js";
 import { previewPart } from "./preview_part.js";
 import { SAMPLERS, karrasSchedule } from "./sampler.js";
+import { tryWebGpu } from "./webgpu.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("./sampler.js").Step} Step */
@@ -43,6 +44,9 @@ import { SAMPLERS, karrasSchedule } from "./sampler.js";
  * @property {number} corner
  */
 
+/** @typedef {{ threads: number, runtime: import("./runtimes.js").Runtime, webgpu: boolean }} Machine */
+/** @typedef {{ msPerPixel: number, refused: string }} Measured of an evaluation; why WebGPU is not used */
+
 const FREE_MS = 250; // pause before what only gets ready: what the visitor asked for comes first
 
 /** Let messages in that have arrived meanwhile. @returns {Promise<void>} */
@@ -63,18 +67,19 @@ export class Sampling {
   /** @type {Landmarks | null} */
   #landmarks = null;
   #newest = 0; // id of the request that counts
-  #msPerPixel = 0;
+  /** @type {Promise<Measured> | null} */
+  #measured = null;
 
   /**
    * @param {Config} config
    * @param {string} base
-   * @param {number} threads
+   * @param {Machine} machine
    * @param {(bytes: number) => void} arrived
    */
-  constructor(config, base, threads, arrived) {
+  constructor(config, base, machine, arrived) {
     this.config = config;
-    this.network = new Network(base, config.files, threads, arrived);
-    this.threads = threads;
+    this.network = new Network(base, config.files, machine, arrived);
+    this.threads = machine.threads;
   }
 
   /** @returns {Promise<Centroids>} */
@@ -86,24 +91,51 @@ export class Sampling {
     return this.#centroids;
   }
 
+  /** What computes, for the read-outs. @param {import("./network.js").Provider} [provider] */
+  device(provider = this.network.provider) {
+    if (provider === "webgpu") return "browser, WebGPU";
+    return this.threads > 1 ? `browser, ${this.threads} threads` : "browser";
+  }
+
   /** The kind of network that makes previews. @returns {Kind} */
   get quick() {
     return this.config.studentSigmas ? "student" : "network";
   }
 
-  /** What computes, in words. */
-  get device() {
-    return this.threads > 1 ? `browser, ${this.threads} threads` : "browser";
+  /** The noise levels of a preview. @param {boolean} byStudent */
+  #previewSchedule(byStudent) {
+    const { studentSigmas, preview, sigmaMin } = this.config;
+    if (byStudent && studentSigmas) return [...studentSigmas, 0];
+    return karrasSchedule(preview.steps, sigmaMin, preview.sigmaMax);
   }
 
-  /** Load what previews need, and measure it. @returns {Promise<{ msPerPixel: number }>} */
-  async loadPreviews() {
-    const { dimension } = await this.centroids();
-    const side = this.config.sizes[0];
-    if (!this.#msPerPixel) {
-      this.#msPerPixel = (await this.network.measure(this.quick, side, dimension)) / side ** 2;
+  /** Load what previews need, and measure it. @returns {Promise<Measured>} */
+  loadPreviews() {
+    this.#measured ??= this.#measure();
+    this.#measured.catch(() => (this.#measured = null));
+    return this.#measured;
+  }
+
+  /** @returns {Promise<Measured>} */
+  async #measure() {
+    const { network, quick, config } = this;
+    const centroids = await this.centroids();
+    let refused = "";
+    if (network.provider === "webgpu") {
+      const preview = {
+        kind: quick,
+        schedule: this.#previewSchedule(quick === "student"),
+        name: config.classes[0],
+        sizes: config.sizes,
+      };
+      const found = await tryWebGpu(network, centroids, preview);
+      await network.use(found.refused ? "wasm" : "webgpu");
+      if (!found.refused) return found;
+      ({ refused } = found);
     }
-    return { msPerPixel: this.#msPerPixel };
+    const [side] = config.sizes;
+    const ms = await network.measure(quick, side, centroids.dimension);
+    return { msPerPixel: ms / side ** 2, refused };
   }
 
   /** Load what runs need: the network, and where their paths lie on the map of UMAP. */
@@ -181,14 +213,13 @@ export class Sampling {
   async preview(id, request, whole, limit) {
     this.#newest = id;
     const { config } = this;
-    const byStudent = config.studentSigmas && request.strength === 1;
+    const byStudent = Boolean(config.studentSigmas) && request.strength === 1;
     const nearest = whole ? undefined : await this.nearest(request);
-    const schedule = byStudent
-      ? [.../** @type {number[]} */ (config.studentSigmas), 0]
-      : karrasSchedule(config.preview.steps, config.sigmaMin, config.preview.sigmaMax);
+    const schedule = this.#previewSchedule(byStudent);
+    const { msPerPixel } = await this.loadPreviews();
     const device = {
       steps: schedule.length - 1,
-      secondsPerPixel: this.#msPerPixel / 1000,
+      secondsPerPixel: msPerPixel / 1000,
       sizes: config.sizes,
       multiple: config.multiple,
     };
@@ -273,7 +304,7 @@ export class Sampling {
       estimate: same ? null : await sheetUri(estimates, size),
       distance: mean(found.map(({ distance }) => distance)),
       relative_distance: found[0].relative === null ? null : mean(found.map(({ relative }) => relative ?? 0)),
-      device: this.device,
+      device: this.device(),
       ...{ label: request.label, name: request.name, tileable: request.tileable, query: request.link },
       path: {
         pca: made.map(({ phi }) => centroids.position(phi, sigma)),
@@ -285,8 +316,9 @@ export class Sampling {
 }
 
 /**
- * Answer the messages of the page: the first is { config, base, threads }, each other one { id, method,
- * values }. Answers are { arrived }, { id, frame }, { id, value } or { id, error }.
+ * Answer the messages of the page: the first is { config, base, machine }, each other one { id, method,
+ * values }. Answers are { arrived }, { id, frame }, { id, value } or { id, error }; { gpuFailed } says that
+ * nothing more will come.
  *
  * @param {{ postMessage: (message: any) => void, onmessage: ((event: MessageEvent) => void) | null }} port
  */
@@ -314,14 +346,14 @@ export function serve(port) {
 
   port.onmessage = async ({ data }) => {
     if (!sampling) {
-      sampling = new Sampling(data.config, data.base, data.threads, arrived);
+      sampling = new Sampling(data.config, data.base, data.machine, arrived);
       return;
     }
     try {
       port.postMessage({ id: data.id, value: await call(sampling, data.id, data.method, data.values) });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      port.postMessage({ id: data.id, error: message });
+      port.postMessage(error instanceof GpuError ? { gpuFailed: message } : { id: data.id, error: message });
     }
   };
 }
