@@ -134,7 +134,8 @@ def test_a_run_that_waits_for_the_server_is_made_by_the_browser(visit, local_ser
     page.locator(".save .open").click()
     with page.expect_download() as download:
         page.locator("[data-save=gif]").click()
-    assert Image.open(download.value.path()).n_frames > 3
+    with Image.open(download.value.path()) as steps:
+        assert steps.n_frames > 3
 
 
 def broken(route) -> None:
