@@ -110,7 +110,7 @@ SUMMARY = (
         "unseen.json",
         "unseen",
         "accuracy of unseen textures",
-        "The same of textures outside of its training set, with the mean features of their images",
+        "The same of textures outside of its training set, with the calibrated mean features of their images",
         "fgsd evaluate --checkpoint checkpoints/world --part unseen",
     ),
     Figure(

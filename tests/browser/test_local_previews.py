@@ -80,13 +80,17 @@ def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, l
     page.wait_for_function(LOADED)
     assert any("weights" in url for url in page.asked)
 
-    # the second drag: no preview reaches the server, and pixels agree with its own
+    # the second drag: once this machine is measured, the server is asked for no more than one preview in ten
+    # seconds, to measure it again; and pixels agree
     press(page)
+    for k in range(20):
+        if follow(page, ["moss", "slate"][k % 2], 0.3).startswith("browser"):
+            break
     page.evaluate("window.asked = 0")
     for k in range(6):
         assert follow(page, ["moss", "slate"][k % 2], 0.3).startswith("browser")
     page.wait_for_timeout(300)  # the last move has its picture
-    assert page.evaluate("window.asked") == 0
+    assert page.evaluate("window.asked") <= 1
     assert np.abs(sheet(page) - sampled(page, pipe)).max() <= 2
     assert "is the nearest" in page.locator(".map-panel").inner_text()
     release(page)
