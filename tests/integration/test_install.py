@@ -85,7 +85,7 @@ def test_the_wheel_contains_the_package_and_nothing_else(wheel, source):
     rest = names - code - shipped - {f"{SHIPPED}assets/evidence/report.html"}
     assert code | shipped <= names
     assert rest and all(name.partition("/")[0].endswith(".dist-info") for name in rest)
-    assert wheel.stat().st_size < 30_000_000
+    assert wheel.stat().st_size < 35_000_000  # the checkpoints' calibrations are 4 MB of it
 
 
 def test_the_sdist_contains_no_tests_and_no_checkpoint_of_a_study(sdist):

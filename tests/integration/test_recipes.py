@@ -6,11 +6,13 @@ import re
 import shlex
 import shutil
 import socket
+import string
 import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import create_autospec
 
+import numpy as np
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.utils import filter_repo_objects
@@ -28,6 +30,7 @@ TOY_TRAINING = "--hours 0.0001 --groups 2 --group-size 2 --patch-size 16 --image
 TOY = {
     "train": TOY_TRAINING,
     "extend": "--images 24 --map-crops 1 --cpu",
+    "calibrate": "--steps 2 --cpu",
     "distill": "--pictures 480 --minutes 0.02 --cpu",
     "map": "--crops 1",
     "plot": "",
@@ -48,6 +51,7 @@ COMMANDS = {
     "Fine-tune the shipped weights": ["checkpoints/tuned/model.safetensors"],
     "Many textures": ["classes.txt", "checkpoints/many/model.safetensors"],
     "Add classes to a checkpoint": ["checkpoints/more/map.safetensors"],
+    "Calibrate": ["checkpoints/mine-calibrated/calibration.safetensors"],
     "Sample in two evaluations": ["checkpoints/mine-fast/student.safetensors"],
     "Use a GPU": ["checkpoints/gpu/model.safetensors"],
     "Paint": ["terrain.png", "morph.png", "morph.gif"],
@@ -84,6 +88,12 @@ def workspace(tmp_path, monkeypatch, texture_folder, checkpoint_folder) -> Path:
     with Image.open(texture_folder / "moss.png") as image:
         image.save(tmp_path / "photo.jpg")
         image.rotate(90).save(tmp_path / "new-images" / "wall.png")
+    (tmp_path / "many-images").mkdir()
+    random = np.random.default_rng(0)
+    for name in string.ascii_lowercase[:22]:
+        pixels = random.integers(0, 255, 3) + random.normal(0, random.uniform(5, 60), (48, 48, 1))
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        image.save(tmp_path / "many-images" / f"texture-{name}.png")
     plan = Image.new("RGB", (48, 32), "#0000ff")
     plan.paste("#ffff00", (20, 0, 48, 32))
     plan.save(tmp_path / "plan.png")
