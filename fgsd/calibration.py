@@ -91,6 +91,12 @@ class Calibration:
         return cls(**{field.name: tensors[field.name] for field in fields(cls)})
 
 
+def check_count(textures: int) -> None:
+    """Raise `ValueError` if there are fewer textures than a calibration needs, `MIN_PAIRS`."""
+    if textures < MIN_PAIRS:
+        raise ValueError(f"{textures} textures: a calibration needs at least {MIN_PAIRS}")
+
+
 def fit_calibration(
     averaged: Tensor, learned: Tensor, scales: Tensor, *, seed: int = 0
 ) -> tuple[Calibration, float]:
@@ -117,9 +123,7 @@ def fit_calibration(
     ValueError
         If there are too few textures.
     """
-    count = len(averaged)
-    if count < MIN_PAIRS:
-        raise ValueError(f"{count} textures: a calibration needs at least {MIN_PAIRS}")
+    check_count(count := len(averaged))
     x, way = (averaged / scales).double(), ((learned - averaged) / scales).double()
     parts = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).chunk(FOLDS)
     explained = {ridge: _explained(x.flatten(1), way.flatten(1), parts, ridge) for ridge in RIDGES}

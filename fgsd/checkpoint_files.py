@@ -19,16 +19,24 @@ class CheckpointError(ValueError):
 
 
 def stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a tensor as it goes into a file: on the CPU, contiguous, in `dtype`."""
     return tensor.detach().cpu().to(dtype).contiguous()
 
 
 def file_digest(path: Path) -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Tensor]:
-    """Load the tensors of a file as finite float32; names and shapes (None: any) must be those given."""
+    """Load the tensors of a file as finite float32; names and shapes (None: any) must be those given.
+
+    Raises
+    ------
+    CheckpointError
+        If they are not, or as `load_tensor_file`.
+    """
     tensors = current_tensors(load_tensor_file(path))
     check_names(path, tensors, shapes.keys())
     for name, shape in shapes.items():
@@ -42,6 +50,13 @@ def load_tensors(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> di
 
 
 def load_tensor_file(path: Path) -> dict[str, Tensor]:
+    """Load the tensors of a safetensors file.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is damaged.
+    """
     try:
         return load_file(path)
     except FileNotFoundError:
@@ -51,7 +66,7 @@ def load_tensor_file(path: Path) -> dict[str, Tensor]:
 
 
 def check_names(path: Path, tensors: Iterable[str], expected: Iterable[str]) -> None:
-    """Refuse a file with missing or unexpected tensors."""
+    """Raise `CheckpointError` if a file lacks tensors, or has others than those expected."""
     if missing := set(expected) - set(tensors):
         raise CheckpointError(f"{path}: lacks {', '.join(sorted(missing)[:3])}")
     if extra := set(tensors) - set(expected):

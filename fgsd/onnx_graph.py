@@ -276,6 +276,8 @@ class Graph:
 
     def _stats(self, normalization: FeatureNormalization, log_sigma: str) -> tuple[str, str]:
         """Mean and spread of centroids at the noise level, as `FeatureNormalization` gives them."""
+        from onnx import TensorProto
+
         last = len(normalization.log_sigmas) - 1
         first, second = (self._entry("normalization.log_sigmas", k) for k in range(2))
         position = self.op("Div", self.op("Sub", log_sigma, first), self.op("Sub", second, first))
@@ -285,7 +287,7 @@ class Graph:
         for name in ("mean", "spread"):
             ends = []
             for above in (0.0, 1.0):
-                row = self.add("Cast", [self.op("Add", lower, above)], to=7)  # int64
+                row = self.add("Cast", [self.op("Add", lower, above)], to=TensorProto.INT64)
                 row = self.add("Reshape", [row, self.constant([-1], np.int64)])
                 ends.append(self.add("Gather", [f"normalization.{name}", row], axis=0))
             way = self.op("Mul", fraction, self.op("Sub", ends[1], ends[0]))

@@ -52,7 +52,7 @@ LOAD = """async ([threads, runtime]) => {
         else if (data.id) calls[data.id][data.error === undefined ? 'resolve' : 'reject'](
             data.error === undefined ? data.value : new Error(data.error));
     };
-    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href, 
+    worker.postMessage({ config: site, base: new URL('.', document.baseURI).href,
         machine: { threads, runtime, webgpu: runtime !== 'wasm' } });
     const call = (method, ...values) => new Promise((resolve, reject) => {
         calls.push({ resolve, reject, frames: [] });

@@ -76,9 +76,10 @@ def learn(
     near = ", ".join(f"{other} {distance:.2f}" for other, distance in pipe.nearest(texture, 3))
     typer.echo(f"{output}: {texture.name}, learned in {record.seconds:.1f} s; nearest classes: {near}")
     if sheet is not None:
-        targets: dict[str, Target] = {"mean features": pipe.centroid_of(images, calibrated=False, **options)}
+        averaged = pipe.centroid_of(images, calibrated=False, **options)
+        targets: dict[str, Target] = {"mean features": averaged}
         if pipe.calibration is not None:
-            targets["calibrated"] = pipe.centroid_of(images, **options)
+            targets["calibrated"] = pipe.calibration(averaged, pipe.table.scales)
         targets["learned"] = texture
         generator = torch.Generator().manual_seed(seed)
         photographs = load_at_scale(pipe.network, pipe.table, images, pipe.info.data, **options)

@@ -93,7 +93,7 @@ class EvaluationContext:
         Number of classes, spaced evenly over the alphabet, and of samples per class for the slow reference
         sampler.
     learning_steps : sequence of int
-        Steps of learning to compare; 0 takes the mean features of crops.
+        Steps of learning to compare; 0 takes `Pipeline.centroid_of`.
     """
 
     pipe: Pipeline

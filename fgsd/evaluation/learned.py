@@ -29,7 +29,7 @@ LINES = 20  # from learned textures to classes
 CHECKED_STEPS = 60  # of learning, which the checks are for, unless only others are measured
 CURVE_STEPS = (5, 10, 20, 30, 40, 50)  # of these, after which the error on held-out crops is measured
 FIRST_SHOWN = 10  # steps after which the page has shown what is learned for the first time
-BETTER_TARGET = 0.9  # share of the textures that are better then than with the mean features
+BETTER_TARGET = 0.9  # share of the textures that are better then than at the start
 
 
 def measure_learned(context: EvaluationContext, *, each: int = 16) -> dict:
@@ -120,7 +120,7 @@ def measure_learned(context: EvaluationContext, *, each: int = 16) -> dict:
 class _Course:
     """What learning a texture came to."""
 
-    centroids: dict[int, Centroid]  # after `CURVE_STEPS` and all steps; 0: mean features
+    centroids: dict[int, Centroid]  # after `CURVE_STEPS` and all steps; 0: calibrated mean features
     seconds: float
 
 

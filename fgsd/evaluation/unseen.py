@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from fgsd.centroids import Centroid
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.classifier import Judge, class_accuracies, measure_accuracy
 from fgsd.evaluation.context import EvaluationContext, real_crops
@@ -106,13 +105,12 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
             "checks": [],
         }
     progress = context.progress
-
-    def centroids_of(*, calibrated: bool) -> list[Centroid]:
-        options: dict[str, Any] = {"scale": 1.0, "seed": context.seed, "calibrated": calibrated}
-        names = progress(unseen, desc="centroids of unseen textures")
-        return [pipe.centroid_of(data.image(name), **options) for name in names]
-
-    centroids = centroids_of(calibrated=True)
+    averaged = [
+        pipe.centroid_of(data.image(name), scale=1.0, seed=context.seed, calibrated=False)
+        for name in progress(unseen, desc="centroids of unseen textures")
+    ]
+    calibration, scales = pipe.calibration, pipe.table.scales
+    centroids = averaged if calibration is None else [calibration(one, scales) for one in averaged]
     x = context.sample(centroids, each, "sampling unseen textures")
     features = context.features_of(x, "features of unseen textures")
     by_distance = tally(unseen, nearest_images(context.judge, context.training_features, features))
@@ -149,8 +147,8 @@ def measure_unseen(context: EvaluationContext, *, each: int = 16) -> dict:
         )
         result["checks"] += figures.pop("checks")
         result |= {name: figures[name] for name in ("accuracy", "ceiling", "per_class")}
-        if pipe.calibration is not None:
-            averaged = context.sample(centroids_of(calibrated=False), each, "sampling their mean features")
-            found = context.features_of(averaged, "features of these")
+        if calibration is not None:
+            uncalibrated = context.sample(averaged, each, "sampling their mean features")
+            found = context.features_of(uncalibrated, "features of these")
             result["uncalibrated"] = float(class_accuracies(judge, unseen, found).mean())
     return result

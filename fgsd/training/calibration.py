@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fgsd.calibration import Calibration, fit_calibration
+from fgsd.calibration import Calibration, check_count, fit_calibration
 from fgsd.data import TextureFolder, to_images
 from fgsd.pipeline import Pipeline
 from fgsd.training.extension import learned_table
@@ -42,7 +42,13 @@ def calibrate(
     Returns
     -------
     As `fgsd.calibration.fit_calibration`.
+
+    Raises
+    ------
+    ValueError
+        If there are too few textures.
     """
+    check_count(len(data.classes))
     new = [name for name in data.classes if name not in pipe.classes]
     options: dict[str, Any] = {"steps": steps, "seed": seed, "progress": progress}
     table = learned_table(pipe, data.only(new), folder, **options) if new else pipe.table

@@ -152,10 +152,24 @@ class TestCommand:
         self.run(arguments)
         assert [path.stat().st_mtime_ns for path in kept] == times
 
-    def test_too_few_textures_are_one_line(self, checkpoint_folder, texture_folder, tmp_path, capsys):
+    def test_one_that_predicts_nothing_is_not_written(
+        self, checkpoint_folder, images, tmp_path, capsys, monkeypatch
+    ):
+        monkeypatch.setattr("fgsd.training.calibration.calibrate", lambda *_, **options: (None, -0.1))
         with pytest.raises(SystemExit) as exit:
-            main(["calibrate", str(checkpoint_folder), "--data", str(texture_folder), "--run",
+            main(["calibrate", str(checkpoint_folder), "--data", str(images), "--run",
+                  str(tmp_path / "run"), "-o", str(tmp_path / "out"), "--cpu"])  # fmt: skip
+        assert exit.value.code == 2
+        assert "the mean features of 22 textures do not tell" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    def test_too_few_textures_are_one_line(self, checkpoint_folder, tmp_path, images, capsys):
+        """Before any is learned."""
+        for path in sorted(images.iterdir())[3:]:
+            path.unlink()
+        with pytest.raises(SystemExit) as exit:
+            main(["calibrate", str(checkpoint_folder), "--data", str(images), "--run",
                   str(tmp_path / "run"), "-o", str(tmp_path / "out"), "--cpu"])  # fmt: skip
         assert exit.value.code == 2
         assert "3 textures: a calibration needs at least 20" in capsys.readouterr().err
-        assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "run").exists() and not (tmp_path / "out").exists()

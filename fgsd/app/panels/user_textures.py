@@ -1,7 +1,8 @@
 """The user textures panel: images of the visitor become textures, and files of textures are saved and opened.
 
-An image becomes a texture at once, by its mean features; then the page learns it (see `learning` in this
-package). The browser keeps textures, as texture files, and opens them again when the page is loaded.
+An image becomes a texture at once, by its calibrated mean features; then the page learns it (see
+`learning` in this package). The browser keeps textures, as texture files, and opens them again when the
+page is loaded.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class LearnRequest:
 
     name: str
     image: Image.Image
-    start: Centroid | None  # mean features of the image; with None they are measured
+    start: Centroid | None  # that of the image; with None it is measured
     steps: int
     seed: int = 0
 
