@@ -84,7 +84,7 @@ def learn_centroid(
     device = next(network.parameters()).device
     sigma_min, sigma_max = start.sigmas[0].item(), start.sigmas[-1].item()
     first, units = start.values.to(device), scales.to(device)
-    mixing = _mixing(len(start.sigmas)).to(device)
+    mixing = level_mixing(len(start.sigmas)).to(device)
     moves = torch.zeros_like(first, requires_grad=True)  # (S, F), in `units` after mixing
     adam = Adam(moves)
     generator = torch.Generator().manual_seed(seed)
@@ -162,7 +162,7 @@ def _schedule(step: int, steps: int) -> float:
     return min((step + 1) / WARMUP, 1) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def _mixing(levels: int) -> Tensor:
+def level_mixing(levels: int) -> Tensor:
     """Return a matrix (S, S) that spreads moves over neighbouring noise levels; rows have norm 1."""
     position = torch.arange(float(levels))
     weights = torch.exp(-((position[:, None] - position) ** 2) / (2 * SMOOTHING**2))

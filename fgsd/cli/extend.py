@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # half of the crops are of known classes. Rates are far below those of a training from the start, since the
 # known classes should stay as they are
 SETTINGS: dict[str, Any] = {
-    "fixed_centroids": True,
+    "given_centroids": True,
     "focus_share": 0.5,
     "groups": 24,
     "muon_lr": 0.003,

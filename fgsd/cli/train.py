@@ -87,20 +87,27 @@ def train(
             help="Checkpoint with the initial weights; crops then have their full size from the start."
         ),
     ] = None,
-    fixed_centroids: Annotated[
+    given_centroids: Annotated[
         bool,
         typer.Option(
-            "--fixed-centroids",
-            help="Match crops to the centroids of --init-from, which stay as they are; train on its classes. "
-            "With --group-size above 1, in every second step only.",
+            "--given-centroids",
+            help="Match crops to the centroids of --init-from, in place of running ones, and train on its "
+            "classes. With --group-size above 1, in every second step only.",
         ),
     ] = False,
     learn_centroids: Annotated[
         int,
         typer.Option(
-            help="Steps in which the fixed centroids are learned before; 0 takes them as they are.", min=0
+            help="Steps in which the given centroids are learned before; 0 takes them as they are.", min=0
         ),
     ] = 0,
+    centroid_lr: Annotated[
+        float,
+        typer.Option(
+            help="Rate at which given centroids are learned along with the weights, in spreads of a feature "
+            "within a class; 0 leaves them as they are."
+        ),
+    ] = 0.0,
     license: Annotated[
         str,
         typer.Option(
@@ -135,11 +142,11 @@ def train(
     if images is None and hours is None:
         images = 1_000_000
     initial = None if init_from is None else load_pipeline(init_from)
-    centroids = initial.table if initial is not None and fixed_centroids else None
-    if fixed_centroids and centroids is None:
-        raise ValueError("--fixed-centroids: needs --init-from, the checkpoint that has them")
+    centroids = initial.table if initial is not None and given_centroids else None
+    if given_centroids and centroids is None:
+        raise ValueError("--given-centroids: needs --init-from, the checkpoint that has them")
     if learn_centroids and centroids is None:
-        raise ValueError("--learn-centroids: needs --fixed-centroids, without which they are measured anew")
+        raise ValueError("--learn-centroids: needs --given-centroids, without which they are measured anew")
     settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
         augmentation=Augmentation() if augment else None,
@@ -147,7 +154,8 @@ def train(
         hours=hours,
         groups=groups,
         group_size=group_size,
-        fixed_centroids=fixed_centroids,
+        given_centroids=given_centroids,
+        centroid_lr=centroid_lr,
         muon_lr=muon_lr,
         adam_lr=adam_lr,
         sigma_log_mean=sigma_log_mean,
@@ -164,7 +172,7 @@ def train(
     folder, held_out = split_unseen(folder, unseen)
     if centroids is not None:
         if classes is not None:
-            raise ValueError(f"--classes {classes}: with --fixed-centroids, those of --init-from are kept")
+            raise ValueError(f"--classes {classes}: with --given-centroids, those of --init-from are kept")
         folder = folder.only(centroids.classes)
     exported = None if classes is None else read_names("--classes", classes, folder)
     device, attribution, families = "cpu" if cpu else None, attribution_of(data), load_families(data)

@@ -30,9 +30,11 @@ class TrainingConfig:
     # one of them; the other groups have the other classes
     focus: tuple[str, ...] = ()
     focus_share: float = 0.0
-    # match crops to centroids that are given and stay as they are, in place of running ones. With groups of
-    # several crops, every second step does so with single crops, which keep their scale, turn and colours
-    fixed_centroids: bool = False
+    # match crops to centroids that are given, in place of running ones. With groups of several crops, every
+    # second step does so with single crops, which keep their scale, turn and colours
+    given_centroids: bool = False
+    # peak learning rate of given centroids, in spreads of a feature within a class; 0: they stay as they are
+    centroid_lr: float = 0.0
     guided_share: float = 0.9  # fraction of groups that are matched or labelled; the rest is unguided
     # fraction of the budget after which running centroids are frozen. While they change, every step moves the
     # targets of the next, which no gradient accounts for: errors remain that more training does not remove.
@@ -77,11 +79,16 @@ class TrainingConfig:
                 f"focus_share={self.focus_share} must be above 0 and below 1 with classes in "
                 f"focus={self.focus}, and 0 without"
             )
-        if self.fixed_centroids and not self._without_classes:
-            raise ValueError("fixed_centroids=True needs a network without labels and target embedding")
-        if self.fixed_centroids and self.augmentation and self.group_size == 1:
+        if self.given_centroids and not self._without_classes:
+            raise ValueError("given_centroids=True needs a network without labels and target embedding")
+        if not self.centroid_lr >= 0 or (self.centroid_lr and not self.given_centroids):
             raise ValueError(
-                "fixed_centroids=True with augmentation needs group_size above 1, got 1: transformed crops "
+                f"centroid_lr={self.centroid_lr} must be 0, or above 0 with given_centroids=True; got "
+                f"given_centroids={self.given_centroids}"
+            )
+        if self.given_centroids and self.augmentation and self.group_size == 1:
+            raise ValueError(
+                "given_centroids=True with augmentation needs group_size above 1, got 1: transformed crops "
                 "have other centroids, so they are matched to each other"
             )
         if not 0 < self.sigma_min < self.sigma_max:
@@ -114,7 +121,7 @@ class TrainingConfig:
     @property
     def uses_running_centroids(self) -> bool:
         """Whether crops are matched to running centroids."""
-        grouped = self.group_size > 1 or self.fixed_centroids
+        grouped = self.group_size > 1 or self.given_centroids
         return not grouped and not self.network.labels and self.guided_share > 0
 
     @property
@@ -139,13 +146,13 @@ class TrainingConfig:
     def of_step(self, step: int) -> TrainingConfig:
         """Return the settings of one step, which has as many crops as any other.
 
-        With fixed centroids and groups of several crops, the crops of odd steps are matched to each other, so
-        that the network goes on to read features, and those of even steps to the fixed centroids.
+        With given centroids and groups of several crops, the crops of odd steps are matched to each other, so
+        that the network goes on to read features, and those of even steps to the given centroids.
         """
-        if not self.fixed_centroids or self.group_size == 1:
+        if not self.given_centroids or self.group_size == 1:
             return self
         if step % 2:
-            return replace(self, fixed_centroids=False)
+            return replace(self, given_centroids=False, centroid_lr=0.0)
         return replace(self, groups=self.groups * self.group_size, group_size=1, augmentation=None)
 
     def crop_size(self, progress: float) -> int:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from fgsd.card import model_card
 from fgsd.centroids import CentroidTable, compute_table, measure_normalization
 from fgsd.checkpoint import Checkpoint, CheckpointInfo, describe, save_checkpoint
@@ -18,6 +20,7 @@ from fgsd.gaussians import GaussianSource
 from fgsd.levels import noise_levels
 from fgsd.model.network import Denoiser
 from fgsd.training.config import TrainingConfig
+from fgsd.training.given_centroids import GivenCentroids
 from fgsd.training.loop import new_running_centroids
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import RunningCentroids
@@ -59,7 +62,8 @@ def export(
     crops : int
         Training crops averaged for each centroid.
     centroids : CentroidTable, optional
-        Of a run with `config.fixed_centroids`, which are kept; by default they are measured.
+        Of a run with `config.given_centroids`: they are kept, with what the run has learned of them; by
+        default they are measured.
     map_crops : int
         Training crops of each class on the map of features; 0 makes no map, nor does a `GaussianSource`.
     attribution, license : str
@@ -97,7 +101,7 @@ def export(
     bar = partial(progress, desc="centroids") if progress else None
     options: dict[str, Any] = dict(seed=config.seed, tileable=config.tileable, progress=bar)
     if centroids is not None:
-        table = centroids
+        table = _learned_in_run(centroids, extra)
     elif network.target_embedding is None:
         measure_normalization(network, data, **options)
         levels = noise_levels(info.sigma_min, info.sigma_max, noise_level_count)
@@ -140,6 +144,13 @@ def _info(config: TrainingConfig, attribution: str, license: str) -> CheckpointI
         attribution=attribution,
         license=license,
     )
+
+
+def _learned_in_run(table: CentroidTable, extra: Mapping[str, Tensor]) -> CentroidTable:
+    """Return given centroids with what a run has learned of them, if it has; `extra` is of its state."""
+    given = GivenCentroids(table, learned=bool(extra))
+    given.restore(extra)
+    return given.averaged()
 
 
 def _table_of_training(

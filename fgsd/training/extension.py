@@ -1,4 +1,4 @@
-"""What training with fixed centroids needs: learned centroids, and images of the known classes.
+"""What training with given centroids needs: learned centroids, and images of the known classes.
 
 To add classes to a checkpoint, their centroids are learned first, with the network as it is. The images of
 the known classes, which training rehearses, are those that the checkpoint was trained on, or else its own

@@ -26,7 +26,7 @@ from fgsd.gaussians import GaussianSource
 from fgsd.model.network import Denoiser
 from fgsd.training.batch import Batch, loss_and_features, make_batch
 from fgsd.training.config import TrainingConfig
-from fgsd.training.fixed_centroids import FixedCentroids
+from fgsd.training.given_centroids import GivenCentroids
 from fgsd.training.optimizer import build_optimizers, cosine
 from fgsd.training.run_folder import RunFolder
 from fgsd.training.running_centroids import LEVELS, RunningCentroids
@@ -78,7 +78,7 @@ def train(
         Classes that are not trained on, to validate with: their crops are matched to each other, which needs
         a network without labels and target embedding.
     centroids : CentroidTable, optional
-        For `config.fixed_centroids`: of the classes of the data, in their order.
+        For `config.given_centroids`: of the classes of the data, in their order.
     device : str
         "cpu" to avoid the accelerator; by default the best device there is.
 
@@ -100,9 +100,9 @@ def train(
     config.check_classes(data.classes)
     if unseen is not None and (config.network.labels or config.network.target_embedding):
         raise ValueError("unseen: a network with labels or target embedding has no target for new classes")
-    if config.fixed_centroids != (centroids is not None):
-        given = "a table" if centroids is not None else None
-        raise ValueError(f"fixed_centroids={config.fixed_centroids} and centroids={given} do not fit")
+    if config.given_centroids != (centroids is not None):
+        found = "a table" if centroids is not None else None
+        raise ValueError(f"given_centroids={config.given_centroids} and centroids={found} do not fit")
     if centroids is not None and centroids.classes != data.classes:
         raise ValueError(f"centroids: their classes must be those of the data, {', '.join(data.classes)}")
     run_folder = RunFolder(run, config, data.classes)
@@ -110,13 +110,19 @@ def train(
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(model, multi_avg_fn=ema(config.ema), use_buffers=True)
     optimizers = build_optimizers(model, muon_lr=config.muon_lr, adam_lr=config.adam_lr)
-    fixed = None if centroids is None else FixedCentroids(centroids, accelerator.device)
+    given = None
+    if centroids is not None:
+        given = GivenCentroids(centroids, accelerator.device, learned=config.centroid_lr > 0)
+    moves = None if given is None else given.moves
+    if moves is not None:
+        optimizers.append(torch.optim.Adam([moves], lr=config.centroid_lr, betas=(0.9, 0.99)))
     running = None
     if config.uses_running_centroids:
         running = new_running_centroids(config, len(data.classes), device=accelerator.device)
     step, seconds, extra = run_folder.load(model, average, optimizers)
-    if running is not None:
-        running.restore(extra)
+    targets = given or running
+    if targets is not None:
+        targets.restore(extra)
     if accelerator.is_main_process:
         run_folder.begin(step)
     accelerator.wait_for_everyone()
@@ -144,7 +150,7 @@ def train(
     while (progress := _progress(config, step * per_step, seconds)) < 1:
         _set_learning_rates(optimizers, config, step, progress)
         batch = batch or next_batch(step, progress)
-        if (targets := fixed or running) is not None and batch.condition is None:
+        if targets is not None and batch.condition is None:
             batch = replace(batch, condition=targets.matching(batch.rows, batch.sigma, batch.guided))
         with torch.autocast(accelerator.device.type, dtype=dtype, enabled=dtype != torch.float32):
             loss, phi = loss_and_features(wrapped, batch, config.network.sigma_data, tileable=config.tileable)
@@ -154,10 +160,14 @@ def train(
         # cut the next batch while an accelerator still computes
         batch = next_batch(step + 1, _progress(config, (step + 1) * per_step, time.monotonic() - started))
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        if moves is not None and moves.grad is not None:
+            moves.grad = accelerator.reduce(moves.grad, "mean")
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         average.update_parameters(model)
+        if given is not None:
+            given.update_average(1 - ema_decay(config.ema, step))
         step += 1
         seconds = time.monotonic() - started
         if config.hours is not None:  # all processes must stop at the same step
@@ -172,10 +182,13 @@ def train(
         record = TrainingStep(step, step * per_step, shared_loss, progress, seconds)
         if accelerator.is_main_process:
             if step % config.validate_every == 0 or progress >= 1:
+                known = running if model.target_embedding is not None else None
+                if given is not None:
+                    known = GivenCentroids(given.averaged(), accelerator.device)
                 report = validate(
                     cast(Denoiser, average.module),
                     data,
-                    centroids=running if model.target_embedding is not None else fixed,
+                    centroids=known,
                     seed=config.seed,
                     tileable=config.tileable,
                 )
@@ -187,7 +200,7 @@ def train(
                     record = replace(record, unseen=report)
             run_folder.log(record)
             if step % config.save_every == 0 or progress >= 1:
-                state = running.state() if running else None
+                state = targets.state() if targets else None
                 run_folder.save(model, average, optimizers, step, seconds, state)
         yield record
     accelerator.wait_for_everyone()
@@ -230,7 +243,8 @@ def _set_learning_rates(
 ) -> None:
     """Set the rates of a step: a linear warm-up, and a cosine over the budget."""
     factor = cosine(progress) * min(1.0, (step + 1) / config.warmup)
-    for optimizer, rate in zip(optimizers, (config.muon_lr, config.adam_lr), strict=True):
+    rates = (config.muon_lr, config.adam_lr, *([config.centroid_lr] if config.centroid_lr else []))
+    for optimizer, rate in zip(optimizers, rates, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
 
@@ -254,12 +268,16 @@ def _progress(config: TrainingConfig, images: int, seconds: float) -> float:
     return min(1.0, images / cast(int, config.images))  # exactly one of the two is set
 
 
+def ema_decay(decay: float, count: float) -> float:
+    """Return the decay of the average after `count` steps: it is small at first."""
+    return min(decay, (1 + count) / (10 + count))
+
+
 def ema(decay: float):
     """Return the update of `AveragedModel`: an exponential moving average with a short memory at first."""
 
     @torch.no_grad()
     def update(averages, currents, count) -> None:
-        now = min(decay, (1 + float(count)) / (10 + float(count)))
-        torch._foreach_lerp_(averages, currents, 1 - now)
+        torch._foreach_lerp_(averages, currents, 1 - ema_decay(decay, float(count)))
 
     return update

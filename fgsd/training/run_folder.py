@@ -17,9 +17,15 @@ from torch import Tensor, nn
 from fgsd.atomic import errors_name, write_atomically
 from fgsd.former_names import current_fields, current_tensor_name
 
-SETTINGS_BEFORE = {"settle": "freeze_centroids_at"}  # names of settings in older runs; see `current_fields`
+# names of settings in older runs; see `current_fields`
+SETTINGS_BEFORE = {"settle": "freeze_centroids_at", "fixed_centroids": "given_centroids"}
 # what older runs, which lack them, had
-NEW_SETTINGS = {"config.focus": [], "config.focus_share": 0.0, "config.fixed_centroids": False}
+NEW_SETTINGS = {
+    "config.focus": [],
+    "config.focus_share": 0.0,
+    "config.given_centroids": False,
+    "config.centroid_lr": 0.0,
+}
 TENSORS_BEFORE = {"more/read": "more/coordinates"}  # names of tensors besides those of the network
 
 

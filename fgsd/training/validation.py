@@ -17,7 +17,7 @@ from fgsd.gaussians import GaussianSource
 from fgsd.model.conditioning import Condition, Labels
 from fgsd.model.matching import PeerMatching
 from fgsd.model.network import Denoiser
-from fgsd.training.fixed_centroids import FixedCentroids
+from fgsd.training.given_centroids import GivenCentroids
 from fgsd.training.running_centroids import RunningCentroids
 
 SIGMAS = (0.1, 0.3, 1.0, 2.0)
@@ -39,7 +39,7 @@ def validate(
     denoiser: Denoiser,
     data: TextureFolder | GaussianSource,
     *,
-    centroids: RunningCentroids | FixedCentroids | None = None,
+    centroids: RunningCentroids | GivenCentroids | None = None,
     peers: int = 3,
     max_classes: int = 64,
     seed: int = 0,
@@ -55,7 +55,7 @@ def validate(
     denoiser : Denoiser
     data : TextureFolder or GaussianSource
         Without held-out parts, training crops take their place.
-    centroids : RunningCentroids or FixedCentroids, optional
+    centroids : RunningCentroids or GivenCentroids, optional
         Required for a network with target embedding, which needs the whole target in advance.
     peers : int
         Training crops of each class.
@@ -98,7 +98,7 @@ def validate(
 
 def _condition(
     denoiser: Denoiser,
-    centroids: RunningCentroids | FixedCentroids | None,
+    centroids: RunningCentroids | GivenCentroids | None,
     classes: Tensor,
     sigma: float,
     peers: int,
