@@ -182,7 +182,9 @@ def train(
         record = TrainingStep(step, step * per_step, shared_loss, progress, seconds)
         if accelerator.is_main_process:
             if step % config.validate_every == 0 or progress >= 1:
-                known = running if model.target_embedding is not None else None
+                known: RunningCentroids | GivenCentroids | None = (
+                    running if model.target_embedding is not None else None
+                )
                 if given is not None:
                     known = GivenCentroids(given.averaged(), accelerator.device)
                 report = validate(
