@@ -22,6 +22,7 @@ from fgsd.student import SAMPLER
 
 TARGET = 0.9  # accuracy and diversity of two evaluations, relative to those of many
 PREVIEW_STEPS, PREVIEW_SIGMA = 5, 10.0  # of the teacher: what previews are without a student
+PAINTING_STEPS = 4  # those of paintings
 TWO, ONE = "2 evaluations", "1 evaluation"
 
 
@@ -29,14 +30,14 @@ def measure_distilled(context: EvaluationContext, *, each: int = 8, pairs: int =
     """Compare samples of the student, and of few steps of its teacher, with those of `context.steps`.
 
     All begin with the same noise. The classifier judges samples of classes; structure and contrast (see
-    `structure_and_contrast`) are also those of mixtures, of larger and of seamless pictures.
+    `structure_and_contrast`) are also those of mixtures, of larger and of seamless pictures, of paintings.
 
     Parameters
     ----------
     each : int
         Samples per class.
     pairs : int
-        Mixtures of two random classes in equal parts.
+        Mixtures of two random classes in equal parts, and paintings of two half planes.
     """
     pipe, classes, judge = context.pipe, context.classes, context.judge
     if pipe.student is None:
@@ -78,12 +79,19 @@ def measure_distilled(context: EvaluationContext, *, each: int = 8, pairs: int =
         }
         for name in ways
     }
-    halves: list[Target] = [{a: 0.5, b: 0.5} for a, b in random_pairs(classes, pairs, seed=context.seed)]
+    chosen = random_pairs(classes, pairs, seed=context.seed)
+    halves: list[Target] = [{a: 0.5, b: 0.5} for a, b in chosen]
+    paintings = {
+        reference: ways[reference],
+        f"{PAINTING_STEPS} steps from {PREVIEW_SIGMA:g}": ways[preview] | {"steps": PAINTING_STEPS},
+        TWO: ways[TWO],
+    }
     pictures = {
         "classes": _agreement(lambda name: samples[name], list(ways)),
         "mixtures": _agreement(lambda name: sampled(halves, name), list(ways)),
         "twice the size": _agreement(lambda name: sampled(classes, name, size=2 * context.size), list(ways)),
         "seamless": _agreement(lambda name: sampled(classes, name, tileable=True), list(ways)),
+        "paintings": _agreement(lambda name: painted(context, chosen, **paintings[name]), list(paintings)),
     }
     two, many = found[TWO], found[reference]
     ratio = two["accuracy"] / max(many["accuracy"], 1e-6)
@@ -97,6 +105,16 @@ def measure_distilled(context: EvaluationContext, *, each: int = 8, pairs: int =
             check(f"diversity, {TWO} / {reference}", two["diversity"], at_least=TARGET),
         ],
     }
+
+
+def painted(context: EvaluationContext, chosen: Sequence[tuple[str, str]], **options: Any) -> Tensor:
+    """Paint two half planes of each pair of classes: (N, 3, 2 size, 2 size), rounded to 8 bits."""
+    left = np.zeros((2 * context.size, 2 * context.size), dtype=bool)
+    left[:, : context.size] = True
+    images = []
+    for k, (a, b) in enumerate(context.progress(chosen, desc="distilled: paintings")):
+        images += context.pipe.paint([(a, left), (b, None)], seed=context.seed + k, **options)
+    return torch.stack([to_tensor(image) for image in images])
 
 
 def _agreement(sampled: Callable[[str], Tensor], names: list[str]) -> dict[str, dict[str, float]]:

@@ -28,6 +28,8 @@ from fgsd.app.serving.painting import (
 )
 from fgsd.app.serving.preview import preview_sigma_max
 from fgsd.app.serving.scheduler import Scheduler
+from fgsd.pipeline import Pipeline
+from fgsd.student import Student
 
 PLAN = np.zeros((32, 32), dtype=np.uint8)
 PLAN[:, 12:] = 1
@@ -84,6 +86,17 @@ def expected_picture(pipe, steps: int, **options) -> np.ndarray:
 def test_a_plan_is_painted_to_the_bit_as_by_the_library(paint, pipe):
     expected = expected_picture(pipe, PREVIEW_STEPS, sigma_max=preview_sigma_max(pipe))
     assert np.array_equal(picture(paint(query(tileable=True))), expected)
+
+
+def test_the_student_of_a_checkpoint_paints_what_follows_the_hand(pipe, lively):
+    student = Student(lively(pipe.network.config, seed=5).eval(), (4.0, 1.2))
+    ours = Pipeline(pipe.network, pipe.table, pipe.info, "cpu", student=student)
+    scheduler = Scheduler(ours)
+    paint = Painter(Admission(scheduler), UserTextureStore(), SLOW).preview_function()
+    found = picture(paint(query(tileable=True))).astype(int)
+    off = [np.abs(found - expected_picture(ours, 2, sampler=name)).mean() for name in ("distilled", "dpm2m")]
+    assert off[0] < 1 < off[1]  # previews may be evaluated in bfloat16
+    scheduler.close()
 
 
 def test_all_steps_are_sent_as_frames(painter, pipe):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from app_server import AppServer
-from browser_help import dot, finished, give, middle, photograph, png, run_of, thumb, weights
+from browser_help import dot, finished, give, middle, photograph, png, run_of, thumb, under_way, weights
 from PIL import Image
 from playwright.sync_api import expect
 from site_help import computed_by, sheet
@@ -52,6 +52,11 @@ def follow(page, name: str, share: float) -> str:
     page.mouse.move(x + share * (goal_x - x), y + share * (goal_y - y))
     page.wait_for_function("before => document.querySelector('.source').src !== before", arg=before)
     return computed_by(page)
+
+
+def open_link(page, link: str) -> None:
+    """Open a link as a favourite is opened; that begins a run."""
+    page.evaluate("link => document.dispatchEvent(new CustomEvent('fgsd:open', { detail: link }))", link)
 
 
 def release(page) -> None:
@@ -140,6 +145,36 @@ def test_a_run_that_waits_for_the_server_is_made_by_the_browser(visit, local_ser
         page.locator("[data-save=gif]").click()
     with Image.open(download.value.path()) as steps:
         assert steps.n_frames > 3
+
+
+def test_stop_and_a_newer_run_end_one_that_the_browser_makes(visit, local_server):
+    page = visit(at=local_server, script=COUNTING)
+    press(page)
+    follow(page, "moss", 0.2)
+    release(page)
+    page.wait_for_function(LOADED)
+    local_server.settled()
+    with local_server.held():
+        open_link(page, "?mix=moss:1.0&images=4&size=256&steps=100")  # a long run, made by the browser
+        under_way(page)
+        assert computed_by(page).startswith("browser")
+        page.locator("#stop").click()
+        expect(page.locator("#stop")).to_be_disabled()
+        run, made = run_of(page), page.locator(".picture").get_attribute("data-steps")
+        page.wait_for_timeout(500)
+        assert page.locator(".picture").get_attribute("data-steps") == made and int(made) < 100
+        assert page.locator(".picture .message").is_hidden() and run_of(page) == run
+
+        open_link(page, "?mix=moss:1.0&images=4&size=256&steps=100&seed=1")
+        under_way(page)
+        run = run_of(page)
+        open_link(page, "?mix=slate:1.0&images=1&size=64&steps=16")
+        finished(page, run)
+        assert computed_by(page).startswith("browser")
+        assert page.locator(".picture").get_attribute("data-steps") == "16"
+        shown = page.locator(".source").get_attribute("src")
+        page.wait_for_timeout(500)
+        assert page.locator(".source").get_attribute("src") == shown
 
 
 def broken(route) -> None:

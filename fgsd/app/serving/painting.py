@@ -36,7 +36,7 @@ from fgsd.app.requests.python_code import painting_to_python
 from fgsd.app.requests.request import RequestError, SampleRequest, parse_request, repr_short, whole
 from fgsd.app.requests.target import target_centroid
 from fgsd.app.serving.admission import Admission, BusyError, preview_visitor
-from fgsd.app.serving.preview import preview_sigma_max
+from fgsd.app.serving.preview import preview_settings
 from fgsd.app.serving.request_sequence import RequestSequence
 from fgsd.centroids import Centroid
 from fgsd.guidance import GuidedDenoiser
@@ -45,7 +45,8 @@ from fgsd.regions import FEATHER
 
 MAX_NUMBER = 2**53  # of a query: what JavaScript counts exactly
 MEASURED_SIDE = 256  # pixels of the image by which evaluations are timed
-STEPS, PREVIEW_STEPS = 16, 4  # of the picture that is taken home, and of the one that follows the hand
+STEPS = 16  # of the picture that is taken home
+PREVIEW_STEPS = 4  # of the one that follows the hand, if the checkpoint has no student
 
 
 class Painter:
@@ -98,7 +99,8 @@ class Painter:
         def preview_painting(query: Any, visitor: gr.Request | None = None) -> dict[str, Any]:
             query = query if isinstance(query, Mapping) else {}
             request = self.request(query, query.get("visitor"), steps=PREVIEW_STEPS)
-            request = replace(request, sigma_max=preview_sigma_max(self._admission.scheduler.pipe))
+            pipe = self._admission.scheduler.pipe
+            request = replace(request, **preview_settings(pipe, request.strength, steps=PREVIEW_STEPS))
             is_cancelled = self._begin(query, query.get("visitor"), visitor)
             if is_cancelled is None:
                 return {}

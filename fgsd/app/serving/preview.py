@@ -41,14 +41,15 @@ def preview_sigma_max(pipe: Pipeline) -> float:
     return min(SIGMA_MAX, pipe.info.sigma_max)
 
 
-def preview_settings(pipe: Pipeline, strength: float) -> dict[str, Any]:
-    """Return steps, sampler and initial noise level of previews, as fields of a `SampleRequest`.
+def preview_settings(pipe: Pipeline, strength: float, *, steps: int = STEPS) -> dict[str, Any]:
+    """Return steps, sampler and initial noise level of previews, as fields of a request.
 
-    The student of the checkpoint makes them, if it has one: it was distilled at full strength.
+    The student of the checkpoint makes them, if it has one: it was distilled at full strength. Otherwise they
+    have `steps`.
     """
     if pipe.student is not None and strength == 1:
         return {"steps": len(pipe.student.sigmas), "sampler": DISTILLED, "sigma_max": None}
-    return {"steps": STEPS, "sampler": "dpm2m", "sigma_max": preview_sigma_max(pipe)}
+    return {"steps": steps, "sampler": "dpm2m", "sigma_max": preview_sigma_max(pipe)}
 
 
 def preview_function(
