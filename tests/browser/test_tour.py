@@ -40,6 +40,15 @@ def test_three_hints_by_keyboard_which_never_come_back(visit):
     expect(hint(page)).to_be_hidden()
 
 
+def test_the_hints_wait_while_the_visitor_paints(visit):
+    page = visit(tour=True)
+    page.locator("#paint-button").click()  # before the first hint comes
+    page.wait_for_timeout(2500)
+    expect(hint(page)).to_be_hidden()
+    page.locator(".done:visible").click()
+    expect(hint(page)).to_contain_text("1 of 3")
+
+
 def test_a_drag_takes_the_first_hint_and_escape_all(visit):
     page = visit(tour=True)
     expect(hint(page)).to_contain_text("1 of 3")

@@ -52,6 +52,7 @@ export function createTour(toolbar) {
   const [text, count, next] = [".text", ".count", ".next"].map((name) => find(card, name));
   let hints = ALL_HINTS; // of those, the ones that are about a part of this page
   let step = -1; // none is shown
+  let paints = false; // the hints are about the page without the canvas, and wait until it is closed
 
   function anchor() {
     const all = hints[step].anchors.map((selector) => document.querySelector(selector));
@@ -78,7 +79,7 @@ export function createTour(toolbar) {
     text.textContent = (!document.querySelector(anchors[0])?.checkVisibility() && without) || words;
     count.textContent = `${step + 1} of ${hints.length}`;
     next.textContent = step === hints.length - 1 ? "Done" : "Next";
-    card.hidden = false;
+    card.hidden = paints;
     mark();
     place();
   }
@@ -116,10 +117,11 @@ export function createTour(toolbar) {
   });
   subscribe("drag", (held) => {
     if (step < 0) return;
-    card.hidden = held; // nothing lies over what is dragged
+    card.hidden = held || paints; // nothing lies over what is dragged
     if (!held && step === 0) goOn(); // the visitor has found the ring
   });
   subscribe("painting", (open) => {
+    paints = open;
     if (step >= 0) card.hidden = open;
   });
   window.addEventListener("resize", place);
