@@ -189,6 +189,7 @@ class TestCommand:
             (["--init-from", "CHECKPOINT", "--classes", "names.txt"], "those of --init-from are kept"),
             (["--init-from", "CHECKPOINT", "--augment"], "augmentation needs group_size above 1"),
             (["--learn-centroids", -1], "--learn-centroids"),
+            (["--init-from", "CHECKPOINT", "--centroid-lr", -1], "centroid_lr=-1.0 must be 0, or above 0"),
         ],
     )
     def test_bad_input_is_one_line(
