@@ -12,7 +12,7 @@ from PIL import Image
 
 from fgsd.data import to_tensor
 from fgsd.images import ImageError
-from fgsd.learning import WARMUP, Adam, _mixing, _schedule, learn_centroid
+from fgsd.learning import WARMUP, Adam, _schedule, learn_centroid, level_mixing
 from fgsd.levels import interpolate
 from fgsd.model.matching import CentroidMatching
 from fgsd.model.network import weighted_error
@@ -71,7 +71,7 @@ def test_the_first_step_moves_every_level_by_at_most_the_rate(pipe, picture):
     step = next(iter(learn_centroid(pipe.network, photographs, start, pipe.table.scales)))
     moved = (step.centroid.values - start.values) / pipe.table.scales
     # the first step of Adam moves each coordinate by the rate, here 1 / WARMUP
-    largest = _mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
+    largest = level_mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
     assert (moved.abs() <= 1.001 * largest).all() and moved.abs().max() > 0.5 / WARMUP
 
 
@@ -97,7 +97,7 @@ def test_learning_does_not_import_the_compiler():
 
 
 def test_moves_are_shared_between_neighbouring_levels():
-    mixing = _mixing(5)
+    mixing = level_mixing(5)
     assert torch.allclose(mixing.norm(dim=1), torch.ones(5))
     assert torch.allclose(mixing, mixing.flip(0, 1))
     assert (mixing[2].diff()[:2] > 0).all() and (mixing[2].diff()[2:] < 0).all()
