@@ -65,6 +65,17 @@ def release(page) -> None:
     finished(page, run)
 
 
+def loaded(visit, server):
+    """A page whose browser has loaded the network, after a drag."""
+    page = visit(at=server, script=COUNTING)
+    press(page)
+    follow(page, "moss", 0.2)
+    release(page)
+    page.wait_for_function(LOADED)
+    server.settled()
+    return page
+
+
 def sampled(page, pipe, **options) -> np.ndarray:
     """The sheet of the server, by default of its preview."""
     preview = {"steps": STEPS, "sigma_max": preview_sigma_max(pipe)}
@@ -113,12 +124,7 @@ def test_a_slow_server_is_left_alone_until_the_visitor_brings_a_texture(visit, l
 
 
 def test_a_run_that_waits_for_the_server_is_made_by_the_browser(visit, local_server, pipe):
-    page = visit(at=local_server, script=COUNTING)
-    press(page)
-    follow(page, "moss", 0.2)
-    release(page)
-    page.wait_for_function(LOADED)
-    local_server.settled()
+    page = loaded(visit, local_server)
     done, run = len(local_server.lines()), run_of(page)
     with local_server.held():
         page.locator("#another").click()
@@ -148,12 +154,7 @@ def test_a_run_that_waits_for_the_server_is_made_by_the_browser(visit, local_ser
 
 
 def test_stop_and_a_newer_run_end_one_that_the_browser_makes(visit, local_server):
-    page = visit(at=local_server, script=COUNTING)
-    press(page)
-    follow(page, "moss", 0.2)
-    release(page)
-    page.wait_for_function(LOADED)
-    local_server.settled()
+    page = loaded(visit, local_server)
     with local_server.held():
         open_link(page, "?mix=moss:1.0&images=4&size=256&steps=100")  # a long run, made by the browser
         under_way(page)
