@@ -9,8 +9,8 @@ by half a grey level on average: good enough for previews.
 Small batches are evaluated by one thread where PyTorch would use two: half of the work is then shorter than
 the wait for the other thread, most of all beside other work.
 
-What ONNX Runtime and OpenVINO would bring is measured by `fgsd bench engine`; docs/results.md says why they
-are not used.
+Previews are evaluated by OpenVINO where it is installed (`fgsd.openvino_engine`), in half of that time; all
+else is not, so that a picture is the same everywhere to rounding. `fgsd bench engine` measures them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from fgsd.device import has_bfloat16
 from fgsd.model.conditioning import Condition
 from fgsd.model.layers import Conv3x3
 from fgsd.model.network import Denoiser
+from fgsd.openvino_engine import OpenVinoEngine, can_convert
 
 # of a batch that one thread computes about as fast as two, which find each other asleep between evaluations:
 # and the other core is free for the page
@@ -153,7 +154,7 @@ def packed(network: Denoiser, dtype: torch.dtype) -> Denoiser:
 class Engines:
     """The engines of one network: `exact`, and `quick` for pictures that are replaced at once.
 
-    Both are `Denoiser.denoise` itself where the network cannot be packed.
+    Both are `Denoiser.denoise` itself where nothing else can evaluate the network.
 
     Parameters
     ----------
@@ -164,5 +165,8 @@ class Engines:
         packs = can_pack(network)
         self.exact = PackedEngine(network) if packs else network.denoise
         self.quick = self.exact
-        if packs and has_bfloat16("cpu"):
-            self.quick = PackedEngine(network, dtype=torch.bfloat16)
+        dtype = torch.bfloat16 if has_bfloat16("cpu") else torch.float32
+        if packs and dtype == torch.bfloat16:
+            self.quick = PackedEngine(network, dtype=dtype)
+        if can_convert(network):
+            self.quick = OpenVinoEngine(network, self.quick, dtype=dtype)

@@ -20,6 +20,7 @@ from fgsd.model.network import Denoiser, Level
 
 WEIGHTS_FILE = "weights.bin"  # by this name the graph refers to its weights
 OPSET, IR_VERSION = 19, 10  # the first with circular padding; and the newest that ONNX Runtime Web reads
+LAST = np.iinfo(np.int64).max  # where a slice ends that takes all
 
 
 def check_network(network: Denoiser) -> None:
@@ -43,7 +44,9 @@ def weights_bytes(network: Denoiser, dtype: torch.dtype) -> bytes:
     return b"".join(_array(value, kept).tobytes() for _, value, kept in _weights(network, dtype))
 
 
-def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = False) -> bytes:
+def network_graph(
+    network: Denoiser, dtype: torch.dtype, *, tileable: bool = False, wraps: bool = True
+) -> bytes:
     """Return `denoised, phi` as a function of `x`, `sigma`, `centroid` and `strength`, as an ONNX model.
 
     It is `Denoiser.denoise` with a `CentroidMatching`, for any batch and size: `x` (B, 3, H, W), `sigma`
@@ -57,6 +60,8 @@ def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
         Of the parameters in their file: float16 or float32. Buffers stay in float32.
     tileable : bool
         Images wrap round at the edges; the sides of the coarsest level have more than one pixel otherwise.
+    wraps : bool
+        Whether what reads the graph can pad an image with pixels of the other side; OpenVINO cannot.
 
     Raises
     ------
@@ -64,7 +69,7 @@ def network_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
         If the network has other conditions than its target, see `check_network`.
     """
     check_network(network)
-    return Graph(network, dtype, tileable=tileable).model()
+    return Graph(network, dtype, tileable=tileable, wraps=wraps).model()
 
 
 def _weights(network: Denoiser, dtype: torch.dtype) -> list[tuple[str, Tensor, torch.dtype]]:
@@ -83,12 +88,12 @@ class Graph:
 
     Parameters
     ----------
-    network, dtype, tileable :
+    network, dtype, tileable, wraps :
         See `network_graph`.
     """
 
-    def __init__(self, network: Denoiser, dtype: torch.dtype, *, tileable: bool) -> None:
-        self.network, self.dtype, self.tileable = network, dtype, tileable
+    def __init__(self, network: Denoiser, dtype: torch.dtype, *, tileable: bool, wraps: bool) -> None:
+        self.network, self.dtype, self.tileable, self.wraps = network, dtype, tileable, wraps
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.count = 0
@@ -184,21 +189,34 @@ class Graph:
     def conv(self, name: str, value: str, *, stride: int = 1) -> str:
         return self.add("Conv", [value, f"{name}.weight", f"{name}.bias"], strides=[stride, stride])
 
-    def conv3x3(self, name: str, value: str) -> str:
+    def conv3x3(self, name: str, value: str, *, weight: str = "") -> str:
         # WebGPU needs whole fours of channels: of 27 it makes wrong sums (microsoft/onnxruntime#29651).
         # Weights of 0 meet those that are added
+        weight = weight or f"{name}.weight"
         more = -self.network.state_dict()[f"{name}.weight"].shape[1] % 4
+        if more:
+            weight = self.add("Pad", [weight, self.constant([0] * 5 + [more, 0, 0], np.int64)])
+        return self.add("Conv", [self.padded(value, more), weight, f"{name}.bias"])
+
+    def padded(self, value: str, more: int) -> str:
+        """Add a pixel on each side, and channels whose values do not matter."""
+        if self.tileable and not self.wraps:
+            if more:
+                value = self.add("Pad", [value, self.constant([0] * 5 + [more, 0, 0], np.int64)])
+            for axis in (2, 3):
+                first, last = (self.sliced(value, *ends, axis) for ends in ((0, 1), (-1, LAST)))
+                value = self.add("Concat", [last, value, first], axis=axis)
+            return value
         pads = self.constant([0, 0, 1, 1, 0, more, 1, 1], np.int64)
-        padded = self.add("Pad", [value, pads], mode="wrap" if self.tileable else "reflect")
-        if not more:
-            return self.conv(name, padded)
-        weight = self.add("Pad", [f"{name}.weight", self.constant([0] * 5 + [more, 0, 0], np.int64)])
-        return self.add("Conv", [padded, weight, f"{name}.bias"])
+        return self.add("Pad", [value, pads], mode="wrap" if self.tileable else "reflect")
+
+    def sliced(self, value: str, start: int, stop: int, axis: int, step: int = 1) -> str:
+        """Part of an axis, as `value[start:stop:step]`; `LAST` stops at the end."""
+        return self.add("Slice", [value, *(self.constant([k], np.int64) for k in (start, stop, axis, step))])
 
     def every_second(self, value: str, axis: int) -> list[str]:
         """Split an axis in its even and its odd pixels."""
-        ends = [self.constant([k], np.int64) for k in (np.iinfo(np.int64).max, axis, 2)]
-        return [self.add("Slice", [value, self.constant([start], np.int64), *ends]) for start in range(2)]
+        return [self.sliced(value, start, LAST, axis, 2) for start in range(2)]
 
     def silu(self, value: str) -> str:
         return self.op("Mul", value, self.add("Sigmoid", [value]))
@@ -208,8 +226,7 @@ class Graph:
         return self.op("Div", x, self.add("Sqrt", [self.op("Add", mean, 1e-4)]))
 
     def columns(self, value: str, start: int, stop: int) -> str:
-        ends = [self.constant([k], np.int64) for k in (start, stop, 1)]
-        return self.add("Slice", [value, *ends])
+        return self.sliced(value, start, stop, 1)
 
     # ---- what differs where regions of an image have targets of their own ----
 
@@ -249,12 +266,13 @@ class Graph:
         context = self.rows(self._embed(log_sigma), network.config.embedding)
         if network.normalization is not None:
             self.stats = self._stats(network.normalization, log_sigma)
-        # WebGPU has no SpaceToDepth, and the runtime makes one of slices along both axes at once. Then as
-        # `pixel_unshuffle` orders the channels: colour first, then the pixel of the 2 x 2
+        # WebGPU has no SpaceToDepth, and the runtime makes one of slices along both axes at once
         pixels = [pixel for rows in self.every_second(x, 2) for pixel in self.every_second(rows, 3)]
         folded = self.add("Concat", pixels, axis=1)
-        order = self.constant([3 * pixel + colour for colour in range(3) for pixel in range(4)], np.int64)
-        h = self.conv3x3("stem", self.add("Gather", [folded, order], axis=1))
+        # the weights have the order of `pixel_unshuffle`. They are gathered, not the pixels: OpenVINO 2026.4
+        # joins a gather of pixels with the weights the wrong way round
+        order = self.constant([4 * colour + pixel for pixel in range(4) for colour in range(3)], np.int64)
+        h = self.conv3x3("stem", folded, weight=self.add("Gather", ["stem.weight", order], axis=1))
         skips = []
         for k in range(len(network.down)):
             self.factor = 2 ** (k + 1)

@@ -22,7 +22,9 @@ def has_regions(network: Denoiser) -> bool:
     return bool(network.config.features) and not network.config.gated
 
 
-def regions_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = False) -> bytes:
+def regions_graph(
+    network: Denoiser, dtype: torch.dtype, *, tileable: bool = False, wraps: bool = True
+) -> bytes:
     """Return `denoised, phi` as a function of `x`, `sigma`, `centroid`, `strength` and `masks`.
 
     It is `Denoiser.denoise` with a `RegionMatching`, for any batch, size and number R of regions: `x`
@@ -32,7 +34,7 @@ def regions_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
 
     Parameters
     ----------
-    network, dtype, tileable :
+    network, dtype, tileable, wraps :
         See `network_graph`.
 
     Raises
@@ -47,14 +49,14 @@ def regions_graph(network: Denoiser, dtype: torch.dtype, *, tileable: bool = Fal
             f"gated={config.gated}, features={config.features}: regions need a network with features and "
             "without further gates"
         )
-    return _RegionsGraph(network, dtype, tileable=tileable).model()
+    return _RegionsGraph(network, dtype, tileable=tileable, wraps=wraps).model()
 
 
 class _RegionsGraph(Graph):
     """Rows are those of the regions, B R of them, one image after the other."""
 
-    def __init__(self, network: Denoiser, dtype: torch.dtype, *, tileable: bool) -> None:
-        super().__init__(network, dtype, tileable=tileable)
+    def __init__(self, network: Denoiser, dtype: torch.dtype, *, tileable: bool, wraps: bool) -> None:
+        super().__init__(network, dtype, tileable=tileable, wraps=wraps)
         self.pooled: dict[int, tuple[str, str]] = {}  # by factor, see `_masks`
         self.shape = self.add("Shape", ["centroid"], start=0, end=2)  # B, R
         self.targets = (

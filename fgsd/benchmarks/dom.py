@@ -22,6 +22,7 @@ STOP_BUTTON = "#stop"
 SIZE_INPUT = "#size input"
 ERROR = ".picture .message"
 UPLOAD_INPUT = ".user-textures .file"
+LEARN_BUTTON = ".user-textures .actions .learn"
 PAINT_BUTTON = "#paint-button .open"
 EASEL = ".paint .plan"
 INTERPOLATION_PROMPT = ".interpolation .missing"
@@ -125,7 +126,13 @@ share => {
 CLICK_ANOTHER_TEXTURE = CLICK_TEXTURE.replace('".dot"', "'.dot[aria-pressed=false]'")
 CLICK_STOP = "document.querySelector('#stop').click()"
 
-LEARNING = '() => document.querySelector(".user-textures .learning").textContent.includes(" s left")'
+# an image is being learned, for more steps than after which the page may ask whether to go on
+LEARNING = """
+() => document.querySelector(".user-textures [data-learning]")?.style.getPropertyValue("--share") > 0.1
+"""
+LEARNING_OFFERED = """
+() => document.querySelector(".user-textures .learning").textContent.includes("takes about")
+"""
 LEARNED_PICTURE = """
 () => document.querySelector(".picture").dataset.preview === "true"
   && document.querySelector(".user-textures .learning").textContent.includes(" s left")

@@ -11,25 +11,24 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from fgsd.benchmarks.engine_exports import Session, export_onnx, onnx_runtime, open_vino
+from fgsd.benchmarks.onnx_runtime import OnnxRuntimeEngine
 from fgsd.device import has_bfloat16
 from fgsd.engines import PackedEngine
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.report import check_lines
 from fgsd.model.matching import CentroidMatching, Matching, RegionMatching
 from fgsd.model.network import Denoiser
+from fgsd.openvino_engine import OpenVinoEngine
 from fgsd.pipeline import Pipeline
 from fgsd.threads import SPINS
 
@@ -39,6 +38,7 @@ DEFAULT_SPINS = 300_000  # of libgomp, if nothing is set
 # time of one picture of 64 px relative to the reference, at most; of any other case 1
 ALONE_TARGET, BUSY_TARGET = 0.7, 0.4
 REFERENCE, LIMITED = "PyTorch", "PyTorch, threads that sleep"  # how they wait, see `fgsd.threads`
+QUICK = ("OpenVINO, bfloat16", "OpenVINO", "packed, bfloat16")  # of previews: the first of them that is there
 ROUNDS = 7
 
 
@@ -76,11 +76,6 @@ class Variant:
     threads: int | None = None  # None: as many as PyTorch chooses
     spins: int = SPINS  # of threads that wait, see `fgsd.threads`
 
-    @property
-    def any_case(self) -> bool:
-        """Whether it evaluates regions and images that wrap round; exported networks do not."""
-        return self.engine not in PACKAGES
-
 
 PACKAGES = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 
@@ -103,12 +98,11 @@ def variants(*, compile: bool = False) -> list[Variant]:
         found.append(Variant("packed, bfloat16", "packed", torch.bfloat16))
     if compile:
         found.append(Variant("torch.compile", "compiled"))
-    if importlib.util.find_spec("onnxscript"):  # with which PyTorch exports
-        for engine, package in PACKAGES.items():
-            if importlib.util.find_spec(package):
-                found.append(Variant(engine, engine))
-                if engine == "OpenVINO" and has_bfloat16("cpu"):
-                    found.append(Variant("OpenVINO, bfloat16", engine, torch.bfloat16))
+    for engine, package in PACKAGES.items():
+        if importlib.util.find_spec(package):
+            found.append(Variant(engine, engine))
+            if engine == "OpenVINO" and has_bfloat16("cpu"):
+                found.append(Variant("OpenVINO, bfloat16", engine, torch.bfloat16))
     return found
 
 
@@ -151,18 +145,14 @@ def bench_engine(
     wrap = progress or (lambda items, **_: items)
     found, load, rows, outputs = list(engines or variants()), [_load()], [], {}
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        if any(not variant.any_case for variant in found):
-            export_onnx(Pipeline.from_pretrained(checkpoint, device="cpu").network, folder / "network.onnx")
-        workers = {v: stack.enter_context(_worker(v, checkpoint, str(folder))) for v in found}
+        workers = {v: stack.enter_context(_worker(v, checkpoint)) for v in found}
         for case in wrap(cases, desc="engines", unit="case"):
-            able = [v for v in found if v.any_case or case == Case(case.size, case.batch)]
-            outputs[str(case)] = {v.name: workers[v].submit(_output, case).result() for v in able}
+            outputs[str(case)] = {v.name: workers[v].submit(_output, case).result() for v in found}
             for busy in (False, True):
                 with _busy_process() if busy else ExitStack():
-                    times: dict[str, list[float]] = {v.name: [] for v in able}
+                    times: dict[str, list[float]] = {v.name: [] for v in found}
                     for _ in range(rounds):
-                        for v in able:
+                        for v in found:
                             times[v.name].append(workers[v].submit(_milliseconds, case).result())
                 medians = {name: statistics.median(values) for name, values in times.items()}
                 rows.append({"case": str(case), "busy": busy, "milliseconds": medians})
@@ -203,15 +193,17 @@ def engine_text(results: dict) -> str:
 
 
 def _checks(rows: Sequence[dict]) -> list[dict]:
-    """Compare what the page evaluates by with PyTorch as it is, each case with its target."""
+    """Compare what the page evaluates pictures and previews by with PyTorch as it is, with its target."""
     targets = {(str(Case(64, 1)), False): ALONE_TARGET, (str(Case(64, 1)), True): BUSY_TARGET}
+    names = list(rows[0]["milliseconds"])
+    quick = [name for name in QUICK if name in names][:1]
     ratios = [
         row["milliseconds"][engine]
         / row["milliseconds"][REFERENCE]
         / targets.get((row["case"], row["busy"]), 1)
         for row in rows
-        for engine in ("packed", "packed, bfloat16")
-        if engine in row["milliseconds"]
+        for engine in ("packed", *quick)
+        if engine in names
     ]
     if not ratios:
         return []
@@ -252,12 +244,12 @@ def _busy_process() -> Iterator[None]:
 
 
 @contextmanager
-def _worker(variant: Variant, checkpoint: str, folder: str) -> Iterator[ProcessPoolExecutor]:
+def _worker(variant: Variant, checkpoint: str) -> Iterator[ProcessPoolExecutor]:
     """A process with one engine; it sleeps while others are measured."""
     before = dict(os.environ)
     os.environ["GOMP_SPINCOUNT"] = str(variant.spins)
     try:
-        options = (variant.engine, variant.dtype, variant.threads, checkpoint, folder)
+        options = (variant.engine, variant.dtype, variant.threads, checkpoint)
         pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_start, initargs=options)
         pool.submit(os.getpid).result()  # which starts it
     finally:
@@ -272,31 +264,27 @@ def _worker(variant: Variant, checkpoint: str, folder: str) -> Iterator[ProcessP
 _engine: dict = {}  # the evaluation and the pipeline of this process
 
 
-def _start(engine: str, dtype: torch.dtype, threads: int | None, checkpoint: str, folder: str) -> None:
+def _start(engine: str, dtype: torch.dtype, threads: int | None, checkpoint: str) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
     pipe = Pipeline.from_pretrained(checkpoint, device="cpu")
     _engine["pipe"], _engine["inputs"] = pipe, {}
-    _engine["evaluate"] = BUILDERS[engine](pipe.network, dtype, Path(folder) / "network.onnx")
+    _engine["evaluate"] = BUILDERS[engine](pipe.network, dtype)
 
 
-def _compiled(network: Denoiser, dtype: torch.dtype, path: Path) -> Callable:
-    return torch.compile(network.denoise, dynamic=False)
+def _open_vino(network: Denoiser, dtype: torch.dtype) -> OpenVinoEngine:
+    engine = OpenVinoEngine(network, dtype=dtype)
+    for regions in (False, True):
+        for tileable in (False, True):
+            engine.compile(regions=regions, tileable=tileable)
+    return engine
 
 
-def _onnx_runtime(network: Denoiser, dtype: torch.dtype, path: Path) -> Session:
-    return onnx_runtime(path, threads=torch.get_num_threads())
-
-
-def _open_vino(network: Denoiser, dtype: torch.dtype, path: Path) -> Session:
-    return open_vino(path, threads=torch.get_num_threads(), dtype=dtype)
-
-
-BUILDERS: dict[str, Callable[[Denoiser, torch.dtype, Path], Callable]] = {
-    "PyTorch": lambda network, dtype, path: network.denoise,
-    "packed": lambda network, dtype, path: PackedEngine(network, dtype=dtype),
-    "compiled": _compiled,
-    "ONNX Runtime": _onnx_runtime,
+BUILDERS: dict[str, Callable[[Denoiser, torch.dtype], Callable]] = {
+    "PyTorch": lambda network, dtype: network.denoise,
+    "packed": lambda network, dtype: PackedEngine(network, dtype=dtype),
+    "compiled": lambda network, dtype: torch.compile(network.denoise, dynamic=False),
+    "ONNX Runtime": lambda network, dtype: OnnxRuntimeEngine(network),
     "OpenVINO": _open_vino,
 }
 

@@ -26,6 +26,7 @@ from fgsd.image_files import find_images
 from fgsd.images import load_image
 
 TIMEOUT_MS = 30_000  # for one picture
+LEARNING_TIMEOUT_MS = 240_000
 DRAG_S = 5.0  # length of the steady drag
 POINTER_RATE = 60  # pointer events per second of the steady drag
 
@@ -182,12 +183,12 @@ def _learning(pages: Sequence, image: bytes, moves, random: np.random.Generator)
             {"name": f"{name}.png", "mimeType": "image/png", "buffer": image}
         )
         if name == "second":
-            learner.wait_for_function(dom.LEARNED_PICTURE, timeout=TIMEOUT_MS)
+            _wait_while_learning(learner, dom.LEARNED_PICTURE)
             first.append(time.monotonic() - start)
         else:
-            learner.wait_for_function(dom.LEARNING, timeout=TIMEOUT_MS)
+            _wait_while_learning(learner, dom.LEARNING)
             busy = _latencies([other], moves, random)
-        learner.wait_for_function(dom.LEARNED, timeout=TIMEOUT_MS)
+        _wait_while_learning(learner, dom.LEARNED)
         last.append(time.monotonic() - start)
     ratio = float(np.median(busy) / np.median(quiet))
     return {
@@ -199,6 +200,15 @@ def _learning(pages: Sequence, image: bytes, moves, random: np.random.Generator)
             check("median latency of a drag while another visitor learns / alone", ratio, at_most=1.5),
         ],
     }
+
+
+def _wait_while_learning(page, script: str) -> None:
+    """Wait for a script to be true; a page that asks whether to learn, on a slow machine, is told to."""
+    page.wait_for_function(f"() => ({dom.LEARNING_OFFERED})() || ({script})()", timeout=LEARNING_TIMEOUT_MS)
+    if page.evaluate(dom.LEARNING_OFFERED):
+        page.locator(dom.LEARN_BUTTON).click()
+        page.wait_for_function(dom.LEARNING, timeout=LEARNING_TIMEOUT_MS)
+        page.wait_for_function(script, timeout=LEARNING_TIMEOUT_MS)
 
 
 def _painting(page, moves, random: np.random.Generator) -> dict:

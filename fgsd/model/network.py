@@ -254,6 +254,14 @@ class Denoiser(nn.Module):
             not of the network's number of classes. If the network has no regions, or their masks are not of
             the size of the images.
         """
+        self.check_inputs(x, condition)
+        sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
+        c_skip, c_out, c_in = preconditioning(sigma[:, None, None, None], self.config.sigma_data)
+        output, phi = self._network(c_in * x, sigma.log(), condition, tileable)
+        return c_skip * x + c_out * output.to(x.dtype), phi
+
+    def check_inputs(self, x: Tensor, condition: Condition) -> None:
+        """Raise what `denoise` raises for images and a condition that do not fit."""
         check_size(x.shape[-2], x.shape[-1], self.config.multiple)
         if isinstance(condition, RegionMatching):
             self._check_regions(condition, x)
@@ -262,10 +270,6 @@ class Denoiser(nn.Module):
                 f"labels of {condition.weights.shape[-1]} classes, but this network was trained with "
                 f"labels={self.config.labels}"
             )
-        sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
-        c_skip, c_out, c_in = preconditioning(sigma[:, None, None, None], self.config.sigma_data)
-        output, phi = self._network(c_in * x, sigma.log(), condition, tileable)
-        return c_skip * x + c_out * output.to(x.dtype), phi
 
     def _check_regions(self, condition: RegionMatching, x: Tensor) -> None:
         config = self.config

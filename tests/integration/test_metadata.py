@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # the parts of the package that may import what an extra names
-USERS = {"evaluate": ("evaluation", "evidence"), "bench": ("benchmarks",), "site": ("onnx_graph.py",)}
+USERS = {"evaluate": ("evaluation", "evidence"), "bench": ("benchmarks",)}
 # imported only where they are there: on a ZeroGPU Space, and to be measured by `fgsd bench engine`
-WHERE_INSTALLED = {"spaces", "onnxruntime", "openvino"}
+WHERE_INSTALLED = {"spaces", "onnxruntime"}
 
 
 def names(requirements: list[str]) -> set[str]:

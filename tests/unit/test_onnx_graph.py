@@ -34,7 +34,9 @@ def inputs_of(network, height: int = 16, width: int = 24) -> dict[str, torch.Ten
     }
 
 
-@pytest.mark.parametrize("tileable", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"tileable": True}, {"tileable": True, "wraps": False}], ids=["edges", "wraps", "slices"]
+)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -45,11 +47,11 @@ def inputs_of(network, height: int = 16, width: int = 24) -> dict[str, torch.Ten
     ],
     ids=["plain", "gated, film, a share of the channels", "without features", "normalised means"],
 )
-def test_the_graph_is_the_network(lively, tiny, tmp_path, changes, tileable):
+def test_the_graph_is_the_network(lively, tiny, tmp_path, changes, options):
     network = lively(replace(tiny, **changes))
     inputs = inputs_of(network)
-    denoised, phi = evaluated(network, torch.float32, tmp_path, inputs, tileable=tileable)
-    matching = CentroidMatching(inputs["centroid"], inputs["strength"])
+    denoised, phi = evaluated(network, torch.float32, tmp_path, inputs, **options)
+    matching, tileable = CentroidMatching(inputs["centroid"], inputs["strength"]), "tileable" in options
     expected, features = network.denoise(inputs["x"], inputs["sigma"], matching, tileable=tileable)
     assert np.abs(denoised - expected.numpy()).max() < 2e-5
     assert phi.shape == tuple(features.shape)

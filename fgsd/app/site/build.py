@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import json
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,13 +82,9 @@ def build_site(
     FileNotFoundError, ValueError
         If the data holds no usable image, the runtime cannot be had, or the network has parts that a graph
         has not, see `check_network`.
-    ImportError
-        If `onnx` is not installed.
     OSError
         If the system refuses a write; the site before is still there.
     """
-    if importlib.util.find_spec("onnx") is None:
-        raise ImportError('onnx is not installed, which writes the network: pip install "fgsd[site]"')
     check_network(pipe.network)
     contents = site_contents(pipe, data_folder, runtime_files(runtime), checkpoint=checkpoint)
     former = site_files(folder) or []
