@@ -7,11 +7,14 @@ has not seen. With many of them the network cannot know its classes by heart, an
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+KINDS = ("scales", "turns", "colours")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,18 @@ class Augmentation:
         for name in ("matrix_std", "offset_std"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative")
+
+    @classmethod
+    def of(cls, kinds: Collection[str]) -> Augmentation:
+        """Return the transforms of some kinds alone, out of `KINDS`; the others are left out."""
+        if unknown := sorted(set(kinds) - set(KINDS)):
+            raise ValueError(f"kinds={unknown} must be some of {', '.join(KINDS)}")
+        everything = cls()
+        return cls(
+            scales=everything.scales if "scales" in kinds else (1.0, 1.0),
+            symmetries="turns" in kinds,
+            colour_share=everything.colour_share if "colours" in kinds else 0.0,
+        )
 
     def draw(self, generator: torch.Generator) -> Transform:
         """Draw a transform; the same state of the generator gives the same one."""

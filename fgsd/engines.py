@@ -170,3 +170,13 @@ class Engines:
             self.quick = PackedEngine(network, dtype=dtype)
         if can_convert(network):
             self.quick = OpenVinoEngine(network, self.quick, dtype=dtype)
+
+    def start(self) -> None:
+        """Begin with what the first previews would wait for."""
+        if isinstance(self.quick, OpenVinoEngine):
+            self.quick.start()
+
+    def wait(self) -> None:
+        """Wait for it."""
+        if isinstance(self.quick, OpenVinoEngine):
+            self.quick.wait()

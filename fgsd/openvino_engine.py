@@ -58,7 +58,8 @@ class OpenVinoEngine:
         check_network(network)
         self.network, self.fallback, self.dtype = network, fallback or network.denoise, dtype
         self.threads = torch.get_num_threads()
-        self._lock = Lock()  # of the two below
+        self._lock = Lock()  # of what is below
+        self._threads: list[Thread] = []
         self._versions = self._current_versions()
         self._compiled: dict[Kind, _CompiledGraph | None] = {}  # None: it is being compiled, or that failed
 
@@ -89,6 +90,25 @@ class OpenVinoEngine:
                 self._forget_changed()
                 self._compiled[regions, tileable] = compiled
 
+    def start(self, *, regions: bool = False, tileable: bool = False) -> None:
+        """Begin to compile a graph in a thread of its own, unless that has been done."""
+        with self._lock:
+            self._forget_changed()
+            self._start((regions, tileable))
+
+    def wait(self) -> None:
+        """Wait until all graphs that were asked for are compiled, or have failed."""
+        with self._lock:
+            threads, self._threads = self._threads, []
+        for thread in threads:
+            thread.join()
+
+    def _start(self, kind: Kind) -> None:
+        if kind not in self._compiled:
+            self._compiled[kind] = None
+            self._threads.append(Thread(target=self._try_to_compile, args=kind, name="fgsd-openvino"))
+            self._threads[-1].start()
+
     def _compiled_for(self, x: Tensor, condition: Condition, tileable: bool) -> _CompiledGraph | None:
         """Return what evaluates a call; None if there is no such graph, or not yet."""
         # a graph cannot reflect a side that has one pixel at the coarsest level
@@ -98,13 +118,8 @@ class OpenVinoEngine:
         kind = (isinstance(condition, RegionMatching), tileable)
         with self._lock:
             self._forget_changed()
-            is_new = kind not in self._compiled
-            if is_new:
-                self._compiled[kind] = None
-            compiled = self._compiled[kind]
-        if is_new:
-            Thread(target=self._try_to_compile, args=kind, name="fgsd-openvino").start()
-        return compiled
+            self._start(kind)
+            return self._compiled[kind]
 
     def _try_to_compile(self, regions: bool, tileable: bool) -> None:
         try:

@@ -79,7 +79,7 @@ def build_page(
     admission = Admission(Scheduler(pipe, share=share))
     state = ServerState(admission, LearningQueue(admission), auto_learn)
     store, multiple = state.store, state.multiple
-    n, size = first or (1, first_size(state.seconds_per_pixel, multiple))
+    (pipe.student_engines or pipe.engines).start()  # while the map is drawn; then the device is measured
     target: list[dict[str, Any]] = [{"name": first_class(pipe.classes), "weight": 50}]
 
     with Blocks(title="fgsd", analytics_enabled=False, fill_width=True, delete_cache=FILE_SWEEP_S) as page:
@@ -92,6 +92,7 @@ def build_page(
                 map_panel = create_map_panel(
                     MapData(pipe, images, store), thumbnails(images, pipe.classes, pipe.info), target
                 )
+            n, size = first or (1, first_size(state.seconds_per_pixel, multiple))
             with gr.Column(elem_id="right", min_width=320):
                 with gr.Row(elem_id="picture-bar"):
                     modes = create_modes()

@@ -65,6 +65,12 @@ def train(
     augment: Annotated[
         bool, typer.Option("--augment", help="Train on random scales, turns and colours of the classes too.")
     ] = False,
+    transform: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these transforms of --augment: scales, turns or colours; repeat for several."
+        ),
+    ] = None,
     groups: Annotated[int, typer.Option(help="Groups per batch; a group has crops of one class.")] = 36,
     group_size: Annotated[
         int, typer.Option(help="Crops per group; 1 matches them to running centroids, not to each other.")
@@ -131,7 +137,7 @@ def train(
             find_images(data)  # refuses names that no checkpoint can hold
     from tqdm import tqdm
 
-    from fgsd.augmentation import Augmentation
+    from fgsd.augmentation import KINDS, Augmentation
     from fgsd.data import DataConfig
     from fgsd.training.config import TrainingConfig
     from fgsd.training.export import check_export, export
@@ -147,9 +153,13 @@ def train(
         raise ValueError("--given-centroids: needs --init-from, the checkpoint that has them")
     if learn_centroids and centroids is None:
         raise ValueError("--learn-centroids: needs --given-centroids, without which they are measured anew")
+    if transform and not augment:
+        raise ValueError(f"--transform {transform[0]}: needs --augment, of whose transforms it keeps some")
+    if unknown := set(transform or ()) - set(KINDS):
+        raise ValueError(f"--transform {unknown.pop()}: must be one of {', '.join(KINDS)}")
     settings: dict[str, Any] = dict(
         data=DataConfig(image_size=image_size, patch_size=patch_size, test_share=test_share),
-        augmentation=Augmentation() if augment else None,
+        augmentation=Augmentation.of(transform or KINDS) if augment else None,
         images=images,
         hours=hours,
         groups=groups,

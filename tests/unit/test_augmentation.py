@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fgsd.augmentation import Augmentation, Transform
+from fgsd.augmentation import KINDS, Augmentation, Transform
 from fgsd.data import DataConfig, TextureFolder, scale_pixels
 from fgsd.training.batch import make_batch
 from fgsd.training.config import TrainingConfig
@@ -56,6 +56,17 @@ def test_the_eight_symmetries_are_different_and_move_pixels_only():
     images = [Transform(1.0, k, None, torch.zeros(3)).apply(x, 8) for k in range(8)]
     assert all(torch.equal(image.flatten().sort().values, x.flatten().sort().values) for image in images)
     assert len({tuple(image.flatten().tolist()) for image in images}) == 8
+
+
+@pytest.mark.parametrize("kinds", [(), ("scales",), ("turns",), ("colours",), ("turns", "colours"), KINDS])
+def test_some_kinds_leave_out_the_others(kinds):
+    transforms = [Augmentation.of(kinds).draw(generator(seed)) for seed in range(40)]
+    assert ("scales" in kinds) == any(one.scale != 1 for one in transforms)
+    assert ("turns" in kinds) == any(one.symmetry for one in transforms)
+    assert ("colours" in kinds) == any(one.matrix is not None for one in transforms)
+    assert (Augmentation.of(kinds) == Augmentation()) == (kinds == KINDS)
+    with pytest.raises(ValueError, match=r"kinds=\['blur'\] must be some of scales, turns, colours"):
+        Augmentation.of([*kinds, "blur"])
 
 
 @pytest.mark.parametrize("scale", [0.75, 1.5])

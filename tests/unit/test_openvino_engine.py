@@ -47,12 +47,6 @@ def refuse(*arguments, **options):
     raise AssertionError("the fallback is not to be called")
 
 
-def wait_for_threads() -> None:
-    for thread in threading.enumerate():
-        if thread.name == NAME:
-            thread.join()
-
-
 @pytest.mark.parametrize("tileable", [False, True])
 @pytest.mark.parametrize("name", ["class", "by image", "regions", "regions by image"])
 @pytest.mark.parametrize("network", ["network", "student"])
@@ -118,7 +112,8 @@ def test_another_engine_evaluates_until_the_graph_is_compiled(lively, monkeypatc
     assert len(calls) == 2
     assert sum(thread.name == NAME for thread in threading.enumerate()) == 1  # asked for once
     may_compile.set()
-    wait_for_threads()
+    engine.wait()
+    engine.start()  # it is there already
     engine(x, 0.7, condition)
     assert len(calls) == 2
 
@@ -129,7 +124,7 @@ def test_another_engine_evaluates_what_openvino_cannot(lively, monkeypatch, capl
     engine, condition = OpenVinoEngine(network), CentroidMatching(torch.zeros(network.config.dimension))
     for _ in range(2):
         assert torch.equal(engine(x, 0.7, condition)[0], network.denoise(x, 0.7, condition)[0])
-        wait_for_threads()
+        engine.wait()
     assert caplog.text.count("OpenVINO cannot evaluate the network") == 1  # it is not tried again
 
 
@@ -168,7 +163,7 @@ def test_changed_weights_are_compiled_again(shipped):
     assert (expected - before).abs().max() > 0.01
     for _ in range(2):  # by the network, then by the new graph
         torch.testing.assert_close(engine(noise(), 0.7, condition)[0], expected, atol=5e-5, rtol=0)
-        wait_for_threads()
+        engine.wait()
 
 
 def test_errors_are_those_of_the_network(shipped):
@@ -182,6 +177,10 @@ def test_errors_are_those_of_the_network(shipped):
 def test_previews_have_it_where_it_can_evaluate_the_network(shipped, lively, tiny, monkeypatch):
     engines = Engines(shipped.network)
     assert isinstance(engines.quick, OpenVinoEngine) and not isinstance(engines.exact, OpenVinoEngine)
+    engines.start()  # as the page does
+    engines.wait()
+    engines.quick.fallback = refuse
+    assert torch.isfinite(engines.quick(noise(), 0.7, conditions(shipped)["class"])[0]).all()
     assert not can_convert(copy.deepcopy(shipped.network).double())
     labelled = lively(replace(tiny, labels=3))
     assert not can_convert(labelled) and not isinstance(Engines(labelled).quick, OpenVinoEngine)
@@ -190,4 +189,7 @@ def test_previews_have_it_where_it_can_evaluate_the_network(shipped, lively, tin
     labels = Labels(torch.full((2, 3), 1 / 3))
     assert torch.isfinite(Engines(labelled).quick(noise(16, 24), 0.7, labels)[0]).all()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert not isinstance(Engines(shipped.network).quick, OpenVinoEngine)
+    engines = Engines(shipped.network)
+    assert not isinstance(engines.quick, OpenVinoEngine)
+    engines.start()  # nothing
+    engines.wait()

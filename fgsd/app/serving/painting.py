@@ -161,9 +161,11 @@ class Painter:
 
 
 def measure_evaluation(pipe: Pipeline) -> float:
-    """Return the seconds that an evaluation of the network takes for each pixel, in an image of some size."""
+    """Return the seconds that an evaluation for a preview takes for each pixel, in an image of some size."""
+    engines = pipe.student_engines or pipe.engines
+    engines.wait()
     side = MEASURED_SIDE // pipe.network.config.multiple * pipe.network.config.multiple
-    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]), evaluate=pipe.engines.quick)
+    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]), evaluate=engines.quick)
     x = torch.zeros(1, 3, side, side, device=pipe.device)
     seconds = math.inf
     for _ in range(3):  # the first one warms up, and other work on the machine may disturb one

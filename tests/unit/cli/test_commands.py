@@ -245,19 +245,26 @@ def test_train_leaves_classes_out_and_validates_with_them(
     options = [
         "train", texture_folder, "--run", tmp_path / "run", "-o", tmp_path / "checkpoint", "--images", 8,
         "--groups", 2, "--group-size", 2, "--patch-size", 16, "--image-size", 48, "--map-crops", 0, "--cpu",
-        "--augment", "--init-from", checkpoint_folder, "--unseen", names,
+        "--augment", "--transform", "turns", "--init-from", checkpoint_folder, "--unseen", names,
     ]  # fmt: skip
     for content, message in (("gravel\n", "class 'gravel' is not in"), ("brick\nmoss\nslate\n", "no class")):
         names.write_text(content, encoding="utf-8")
         code, _, err = run(capsys, *options)
         assert code == 2 and message in err
     names.write_text("moss\n\n", encoding="utf-8")
+    code, _, err = run(capsys, *(option for option in options if option != "--augment"))
+    assert code == 2 and "--transform turns: needs --augment" in err
+    code, _, err = run(capsys, *options, "--transform", "blur")
+    assert code == 2 and "--transform blur: must be one of scales, turns, colours" in err
     code, out, err = run(capsys, *options)
     assert code == 0, err
     assert "2 classes" in out and "squared error on crops of unseen classes" in err
     assert Pipeline.from_pretrained(tmp_path / "checkpoint").classes == ["brick", "slate"]
     started = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
-    assert started["config"]["augmentation"]["share"] > 0
+    augmentation = started["config"]["augmentation"]
+    assert (
+        augmentation["symmetries"] and augmentation["scales"] == [1, 1] and not augmentation["colour_share"]
+    )
     assert started["config"]["crop_sizes"] == [[0.0, 1.0]]
     chosen = tmp_path / "classes.txt"
     chosen.write_text("slate\n", encoding="utf-8")
