@@ -131,7 +131,7 @@ def serve(checkpoint: str, data: str, journal: str, evidence: str | None = None)
     from fgsd.app.panels import state
 
     speed = os.environ.get("SECONDS_PER_PIXEL")
-    state.measure_evaluation = lambda pipe: float(speed or 1e-9)
+    state.measure_evaluation = lambda pipe, preview=False: float(speed or 1e-9)
     first = None if speed else (4, 64)
     options = {
         "evidence": evidence,

@@ -103,7 +103,7 @@ def build_page(
                         admission,
                         store,
                         multiple=multiple,
-                        seconds_per_pixel=state.seconds_per_pixel,
+                        seconds_per_pixel=state.preview_seconds_per_pixel,
                         nearest=True,
                     ),
                     site,

@@ -208,7 +208,8 @@ class TestSizes:
                 painter.request(query(plan=encoded(larger), width=sides[-1]), "a")
         scheduler.close()
 
-    def test_an_evaluation_is_timed_after_the_first(self, pipe, monkeypatch):
+    @pytest.mark.parametrize("preview", [False, True])
+    def test_an_evaluation_is_timed_after_the_first(self, pipe, monkeypatch, preview):
         denoise, calls = pipe.network.denoise, []
 
         def slow(x, *args, **options):
@@ -216,8 +217,8 @@ class TestSizes:
             time.sleep(0.3 if len(calls) == 1 else 0.05)
             return denoise(x[..., :16, :16], *args, **options)
 
-        monkeypatch.setattr(pipe.engines, "quick", slow)
-        assert 0.05 < measure_evaluation(pipe) * calls[0] ** 2 < 0.3
+        monkeypatch.setattr(pipe.engines, "quick" if preview else "exact", slow)
+        assert 0.05 < measure_evaluation(pipe, preview=preview) * calls[0] ** 2 < 0.3
         assert calls == [256] * 3
 
 

@@ -37,8 +37,13 @@ class ServerState:
 
     @cached_property
     def seconds_per_pixel(self) -> float:
-        """Of an evaluation of the network, measured once."""
+        """Of an evaluation of the network for a finished picture, measured once."""
         return measure_evaluation(self.pipe)
+
+    @cached_property
+    def preview_seconds_per_pixel(self) -> float:
+        """The same for a preview."""
+        return measure_evaluation(self.pipe, preview=True)
 
     @cached_property
     def painter(self) -> Painter:

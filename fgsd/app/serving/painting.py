@@ -160,12 +160,19 @@ class Painter:
         return None if run is None else lambda: not self._sequence.is_current(painter, run)
 
 
-def measure_evaluation(pipe: Pipeline) -> float:
-    """Return the seconds that an evaluation for a preview takes for each pixel, in an image of some size."""
-    engines = pipe.student_engines or pipe.engines
+def measure_evaluation(pipe: Pipeline, *, preview: bool = False) -> float:
+    """Return the seconds that an evaluation of the network takes for each pixel, in an image of some size.
+
+    Parameters
+    ----------
+    preview : bool
+        Whether it is one for a preview, else for a finished picture.
+    """
+    engines = (pipe.student_engines if preview else None) or pipe.engines
     engines.wait()
     side = MEASURED_SIDE // pipe.network.config.multiple * pipe.network.config.multiple
-    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]), evaluate=engines.quick)
+    evaluate = engines.quick if preview else engines.exact
+    denoiser = GuidedDenoiser(pipe.network, pipe.table.of(pipe.classes[0]), evaluate=evaluate)
     x = torch.zeros(1, 3, side, side, device=pipe.device)
     seconds = math.inf
     for _ in range(3):  # the first one warms up, and other work on the machine may disturb one
