@@ -22,7 +22,8 @@ window.fetch = async (...call) => {
   const response = await plainFetch(...call);
   response.clone().text().then((text) => {
     const answered = performance.now();
-    Object.assign(preview, { answered, bytes: text.length, times: JSON.parse(text).times });
+    const { times, frame } = JSON.parse(text);
+    Object.assign(preview, { answered, bytes: text.length, times, size: frame?.size });
   }, () => {});
   return response;
 };
@@ -57,8 +58,8 @@ def breakdown(move: Callable[[], None], last: Callable[[], dict], moves: Iterabl
     Returns
     -------
     dict
-        "milliseconds", the median of each of `PARTS` by its words, "whole" that of their sum, and the median
-        "bytes" of an answer.
+        "milliseconds", the median of each of `PARTS` by its words, "whole" that of their sum, the median
+        "bytes" of an answer, and "size", the side of the largest preview in pixels.
 
     Raises
     ------
@@ -70,13 +71,13 @@ def breakdown(move: Callable[[], None], last: Callable[[], dict], moves: Iterabl
         move()
         one = last()
         if one.get("times") and "painted" in one:  # not where the page has asked again meanwhile
-            rows.append(times_of(one) | {"bytes": one["bytes"]})
+            rows.append(times_of(one) | {name: one[name] for name in ("bytes", "size")})
     if not rows:
         raise RuntimeError("no preview was measured: the page asked for another before each was painted")
     medians = {w: round(float(np.median([row[part] for row in rows])), 1) for part, w in PARTS.items()}
     whole = np.median([sum(row[part] for part in PARTS) for row in rows])
-    answer = int(np.median([row["bytes"] for row in rows]))
-    return {"milliseconds": medians, "whole": round(float(whole), 1), "bytes": answer, "checks": []}
+    figures = {"whole": round(float(whole), 1), "bytes": int(np.median([row["bytes"] for row in rows]))}
+    return {"milliseconds": medians, **figures, "size": max(row["size"] for row in rows), "checks": []}
 
 
 def times_of(one: dict) -> dict[str, float]:

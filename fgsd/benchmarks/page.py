@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from fgsd.app.limits import LEARNING_STEPS
@@ -24,6 +25,8 @@ from fgsd.benchmarks.server import serve_app
 from fgsd.evaluation.checks import check
 from fgsd.image_files import find_images
 from fgsd.images import load_image
+from fgsd.model.matching import CentroidMatching
+from fgsd.pipeline import Pipeline
 
 TIMEOUT_MS = 30_000  # for one picture
 LEARNING_TIMEOUT_MS = 240_000
@@ -96,6 +99,8 @@ def bench_app(
             one = _latencies(pages[:1], wrap(range(moves), desc="one visitor"), random)
             parts["drag"] = _drag(one, _frame_rate(pages[0], random))
             parts["breakdown"] = _breakdown(pages[0], wrap(range(moves // 4), desc="breakdown"), random)
+            evaluation = _evaluation_ms(checkpoint, parts["breakdown"]["size"])
+            parts["breakdown"]["checks"] = [_in_evaluations(one, evaluation)]
             two = _latencies(pages, wrap(range(moves // 2), desc="two visitors"), random)
             parts["visitors"] = _visitors(one, two)
             moves_beside = wrap(range(moves // 4), desc="learning")
@@ -125,6 +130,24 @@ def _drag(latencies: np.ndarray, frames_per_second: float) -> dict:
             check("pictures a second while the hand moves", frames_per_second, at_least=12),
         ],
     }
+
+
+def _in_evaluations(latencies: np.ndarray, evaluation_ms: float) -> dict:
+    ratio = float(np.median(latencies)) / evaluation_ms
+    return check("pointer to changed pixels / PyTorch's evaluation of that picture", ratio, at_most=3.5)
+
+
+def _evaluation_ms(checkpoint: str, size: int, runs: int = 15) -> float:
+    """Median time of an evaluation of the network by PyTorch as it is, one right after the other."""
+    pipe = Pipeline.from_pretrained(checkpoint)
+    x, target = torch.zeros(1, 3, size, size, device=pipe.device), pipe.table.of(pipe.classes[0]).at(1.0)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(runs):
+            began = time.perf_counter()
+            pipe.network.denoise(x, 1.0, CentroidMatching(target.to(pipe.device)))[0].cpu()
+            seconds.append(time.perf_counter() - began)
+    return 1000 * float(np.median(seconds))
 
 
 def _visitors(one: np.ndarray, two: np.ndarray) -> dict:

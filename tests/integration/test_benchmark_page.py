@@ -41,7 +41,7 @@ def test_every_figure_is_measured(pipe, checkpoint_folder, texture_folder, onnx_
     assert len(parts["drag"]["milliseconds"]) == 4
     breakdown = parts["breakdown"]
     assert list(breakdown["milliseconds"]) == list(PARTS.values()) and breakdown["bytes"] > 1000
-    assert breakdown["milliseconds"][PARTS["evaluations"]] > 0
+    assert breakdown["milliseconds"][PARTS["evaluations"]] > 0 and breakdown["size"] >= 8
     local = parts["local"]
     assert len(local["milliseconds"]) == 2 and max(local["milliseconds"]) < dom.SLOW_PREVIEW_MS
     assert len(parts["visitors"]["milliseconds"]) == 4  # two visitors, half as many moves each
