@@ -24,7 +24,8 @@ from fgsd.model.network import Denoiser, weighted_error
 from fgsd.photographs import Photograph, random_crops
 
 BATCH = 12  # crops in a step, each at a noise level of its own
-# peak learning rate of Adam, in spreads of a feature within a class; 0.3 and 1 give about the same error
+# peak learning rate of Adam, in spreads of a feature within a class; 0.3 to 1 give about the same error, and
+# with 0.4 in place of 1 fewer samples are recognised (docs/results.md)
 RATE = 1.0
 WARMUP = 5  # steps over which the rate rises; it then falls to zero as half a cosine
 # standard deviation, in noise levels of the table, over which a step at one level moves the others too
