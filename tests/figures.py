@@ -165,8 +165,8 @@ SUMMARY = (
     Figure(
         "engine.json",
         "engine",
-        "worst case, over its target",
-        "Time of an evaluation / by PyTorch as it is, which may be 0.4 to 1: the worst case over its target",
+        "engine of pictures",
+        "Time of an evaluation for a picture / of PyTorch's own, worst case over its target (0.4 to 1)",
         "fgsd bench engine",
     ),
 )

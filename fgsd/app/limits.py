@@ -20,7 +20,7 @@ PAINT_SIDES = (128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 MAX_EVALUATION_S = 0.5
 # Seconds, as measured when the server starts: of the first picture, which is as large as that allows; of
 # what follows a drag, at least a picture of the smallest size; of the whole picture where the hand rests
-MAX_FIRST_S, MAX_PREVIEW_S, MAX_WHOLE_PREVIEW_S = 1.5, 0.035, 0.5
+MAX_FIRST_S, MAX_PREVIEW_S, MAX_WHOLE_PREVIEW_S = 1.5, 0.028, 0.5
 MAX_PLAN_CHARACTERS = 1_000_000  # of a deflated plan in base64; one of 2,048 pixels a side takes some 20,000
 MAX_REGIONS = 8  # of a painting; an evaluation with so many takes up to 1.6 times as long as with one
 MAX_STEPS = 100  # steps of a run; the default is 16

@@ -312,7 +312,7 @@ class TestPreview:
             frame = preview({**query, "settings": settings, **more}).get("frame")
             return frame and (frame["n"], frame["size"], frame["finished"]["corner"])
 
-        slow, fast = MAX_PREVIEW_S / STEPS / 64**2 * 1.1, MAX_PREVIEW_S / STEPS / 128**2 * 0.9
+        slow, fast = MAX_PREVIEW_S / STEPS / 64**2 * 1.2, MAX_PREVIEW_S / STEPS / 128**2 * 0.9
         assert [shown(slow, 1, size) for size in (64, 128)] == [(1, 64, 0), (1, 64, 32)]
         assert shown(slow, 4, 64) == (1, 64, 0)
         assert shown(fast, 1, 128) == (1, 128, 0)
