@@ -9,8 +9,9 @@ by half a grey level on average: good enough for previews.
 Small batches are evaluated by one thread where PyTorch would use two: half of the work is then shorter than
 the wait for the other thread, most of all beside other work.
 
-Previews are evaluated by OpenVINO where it is installed (`fgsd.openvino_engine`), in half of that time; all
-else is not, so that a picture is the same everywhere to rounding. `fgsd bench engine` measures them.
+Previews are evaluated by OpenVINO where it is installed (`fgsd.openvino_engine`), in half of that time.
+Finished pictures are not: a graph is compiled while the first ones are made, and a seed must not give other
+pixels before than after. `fgsd bench engine` measures them.
 """
 
 from __future__ import annotations

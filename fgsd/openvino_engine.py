@@ -49,13 +49,15 @@ class OpenVinoEngine:
     Raises
     ------
     ValueError
-        If the network has parts that the graph has not, see `check_network`.
+        If the network has parts that the graph has not, see `check_network`; or for another dtype.
     """
 
     def __init__(
         self, network: Denoiser, fallback: Evaluate | None = None, *, dtype: torch.dtype = torch.float32
     ) -> None:
         check_network(network)
+        if dtype not in PRECISIONS:
+            raise ValueError(f"dtype={dtype} must be torch.float32 or torch.bfloat16")
         self.network, self.fallback, self.dtype = network, fallback or network.denoise, dtype
         self.threads = torch.get_num_threads()
         self._lock = Lock()  # of what is below
@@ -203,14 +205,11 @@ def graph_inputs(x: Tensor, sigma: float | Tensor, condition: Condition) -> list
     """
     if not isinstance(condition, CentroidMatching | RegionMatching):
         raise TypeError(f"condition={condition!r}: a graph takes a CentroidMatching or a RegionMatching")
-    batch, strength = len(x), torch.as_tensor(condition.strength).reshape(-1, 1)
-    masks = []
+    batch, strength = len(x), torch.as_tensor(condition.strength).reshape(-1, 1).expand(len(x), 1)
+    inputs = [x, torch.as_tensor(sigma).expand(batch)]
     if isinstance(condition, RegionMatching):
-        centroid, masks = (
-            condition.centroids.expand(batch, *condition.centroids.shape[-2:]),
-            [condition.masks],
-        )
+        centroids = condition.centroids.expand(batch, *condition.centroids.shape[-2:])
+        inputs += [centroids, strength, condition.masks]
     else:
-        centroid = condition.centroid.expand(batch, -1)
-    inputs = [x, torch.as_tensor(sigma).expand(batch), centroid, strength.expand(batch, 1), *masks]
+        inputs += [condition.centroid.expand(batch, -1), strength]
     return [np.ascontiguousarray(value.detach().float().numpy()) for value in inputs]

@@ -186,6 +186,8 @@ def test_previews_have_it_where_it_can_evaluate_the_network(shipped, lively, tin
     assert not can_convert(labelled) and not isinstance(Engines(labelled).quick, OpenVinoEngine)
     with pytest.raises(ValueError, match="labels=3"):
         OpenVinoEngine(labelled)
+    with pytest.raises(ValueError, match="float16 must be"):
+        OpenVinoEngine(shipped.network, dtype=torch.float16)
     labels = Labels(torch.full((2, 3), 1 / 3))
     assert torch.isfinite(Engines(labelled).quick(noise(16, 24), 0.7, labels)[0]).all()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
