@@ -50,7 +50,13 @@ class Augmentation:
 
     @classmethod
     def of(cls, kinds: Collection[str]) -> Augmentation:
-        """Return the transforms of some kinds alone, out of `KINDS`; the others are left out."""
+        """Return the transforms of some kinds alone, out of `KINDS`; the others are left out.
+
+        Raises
+        ------
+        ValueError
+            If a kind is none of them.
+        """
         if unknown := sorted(set(kinds) - set(KINDS)):
             raise ValueError(f"kinds={unknown} must be some of {', '.join(KINDS)}")
         everything = cls()

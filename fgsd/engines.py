@@ -173,11 +173,11 @@ class Engines:
             self.quick = OpenVinoEngine(network, self.quick, dtype=dtype)
 
     def start(self) -> None:
-        """Begin with what the first previews would wait for."""
+        """Begin to compile what evaluates previews, in a thread; without OpenVINO there is nothing to do."""
         if isinstance(self.quick, OpenVinoEngine):
             self.quick.start()
 
     def wait(self) -> None:
-        """Wait for it."""
+        """Wait until it is compiled."""
         if isinstance(self.quick, OpenVinoEngine):
             self.quick.wait()

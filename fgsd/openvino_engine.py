@@ -59,9 +59,9 @@ class OpenVinoEngine:
         if dtype not in PRECISIONS:
             raise ValueError(f"dtype={dtype} must be torch.float32 or torch.bfloat16")
         self.network, self.fallback, self.dtype = network, fallback or network.denoise, dtype
-        self.threads = torch.get_num_threads()
+        self.thread_count = torch.get_num_threads()
         self._lock = Lock()  # of what is below
-        self._threads: list[Thread] = []
+        self._compilers: list[Thread] = []
         self._versions = self._current_versions()
         self._compiled: dict[Kind, _CompiledGraph | None] = {}  # None: it is being compiled, or that failed
 
@@ -86,7 +86,7 @@ class OpenVinoEngine:
             If OpenVINO cannot compile the graph.
         """
         versions = self._current_versions()
-        compiled = _CompiledGraph(self.network, (regions, tileable), self.dtype, self.threads)
+        compiled = _CompiledGraph(self.network, (regions, tileable), self.dtype, self.thread_count)
         with self._lock:
             if versions == self._current_versions():
                 self._forget_changed()
@@ -101,15 +101,15 @@ class OpenVinoEngine:
     def wait(self) -> None:
         """Wait until all graphs that were asked for are compiled, or have failed."""
         with self._lock:
-            threads, self._threads = self._threads, []
-        for thread in threads:
+            compilers, self._compilers = self._compilers, []
+        for thread in compilers:
             thread.join()
 
     def _start(self, kind: Kind) -> None:
         if kind not in self._compiled:
             self._compiled[kind] = None
-            self._threads.append(Thread(target=self._try_to_compile, args=kind, name="fgsd-openvino"))
-            self._threads[-1].start()
+            self._compilers.append(Thread(target=self._try_to_compile, args=kind, name="fgsd-openvino"))
+            self._compilers[-1].start()
 
     def _compiled_for(self, x: Tensor, condition: Condition, tileable: bool) -> _CompiledGraph | None:
         """Return what evaluates a call; None if there is no such graph, or not yet."""
@@ -141,14 +141,14 @@ class OpenVinoEngine:
 class _CompiledGraph:
     """One graph, ready to be evaluated for any batch and size, by one thread at a time."""
 
-    def __init__(self, network: Denoiser, kind: Kind, dtype: torch.dtype, threads: int) -> None:
+    def __init__(self, network: Denoiser, kind: Kind, dtype: torch.dtype, thread_count: int) -> None:
         import openvino
 
         regions, tileable = kind
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": PRECISIONS[dtype],
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": thread_count,
             "ENABLE_CPU_PINNING": False,  # a thread must leave a core to other work
         }
         core = openvino.Core()

@@ -103,6 +103,11 @@ class Pipeline(NewTextures, Painting):
         self._gradient: Gradient | None = None
 
     @property
+    def preview_engines(self) -> Engines:
+        """What evaluates previews at full strength: the engines of the student, if there is one."""
+        return self.student_engines or self.engines
+
+    @property
     def classes(self) -> list[str]:
         """Names of the classes."""
         return self.table.classes

@@ -126,10 +126,7 @@ share => {
 CLICK_ANOTHER_TEXTURE = CLICK_TEXTURE.replace('".dot"', "'.dot[aria-pressed=false]'")
 CLICK_STOP = "document.querySelector('#stop').click()"
 
-# an image is being learned, for more steps than after which the page may ask whether to go on
-LEARNING = """
-() => document.querySelector(".user-textures [data-learning]")?.style.getPropertyValue("--share") > 0.1
-"""
+LEARNING = '() => document.querySelector(".user-textures .learning").textContent.includes(" s left")'
 LEARNING_OFFERED = """
 () => document.querySelector(".user-textures .learning").textContent.includes("takes about")
 """
@@ -141,6 +138,12 @@ LEARNED = """
 () => document.querySelector(".user-textures .thumbs button")
   && !document.querySelector(".user-textures [data-learning]")
   && document.querySelector(".picture").dataset.done === "true"
+"""
+
+# the page goes on to learn without asking, or has learned already
+LEARNING_FOR_SURE = f"""
+() => document.querySelector(".user-textures [data-learning]")?.style.getPropertyValue("--share") > 0.1
+  || ({LEARNED})()
 """
 
 CROPS_SHOWN = """

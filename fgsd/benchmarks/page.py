@@ -205,11 +205,12 @@ def _learning(pages: Sequence, image: bytes, moves, random: np.random.Generator)
         learner.locator(dom.UPLOAD_INPUT).set_input_files(
             {"name": f"{name}.png", "mimeType": "image/png", "buffer": image}
         )
+        _wait_while_learning(learner, dom.LEARNING)
         if name == "second":
             _wait_while_learning(learner, dom.LEARNED_PICTURE)
             first.append(time.monotonic() - start)
         else:
-            _wait_while_learning(learner, dom.LEARNING)
+            _wait_while_learning(learner, dom.LEARNING_FOR_SURE)
             busy = _latencies([other], moves, random)
         _wait_while_learning(learner, dom.LEARNED)
         last.append(time.monotonic() - start)

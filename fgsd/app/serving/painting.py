@@ -168,7 +168,7 @@ def measure_evaluation(pipe: Pipeline, *, preview: bool = False) -> float:
     preview : bool
         Whether it is one for a preview, else for a finished picture.
     """
-    engines = (pipe.student_engines if preview else None) or pipe.engines
+    engines = pipe.preview_engines if preview else pipe.engines
     engines.wait()
     side = MEASURED_SIDE // pipe.network.config.multiple * pipe.network.config.multiple
     evaluate = engines.quick if preview else engines.exact
