@@ -88,5 +88,17 @@ def test_a_part_is_painted_where_it_lies(visit, slow_server, pipe):
     inner = 6 * width // SIZE  # its edge fades
     found = image[at:end, at:end][inner:-inner, inner:-inner]
     assert np.abs(found - enlarged[inner:-inner, inner:-inner]).mean() < 3
+    # above and on the left its mirror images lie over the picture before
+    [before] = pipe.sample("brick", size=SIZE)
+    before = np.asarray(before.resize((width, width), Image.Resampling.LANCZOS)).astype(int)
+    size = min(at, len(enlarged))
+    corner = slice(at - size, at)
+
+    def difference(laid: np.ndarray) -> float:
+        expected = 0.4 * before[corner, corner] + 0.6 * laid
+        return np.abs(image[corner, corner] - expected)[:-inner, :-inner].mean()
+
+    mirrored, repeated = enlarged[:size, :size][::-1, ::-1], enlarged[-size:, -size:]
+    assert difference(mirrored) < 12 < 20 < difference(repeated)  # the browser enlarges them in its own way
     page.mouse.up()
     finished(page)

@@ -7,7 +7,7 @@ import { distanceHeight, polylinePoints, sigmaHeight, stepX } from "../../fgsd/a
 import { addressChange } from "../../fgsd/app/web/picture/history.js";
 import { Run, nearestStep, readouts } from "../../fgsd/app/web/shared/run.js";
 import { shortLabel } from "../../fgsd/app/web/picture/index.js";
-import { isPart, meanColour, opacity, square } from "../../fgsd/app/web/picture/part.js";
+import { isPart, opacity, square } from "../../fgsd/app/web/picture/part.js";
 import { contentsOf } from "../../fgsd/app/web/picture/screen.js";
 import { playedStep, stepAt, stepMs, welcomeMs } from "../../fgsd/app/web/shared/timeline.js";
 import { on } from "../../fgsd/app/web/shared/events.js";
@@ -31,10 +31,6 @@ test("a caption names the two heaviest textures of a mixture", () => {
 test("a preview lies in its place, at the scale of the finished picture", () => {
   assert.deepEqual(square({ size: 192, corner: 64 }, 64, 480), { at: 160, side: 160 });
   assert.deepEqual(square({ size: 64, corner: 0 }, 64, 235), { at: 0, side: 235 });
-});
-
-test("the mean colour of an image leaves its opacity out", () => {
-  assert.equal(meanColour({ data: [10, 20, 30, 255, 20, 40, 31, 255] }), "rgb(15 30 31)");
 });
 
 test("a preview fades at its edge alone", () => {

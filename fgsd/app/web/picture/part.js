@@ -1,12 +1,12 @@
 // Paints a preview where it belongs: into the part of the finished pictures that it shows. What is around it
-// fades from the picture before into the preview's mean colour, until the whole picture is there.
+// fades from the picture before into mirror images of the preview, until the whole picture is there.
 import { enlarge, lanczosTaps } from "../shared/lanczos.js";
 import { canvasesOf, contextOf, targetSide, TILES } from "./canvases.js";
 
 /** @typedef {import("../shared/run.js").Finished} Finished */
 
 export const FADE = 4; // pixels of the preview along its edge, where the noise around it was not known
-const TINT = 0.6; // of the preview's mean colour, which each preview lays over what is older
+const COVER = 0.6; // opacity of what each preview lays around itself, over what is older
 
 /**
  * Whether a frame is a preview of a part only.
@@ -43,30 +43,46 @@ export function opacity(x, y, side, fade) {
 }
 
 /**
- * The mean colour of an image, for CSS.
+ * A preview and its mirror images, which continue it in all directions.
  *
- * @param {ImageData} image
+ * @param {OffscreenCanvas} preview
  */
-export function meanColour({ data }) {
-  const sums = [0, 0, 0];
-  for (let k = 0; k < data.length; k += 1) if (k % 4 < 3) sums[k % 4] += data[k];
-  return `rgb(${sums.map((sum) => Math.round((4 * sum) / data.length)).join(" ")})`;
+function mirrored(preview) {
+  const side = preview.width;
+  const tile = new OffscreenCanvas(2 * side, 2 * side);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (tile.getContext("2d"));
+  for (const x of [1, -1]) {
+    for (const y of [1, -1]) {
+      context.setTransform(x, 0, 0, y, x < 0 ? 2 * side : 0, y < 0 ? 2 * side : 0);
+      context.drawImage(preview, 0, 0);
+    }
+  }
+  return tile;
 }
 
 /**
- * Let a canvas fade into a colour. One of another size shows it at once.
+ * Let a canvas fade into the mirror images of a preview. A canvas of another size shows them at once.
  *
  * @param {HTMLCanvasElement} canvas
- * @param {number} width and height
- * @param {string} colour
+ * @param {number} extent pixels along a side of the picture on the canvas
+ * @param {number} tiles copies of the picture along a side
+ * @param {OffscreenCanvas} tile see `mirrored`
+ * @param {{ at: number, side: number }} shown the square that the preview covers
  */
-function fadeInto(canvas, width, colour) {
+function surround(canvas, extent, tiles, tile, shown) {
   const context = contextOf(canvas);
+  const width = extent * tiles;
   const fits = canvas.width === width;
   if (!fits) Object.assign(canvas, { width, height: width });
-  context.fillStyle = colour;
-  context.globalAlpha = fits ? TINT : 1;
-  context.fillRect(0, 0, width, width);
+  const pattern = /** @type {CanvasPattern} */ (context.createPattern(tile, "repeat"));
+  context.globalAlpha = fits ? COVER : 1;
+  for (let copy = 0; copy < tiles ** 2; copy += 1) {
+    const [x, y] = [copy % tiles, Math.floor(copy / tiles)].map((k) => k * extent);
+    const scale = (2 * shown.side) / tile.width;
+    pattern.setTransform(new DOMMatrix([scale, 0, 0, scale, x + shown.at, y + shown.at]));
+    context.fillStyle = pattern;
+    context.fillRect(x, y, extent, extent);
+  }
   context.globalAlpha = 1;
 }
 
@@ -97,13 +113,15 @@ export function paintPart(pane, { side, finished }, sheet, tiled) {
   const canvases = canvasesOf(pane, place.n, place.columns);
   const tiles = tiled ? TILES : 1;
   const extent = targetSide(canvases[0].clientWidth, window.devicePixelRatio, tiles);
+  const preview = new OffscreenCanvas(side, side);
   const source = /** @type {OffscreenCanvasRenderingContext2D} */ (
-    new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true })
+    preview.getContext("2d", { willReadFrequently: true })
   );
   source.drawImage(sheet, 0, 0);
   const pixels = source.getImageData(0, 0, side, side);
-  for (const canvas of canvases) fadeInto(canvas, extent * tiles, meanColour(pixels));
   const shown = square(place, side, extent);
+  const tile = mirrored(preview);
+  for (const canvas of canvases) surround(canvas, extent, tiles, tile, shown);
   const larger = shown.side > side ? enlarge(pixels, shown.side, lanczosTaps(side, shown.side)) : pixels;
   const image = faded(larger, place.size > side ? (FADE * shown.side) / side : 0);
   for (let copy = 0; copy < tiles ** 2; copy += 1) {
