@@ -1,17 +1,19 @@
 """Engines: other ways to evaluate the network, with the arguments and the outputs of `Denoiser.denoise`.
 
-PyTorch as it is stands for the reference. On a CPU, oneDNN computes its convolutions, and reorders the
-weights to an order of its own in each call: 17 MB for the shipped network, a fifth of the time of a small
-picture. A `PackedEngine` reorders them once; its outputs agree to rounding, and those of equal calls are
-equal. With bfloat16 weights it takes half the time where the CPU has instructions for them, and pixels differ
-by half a grey level on average: good enough for previews.
+PyTorch as it is stands for the reference. On a CPU, OpenVINO evaluates the network where it is installed
+(`fgsd.openvino_engine`): finished pictures in float32, whose outputs agree to rounding, and previews in
+bfloat16 where the CPU has instructions for it, in half of that time. Pixels of previews then differ by half a
+grey level on average: good enough for pictures that are replaced at once.
 
-Small batches are evaluated by one thread where PyTorch would use two: half of the work is then shorter than
+Elsewhere, and until the graph of previews is compiled, a `PackedEngine` does. oneDNN computes the
+convolutions of PyTorch, and reorders the weights to an order of its own in each call: 17 MB for the shipped
+network, a fifth of the time of a small picture. A `PackedEngine` reorders them once.
+
+It evaluates small batches by one thread where PyTorch would use two: half of the work is then shorter than
 the wait for the other thread, most of all beside other work.
 
-Previews are evaluated by OpenVINO where it is installed (`fgsd.openvino_engine`), in half of that time.
-Finished pictures are not: a graph is compiled while the first ones are made, and a seed must not give other
-pixels before than after. `fgsd bench engine` measures them.
+On an NVIDIA GPU the kernels of PyTorch are launched as CUDA graphs (`fgsd.cuda_graphs`). `fgsd bench engine`
+measures all of them.
 """
 
 from __future__ import annotations
@@ -20,15 +22,20 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from fgsd.cuda_graphs import CudaGraphEngine
 from fgsd.device import has_bfloat16
 from fgsd.model.conditioning import Condition
 from fgsd.model.layers import Conv3x3
 from fgsd.model.network import Denoiser
 from fgsd.openvino_engine import OpenVinoEngine, can_convert
+
+if TYPE_CHECKING:
+    from fgsd.guidance import Evaluate
 
 # of a batch that one thread computes about as fast as two, which find each other asleep between evaluations:
 # and the other core is free for the page
@@ -155,7 +162,7 @@ def packed(network: Denoiser, dtype: torch.dtype) -> Denoiser:
 class Engines:
     """The engines of one network: `exact`, and `quick` for pictures that are replaced at once.
 
-    Both are `Denoiser.denoise` itself where nothing else can evaluate the network.
+    Both are the same on a GPU, and `Denoiser.denoise` itself where nothing else can evaluate the network.
 
     Parameters
     ----------
@@ -163,21 +170,26 @@ class Engines:
     """
 
     def __init__(self, network: Denoiser) -> None:
-        packs = can_pack(network)
-        self.exact = PackedEngine(network) if packs else network.denoise
+        packs, dtype = can_pack(network), torch.bfloat16 if has_bfloat16("cpu") else torch.float32
+        self.exact: Evaluate = PackedEngine(network) if packs else network.denoise
+        if next(network.parameters()).device.type == "cuda":
+            self.exact = CudaGraphEngine(network)
         self.quick = self.exact
-        dtype = torch.bfloat16 if has_bfloat16("cpu") else torch.float32
         if packs and dtype == torch.bfloat16:
             self.quick = PackedEngine(network, dtype=dtype)
         if can_convert(network):
-            self.quick = OpenVinoEngine(network, self.quick, dtype=dtype)
+            self.exact = OpenVinoEngine(network, self.exact, waits=True)
+            is_same = dtype == torch.float32
+            self.quick = self.exact if is_same else OpenVinoEngine(network, self.quick, dtype=dtype)
 
-    def start(self) -> None:
-        """Begin to compile what evaluates previews, in a thread; without OpenVINO there is nothing to do."""
-        if isinstance(self.quick, OpenVinoEngine):
-            self.quick.start()
+    def start(self, *, preview: bool = False) -> None:
+        """Begin to compile what evaluates pictures, or previews; without OpenVINO there is nothing to do."""
+        engine = self.quick if preview else self.exact
+        if isinstance(engine, OpenVinoEngine):
+            engine.start()
 
     def wait(self) -> None:
-        """Wait until it is compiled."""
-        if isinstance(self.quick, OpenVinoEngine):
-            self.quick.wait()
+        """Wait until all that has been started is compiled."""
+        for engine in (self.exact, self.quick):
+            if isinstance(engine, OpenVinoEngine):
+                engine.wait()

@@ -1,8 +1,9 @@
-"""An engine that evaluates the network by OpenVINO, for previews on a CPU.
+"""An engine that evaluates the network by OpenVINO, on a CPU.
 
-OpenVINO computes the graph of `fgsd.onnx_graph`, in bfloat16 where the CPU has it. Its threads share small
-pictures better than those of PyTorch: an evaluation takes half the time (docs/results.md, "Engines"). When a
-graph is first asked for, a thread compiles it, within a second; another engine evaluates until then.
+OpenVINO computes the graph of `fgsd.onnx_graph`, in float32, or in bfloat16 where the CPU has it. Its threads
+share small pictures better than those of PyTorch, and the outputs of an image depend neither on the other
+images of its batch nor on the number of threads (docs/results.md, "Engines"). When a graph is first asked
+for, a thread compiles it, within a second.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -18,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgsd.engine_inputs import engine_inputs, has_inputs
 from fgsd.model.conditioning import Condition
-from fgsd.model.matching import CentroidMatching, RegionMatching
+from fgsd.model.matching import RegionMatching
 from fgsd.model.network import Denoiser
 from fgsd.onnx_graph import WEIGHTS_FILE, check_network, network_graph, weights_bytes
 from fgsd.onnx_regions import regions_graph
@@ -41,10 +45,13 @@ class OpenVinoEngine:
     network : Denoiser
         On the CPU, in float32. If its weights change later, its graphs are compiled again.
     fallback : callable
-        Evaluates until a graph is compiled, if that fails, and what no graph computes: unguided images, and
-        batches that are guided in part. By default the network itself.
+        Evaluates what no graph computes: images that are guided by each other, or one of whose sides has a
+        single pixel at the coarsest level; and all where OpenVINO fails. By default the network itself.
     dtype : torch.dtype
         float32, whose outputs agree with those of the network to rounding, or bfloat16, the faster.
+    waits : bool
+        Whether a call waits for its graph, so that equal calls have equal outputs; else the fallback
+        evaluates until it is compiled.
 
     Raises
     ------
@@ -53,17 +60,23 @@ class OpenVinoEngine:
     """
 
     def __init__(
-        self, network: Denoiser, fallback: Evaluate | None = None, *, dtype: torch.dtype = torch.float32
+        self,
+        network: Denoiser,
+        fallback: Evaluate | None = None,
+        *,
+        dtype: torch.dtype = torch.float32,
+        waits: bool = False,
     ) -> None:
         check_network(network)
         if dtype not in PRECISIONS:
             raise ValueError(f"dtype={dtype} must be torch.float32 or torch.bfloat16")
-        self.network, self.fallback, self.dtype = network, fallback or network.denoise, dtype
+        self.network, self.fallback = network, fallback or network.denoise
+        self.dtype, self.waits = dtype, waits
         self.thread_count = torch.get_num_threads()
+        self._weights = list(network.parameters())
         self._lock = Lock()  # of what is below
-        self._compilers: list[Thread] = []
         self._versions = self._current_versions()
-        self._compiled: dict[Kind, _CompiledGraph | None] = {}  # None: it is being compiled, or that failed
+        self._graphs: dict[Kind, Future[_CompiledGraph | None]] = {}  # None: OpenVINO has failed
 
     def __call__(
         self, x: Tensor, sigma: float | Tensor, condition: Condition = None, *, tileable: bool = False
@@ -73,7 +86,7 @@ class OpenVinoEngine:
         compiled = self._compiled_for(x, condition, tileable)
         if compiled is None:
             return self.fallback(x, sigma, condition, tileable=tileable)
-        return compiled(graph_inputs(x, sigma, condition))
+        return compiled(as_arrays(engine_inputs(self.network, x, sigma, condition)))
 
     def compile(self, *, regions: bool = False, tileable: bool = False) -> None:
         """Compile a graph at once, so that no call waits for it.
@@ -86,56 +99,58 @@ class OpenVinoEngine:
             If OpenVINO cannot compile the graph.
         """
         versions = self._current_versions()
-        compiled = _CompiledGraph(self.network, (regions, tileable), self.dtype, self.thread_count)
+        graph: Future[_CompiledGraph | None] = Future()
+        graph.set_result(_CompiledGraph(self.network, (regions, tileable), self.dtype, self.thread_count))
         with self._lock:
             if versions == self._current_versions():
                 self._forget_changed()
-                self._compiled[regions, tileable] = compiled
+                self._graphs[regions, tileable] = graph
 
     def start(self, *, regions: bool = False, tileable: bool = False) -> None:
         """Begin to compile a graph in a thread of its own, unless that has been done."""
-        with self._lock:
-            self._forget_changed()
-            self._start((regions, tileable))
+        self._started((regions, tileable))
 
     def wait(self) -> None:
         """Wait until all graphs that were asked for are compiled, or have failed."""
         with self._lock:
-            compilers, self._compilers = self._compilers, []
-        for thread in compilers:
-            thread.join()
+            graphs = list(self._graphs.values())
+        for graph in graphs:
+            graph.result()
 
-    def _start(self, kind: Kind) -> None:
-        if kind not in self._compiled:
-            self._compiled[kind] = None
-            self._compilers.append(Thread(target=self._try_to_compile, args=kind, name="fgsd-openvino"))
-            self._compilers[-1].start()
+    def _started(self, kind: Kind) -> Future[_CompiledGraph | None]:
+        with self._lock:
+            self._forget_changed()
+            if kind not in self._graphs:
+                graph: Future[_CompiledGraph | None] = Future()
+                self._graphs[kind] = graph
+                Thread(target=self._compile_into, args=(graph, kind), name="fgsd-openvino").start()
+            return self._graphs[kind]
 
     def _compiled_for(self, x: Tensor, condition: Condition, tileable: bool) -> _CompiledGraph | None:
         """Return what evaluates a call; None if there is no such graph, or not yet."""
         # a graph cannot reflect a side that has one pixel at the coarsest level
         reflects = tileable or min(x.shape[-2:]) > self.network.config.multiple
-        if x.dtype != torch.float32 or not has_graph(condition) or not reflects:
+        if x.dtype != torch.float32 or not has_inputs(condition) or not reflects:
             return None
-        kind = (isinstance(condition, RegionMatching), tileable)
-        with self._lock:
-            self._forget_changed()
-            self._start(kind)
-            return self._compiled[kind]
+        graph = self._started((isinstance(condition, RegionMatching), tileable))
+        return graph.result() if self.waits or graph.done() else None
 
-    def _try_to_compile(self, regions: bool, tileable: bool) -> None:
+    def _compile_into(self, graph: Future[_CompiledGraph | None], kind: Kind) -> None:
+        compiled = None
         try:
-            self.compile(regions=regions, tileable=tileable)
+            compiled = _CompiledGraph(self.network, kind, self.dtype, self.thread_count)
         except Exception:
             log.warning("OpenVINO cannot evaluate the network; PyTorch does", exc_info=True)
+        finally:
+            graph.set_result(compiled)
 
     def _forget_changed(self) -> None:
         """Forget all graphs if a weight has changed since."""
         if (versions := self._current_versions()) != self._versions:
-            self._versions, self._compiled = versions, {}
+            self._versions, self._graphs = versions, {}
 
     def _current_versions(self) -> list[int]:
-        return [weight._version for weight in self.network.parameters()]
+        return [weight._version for weight in self._weights]
 
 
 class _CompiledGraph:
@@ -175,13 +190,6 @@ def can_convert(network: Denoiser) -> bool:
     return all(p.device.type == "cpu" and p.dtype == torch.float32 for p in network.parameters())
 
 
-def has_graph(condition: Condition) -> bool:
-    """Return whether there is a graph for a condition."""
-    if isinstance(condition, CentroidMatching):
-        return condition.guided is None and condition.coordinates is None
-    return isinstance(condition, RegionMatching)
-
-
 def write_graph(
     network: Denoiser, folder: Path, *, regions: bool = False, tileable: bool = False, wraps: bool = True
 ) -> Path:
@@ -195,21 +203,6 @@ def write_graph(
     return path
 
 
-def graph_inputs(x: Tensor, sigma: float | Tensor, condition: Condition) -> list[np.ndarray]:
-    """Return the inputs of a graph, in its order; see `network_graph` and `regions_graph`.
-
-    Raises
-    ------
-    TypeError
-        If no graph takes the condition, see `has_graph`.
-    """
-    if not isinstance(condition, CentroidMatching | RegionMatching):
-        raise TypeError(f"condition={condition!r}: a graph takes a CentroidMatching or a RegionMatching")
-    batch, strength = len(x), torch.as_tensor(condition.strength).reshape(-1, 1).expand(len(x), 1)
-    inputs = [x, torch.as_tensor(sigma).expand(batch)]
-    if isinstance(condition, RegionMatching):
-        centroids = condition.centroids.expand(batch, *condition.centroids.shape[-2:])
-        inputs += [centroids, strength, condition.masks]
-    else:
-        inputs += [condition.centroid.expand(batch, -1), strength]
-    return [np.ascontiguousarray(value.detach().float().numpy()) for value in inputs]
+def as_arrays(inputs: Sequence[Tensor]) -> list[np.ndarray]:
+    """Return the inputs of an evaluation (`fgsd.engine_inputs`) as a graph takes them."""
+    return [np.ascontiguousarray(value.float().numpy()) for value in inputs]

@@ -79,7 +79,8 @@ def build_page(
     admission = Admission(Scheduler(pipe, share=share))
     state = ServerState(admission, LearningQueue(admission), auto_learn)
     store, multiple = state.store, state.multiple
-    pipe.preview_engines.start()  # while the map is drawn; then the device is measured
+    pipe.engines.start()  # while the map is drawn; then the device is measured
+    pipe.preview_engines.start(preview=True)
     target: list[dict[str, Any]] = [{"name": first_class(pipe.classes), "weight": 50}]
 
     with Blocks(title="fgsd", analytics_enabled=False, fill_width=True, delete_cache=FILE_SWEEP_S) as page:

@@ -1,7 +1,8 @@
 """Time of one evaluation of the network by several engines: the code of `fgsd bench engine`.
 
 Each engine has a process of its own, since its threads and their settings are those of a process. The engines
-take turns, so that whatever else the machine does slows all of them; figures are medians.
+take turns, so that whatever else the machine does slows all of them; figures are medians. On a GPU the number
+of operations is measured too, against a large matrix product in bfloat16 on the same card.
 """
 
 from __future__ import annotations
@@ -21,41 +22,28 @@ from multiprocessing import get_context
 import torch
 from torch import Tensor
 
-from fgsd.benchmarks.onnx_runtime import OnnxRuntimeEngine
+from fgsd.benchmarks.engine_process import (
+    Case,
+    matrix_product_rate,
+    milliseconds,
+    operations,
+    output,
+    start,
+)
 from fgsd.device import has_bfloat16
-from fgsd.engines import PackedEngine
 from fgsd.evaluation.checks import check
 from fgsd.evaluation.report import check_lines
-from fgsd.model.matching import CentroidMatching, Matching, RegionMatching
-from fgsd.model.network import Denoiser
-from fgsd.openvino_engine import OpenVinoEngine
-from fgsd.pipeline import Pipeline
 from fgsd.threads import SPINS
 
-SIGMA = 1.0  # the time does not depend on it
-REGIONS = 3
 DEFAULT_SPINS = 300_000  # of libgomp, if nothing is set
 # time of one picture of 64 px relative to the reference, at most; of any other case 1
 ALONE_TARGET, BUSY_TARGET = 0.7, 0.4
 REFERENCE, LIMITED = "PyTorch", "PyTorch, threads that sleep"  # how they wait, see `fgsd.threads`
-# of the engines of previews the first one that was measured
-PREVIEWS = ("OpenVINO, bfloat16", "OpenVINO", "packed, bfloat16", "packed")
+# what evaluates pictures and previews: of each the first engine that was measured
+PICTURES = ("CUDA graphs", "OpenVINO", "packed")
+PREVIEWS = ("CUDA graphs", "OpenVINO, bfloat16", "OpenVINO", "packed, bfloat16", "packed")
 ROUNDS = 7
-
-
-@dataclass(frozen=True)
-class Case:
-    """One batch that is evaluated."""
-
-    size: int  # pixels
-    batch: int
-    condition: str = "class"  # or "regions"
-    tileable: bool = False
-
-    def __str__(self) -> str:
-        words = [f"{self.size} px", f"batch {self.batch}"]
-        words += [self.condition] * (self.condition != "class") + ["tileable"] * self.tileable
-        return ", ".join(words)
+STEPS = 16  # evaluations of a picture
 
 
 CASES = (
@@ -64,6 +52,10 @@ CASES = (
     Case(256, 1),
     *(Case(size, 1, "regions") for size in (64, 128)),
     *(Case(size, 1, tileable=True) for size in (64, 128)),
+)
+GPU_CASES = (
+    *(Case(size, batch) for size in (64, 256, 1024) for batch in (1, 64)),
+    *(Case(256, 1, "regions", tileable) for tileable in (False, True)),
 )
 
 
@@ -81,14 +73,25 @@ class Variant:
 PACKAGES = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 
 
-def variants(*, compile: bool = False) -> list[Variant]:
-    """Return what can be measured here: engines that are installed, bfloat16 where the CPU has it.
+def variants(device: str = "cpu", *, compile: bool = False) -> list[Variant]:
+    """Return what can be measured here: engines that are installed, bfloat16 where the device has it.
 
     Parameters
     ----------
+    device : str
+        "cpu" or "cuda".
     compile : bool
         Whether to measure `torch.compile` too, which needs a C++ compiler and a minute for each case.
     """
+    if device == "cuda":
+        kinds = ["PyTorch", "CUDA graphs"] + ["compiled"] * compile
+        names = {"compiled": "torch.compile"}
+        dtypes = [torch.float32] + [torch.bfloat16] * has_bfloat16("cuda")
+        return [
+            Variant(names.get(kind, kind) + ", bfloat16" * (dtype == torch.bfloat16), kind, dtype)
+            for dtype in dtypes
+            for kind in kinds
+        ]
     found = [
         Variant(REFERENCE, "PyTorch", spins=DEFAULT_SPINS),
         Variant(LIMITED, "PyTorch"),
@@ -110,7 +113,8 @@ def variants(*, compile: bool = False) -> list[Variant]:
 def bench_engine(
     checkpoint: str,
     *,
-    cases: Sequence[Case] = CASES,
+    device: str = "cpu",
+    cases: Sequence[Case] | None = None,
     rounds: int = ROUNDS,
     engines: Sequence[Variant] | None = None,
     progress: Callable | None = None,
@@ -121,11 +125,14 @@ def bench_engine(
     ----------
     checkpoint : str
         A folder.
-    cases : sequence of Case
+    device : str
+        "cpu" or "cuda".
+    cases : sequence of Case, optional
+        By default `CASES`, or `GPU_CASES`.
     rounds : int
         Evaluations of each case by each engine, after one that warms up.
     engines : sequence of Variant, optional
-        By default all of `variants()`. The first is the reference.
+        By default all of `variants(device)`. The first is the reference.
     progress : callable, optional
         Wraps iterables; called like `tqdm`.
 
@@ -134,7 +141,9 @@ def bench_engine(
     dict
         "versions" of the packages; "load": processes that want a core before and after, by the system's
         average of a minute; "rows": for each case and "busy" the milliseconds by engine; "differences": the
-        largest difference of denoised images from those of PyTorch; "parts" with the checks.
+        largest difference of denoised images from those of PyTorch; "operations" of each case;
+        "matrix_product": those in a second of a large product, in bfloat16 where the device has it; "parts"
+        with the checks.
 
     Raises
     ------
@@ -144,25 +153,32 @@ def bench_engine(
     if rounds < 1:
         raise ValueError(f"rounds={rounds} must be at least 1")
     wrap = progress or (lambda items, **_: items)
-    found, load, rows, outputs = list(engines or variants()), [_load()], [], {}
+    found, load, rows, outputs = list(engines or variants(device)), [_load()], [], {}
+    cases = cases or (GPU_CASES if device == "cuda" else CASES)
+    counts: dict[str, float] = {}
     with ExitStack() as stack:
-        workers = {v: stack.enter_context(_worker(v, checkpoint)) for v in found}
+        workers = {v: stack.enter_context(_worker(v, checkpoint, device)) for v in found}
+        reference = workers[found[0]]
         for case in wrap(cases, desc="engines", unit="case"):
-            outputs[str(case)] = {v.name: workers[v].submit(_output, case).result() for v in found}
+            outputs[str(case)] = {v.name: workers[v].submit(output, case).result() for v in found}
+            counts[str(case)] = reference.submit(operations, case).result()
             for busy in (False, True):
                 with _busy_process() if busy else ExitStack():
                     times: dict[str, list[float]] = {v.name: [] for v in found}
                     for _ in range(rounds):
                         for v in found:
-                            times[v.name].append(workers[v].submit(_milliseconds, case).result())
+                            times[v.name].append(workers[v].submit(milliseconds, case).result())
                 medians = {name: statistics.median(values) for name, values in times.items()}
-                rows.append({"case": str(case), "busy": busy, "milliseconds": medians})
+                rows.append({"case": str(case), "batch": case.batch, "busy": busy, "milliseconds": medians})
+        rate = reference.submit(matrix_product_rate).result()
     load.append(_load())
     return {
         "versions": {p: _version(p) for p in PACKAGES.values() if importlib.util.find_spec(p)},
         "rounds": rounds,
         "load": load,
         "rows": rows,
+        "operations": counts,
+        "matrix_product": rate,
         "differences": _differences(outputs),
         "parts": {"engine": {"checks": _checks(rows)}},
     }
@@ -176,15 +192,17 @@ def engine_text(results: dict) -> str:
         cells = [f"{ms:.1f}" if (ms := row["milliseconds"].get(name)) else "" for name in names]
         beside = "; beside a busy process" if row["busy"] else ""
         lines.append(f"| {row['case']}{beside} | {' | '.join(cells)} |")
+    lines += ["", *_rate_lines(results)]
     largest = (f"{name} {value:.0e}" for name, value in results["differences"].items())
     machine, (before, after) = results["machine"], results["load"]
+    device = machine.get("gpu", machine["cpu"])
     versions = "".join(f", {name} {version}" for name, version in results["versions"].items())
     lines += [
         "",
-        f"*Medians of {results['rounds']} evaluations in turns. Largest difference from PyTorch: "
-        f"{', '.join(largest)}. {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, "
-        f"torch {machine['torch']}{versions}. Other processes of the machine: load {before:.1f} before, "
-        f"{after:.1f} after.*",
+        f"*Medians of {results['rounds']} evaluations in turns; a picture takes {STEPS}. Largest difference "
+        f"from PyTorch: {', '.join(largest)}. {device}, {machine['cores']} cores, "
+        f"{machine['threads']} threads, torch {machine['torch']}{versions}. Other processes of the machine: "
+        f"load {before:.1f} before, {after:.1f} after.*",
         "",
         "```text",
         *check_lines(results["parts"]),
@@ -193,10 +211,26 @@ def engine_text(results: dict) -> str:
     return "\n".join(lines)
 
 
+def _rate_lines(results: Mapping) -> list[str]:
+    """Format pictures a second, and operations a second as a share of those of a matrix product."""
+    lines = [
+        "| fastest engine | | pictures a second | TFLOP/s | of a matrix product |",
+        "| --- | --- | --: | --: | --: |",
+    ]
+    for row in results["rows"]:
+        if not row["busy"]:
+            name, ms = min(row["milliseconds"].items(), key=lambda item: item[1])
+            case, rate = row["case"], results["operations"][row["case"]] / (ms / 1000)
+            pictures = 1000 * row["batch"] / (STEPS * ms)
+            share = rate / results["matrix_product"]
+            lines.append(f"| {case} | {name} | {pictures:.2f} | {rate / 1e12:.3f} | {share:.0%} |")
+    return lines
+
+
 def _checks(rows: Sequence[dict]) -> list[dict]:
     """Compare what evaluates the pictures and the previews of the page with PyTorch as it is."""
     targets = {(str(Case(64, 1)), False): ALONE_TARGET, (str(Case(64, 1)), True): BUSY_TARGET}
-    engines = {"pictures": ("packed",), "previews": PREVIEWS}
+    engines = {"pictures": PICTURES, "previews": PREVIEWS}
     checks = []
     for what, names in engines.items():
         if found := [name for name in names if name in rows[0]["milliseconds"]]:
@@ -244,77 +278,16 @@ def _busy_process() -> Iterator[None]:
 
 
 @contextmanager
-def _worker(variant: Variant, checkpoint: str) -> Iterator[ProcessPoolExecutor]:
+def _worker(variant: Variant, checkpoint: str, device: str) -> Iterator[ProcessPoolExecutor]:
     """A process with one engine; it sleeps while others are measured."""
     before = dict(os.environ)
     os.environ["GOMP_SPINCOUNT"] = str(variant.spins)
     try:
-        options = (variant.engine, variant.dtype, variant.threads, checkpoint)
-        pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_start, initargs=options)
+        options = (variant.engine, variant.dtype, variant.threads, checkpoint, device)
+        pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=start, initargs=options)
         pool.submit(os.getpid).result()  # which starts it
     finally:
         os.environ.clear()
         os.environ.update(before)
     with pool:
         yield pool
-
-
-# ---- the functions below run in the process of an engine ----
-
-_engine: dict = {}  # the evaluation and the pipeline of this process
-
-
-def _start(engine: str, dtype: torch.dtype, threads: int | None, checkpoint: str) -> None:
-    if threads is not None:
-        torch.set_num_threads(threads)
-    pipe = Pipeline.from_pretrained(checkpoint, device="cpu")
-    _engine["pipe"], _engine["inputs"] = pipe, {}
-    _engine["evaluate"] = BUILDERS[engine](pipe.network, dtype)
-
-
-def _open_vino(network: Denoiser, dtype: torch.dtype) -> OpenVinoEngine:
-    engine = OpenVinoEngine(network, dtype=dtype)
-    for regions in (False, True):
-        for tileable in (False, True):
-            engine.compile(regions=regions, tileable=tileable)
-    return engine
-
-
-BUILDERS: dict[str, Callable[[Denoiser, torch.dtype], Callable]] = {
-    "PyTorch": lambda network, dtype: network.denoise,
-    "packed": lambda network, dtype: PackedEngine(network, dtype=dtype),
-    "compiled": lambda network, dtype: torch.compile(network.denoise, dynamic=False),
-    "ONNX Runtime": lambda network, dtype: OnnxRuntimeEngine(network),
-    "OpenVINO": _open_vino,
-}
-
-
-def _inputs(case: Case) -> tuple[Tensor, Matching]:
-    """Noisy images and the matching of a case; the same in every process."""
-    if case not in _engine["inputs"]:
-        generator = torch.Generator().manual_seed(0)
-        x = SIGMA * torch.randn(case.batch, 3, case.size, case.size, generator=generator)
-        table = _engine["pipe"].table
-        centroids = [table.of(name).at(SIGMA) for name in table.classes[: max(REGIONS, case.batch)]]
-        matching: Matching
-        if case.condition == "regions":
-            masks = torch.rand(1, REGIONS, case.size, case.size, generator=generator)
-            matching = RegionMatching(masks / masks.sum(1, keepdim=True), torch.stack(centroids[:REGIONS]))
-        else:
-            rows = torch.stack([centroids[k % len(centroids)] for k in range(case.batch)])
-            matching = CentroidMatching(rows, torch.ones(case.batch, 1))
-        _engine["inputs"][case] = x, matching
-    return _engine["inputs"][case]
-
-
-@torch.no_grad()
-def _output(case: Case) -> Tensor:
-    x, matching = _inputs(case)
-    return _engine["evaluate"](x, torch.full((len(x),), SIGMA), matching, tileable=case.tileable)[0]
-
-
-def _milliseconds(case: Case) -> float:
-    _inputs(case)
-    begun = time.perf_counter()
-    _output(case)
-    return 1000 * (time.perf_counter() - begun)

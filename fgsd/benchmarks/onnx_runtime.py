@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgsd.engine_inputs import engine_inputs
 from fgsd.model.conditioning import Condition
 from fgsd.model.matching import RegionMatching
 from fgsd.model.network import Denoiser
-from fgsd.openvino_engine import graph_inputs, write_graph
+from fgsd.openvino_engine import as_arrays, write_graph
 
 
 class OnnxRuntimeEngine:
@@ -37,7 +38,7 @@ class OnnxRuntimeEngine:
             self._sessions[kind] = self._session(*kind)
         session = self._sessions[kind]
         names = [one.name for one in session.get_inputs()]
-        inputs = graph_inputs(x, sigma, condition)
+        inputs = as_arrays(engine_inputs(self.network, x, sigma, condition))
         denoised, phi = session.run(None, dict(zip(names, inputs, strict=True)))
         return torch.from_numpy(denoised), torch.from_numpy(phi)
 

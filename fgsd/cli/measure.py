@@ -262,8 +262,9 @@ def bench(
     elif what == "engine":
         from fgsd.benchmarks.engine import bench_engine, engine_text, variants
 
-        engines = variants(compile=compile)
-        results |= bench_engine(folders[0], rounds=rounds, engines=engines, progress=tqdm)
+        device = "cuda" if pipe.device.type == "cuda" else "cpu"
+        engines = variants(device, compile=compile)
+        results |= bench_engine(folders[0], device=device, rounds=rounds, engines=engines, progress=tqdm)
         text = engine_text
     elif what == "site":
         from fgsd.benchmarks.site import bench_site, site_text

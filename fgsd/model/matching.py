@@ -97,7 +97,7 @@ class RegionMatching:
         Not negative, and their sum over the R regions is 1 at each pixel of the images.
     centroids : Tensor of shape (R, F) or (B, R, F)
         Feature vector of each region at the noise level of the input.
-    strength : float
+    strength : float or Tensor of shape (B, 1)
         See `CentroidMatching`.
     pooled : dict, optional
         Keeps what `masks_at` returns: give the same one where several evaluations have the same masks.
@@ -105,16 +105,20 @@ class RegionMatching:
 
     masks: Tensor
     centroids: Tensor
-    strength: float = 1.0
+    strength: float | Tensor = 1.0
     pooled: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def target(self, phi: Tensor, features: slice) -> Tensor:
         """Return the target means (B, R, M) of the layer at `features`, whose means are `phi` (B, R, M)."""
-        return phi + self.strength * (self.centroids[..., features].to(phi) - phi)
+        strength = self.strength[..., None] if isinstance(self.strength, Tensor) else self.strength
+        return phi + strength * (self.centroids[..., features].to(phi) - phi)
 
     def masks_at(self, activation: Tensor) -> Tensor:
         """Return the masks (1 or B, R, H, W) at the resolution of an activation."""
-        factor, dtype = self.masks.shape[-1] // activation.shape[-1], activation.dtype
+        return self.pooled_by(self.masks.shape[-1] // activation.shape[-1], activation.dtype)
+
+    def pooled_by(self, factor: int, dtype: torch.dtype) -> Tensor:
+        """Return the masks at 1 / `factor` of the resolution, see `pooled_masks`."""
         if (factor, dtype) not in self.pooled:
             self.pooled[factor, dtype] = pooled_masks(self.masks, factor).to(dtype)
         return self.pooled[factor, dtype]

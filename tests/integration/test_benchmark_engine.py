@@ -32,6 +32,10 @@ def test_engines_take_turns(checkpoint_folder):
     table = engine_text({"machine": machine, **found}).splitlines()
     assert table[0] == f"| ms | {' | '.join(names)} |" and len(table[2].split("|")) == len(names) + 3
     assert any("over its target" in line for line in table)
+    small, large = found["operations"].values()
+    assert 1.9 * small < large < 2.3 * small and found["matrix_product"] > 1e8
+    rates = [line.split("|") for line in table if line.startswith("| 16 px") and "%" in line]
+    assert len(rates) == 2 and all(float(cells[3]) > 0 for cells in rates)
 
 
 def test_no_round_is_refused(checkpoint_folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from fgsd import Pipeline
 from fgsd.engines import Engines
 from fgsd.model.conditioning import Labels
 from fgsd.model.matching import CentroidMatching, PeerMatching, RegionMatching
-from fgsd.openvino_engine import OpenVinoEngine, can_convert, graph_inputs
+from fgsd.openvino_engine import OpenVinoEngine, can_convert
 
 openvino = pytest.importorskip("openvino")  # there are machines that it is not made for
 
@@ -34,6 +35,8 @@ def conditions(pipe: Pipeline) -> dict:
     return {
         "class": CentroidMatching(classes[0], 1.3),
         "by image": CentroidMatching(torch.stack(classes), torch.tensor([[1.0], [0.5]])),
+        "one guided": CentroidMatching(classes[0], guided=torch.tensor([True, False])),
+        "unguided": None,
         "regions": RegionMatching(masks, torch.stack(classes), 0.8),
         "regions by image": RegionMatching(masks, torch.stack([torch.stack(classes)] * 2)),
     }
@@ -48,7 +51,9 @@ def refuse(*arguments, **options):
 
 
 @pytest.mark.parametrize("tileable", [False, True])
-@pytest.mark.parametrize("name", ["class", "by image", "regions", "regions by image"])
+@pytest.mark.parametrize(
+    "name", ["class", "by image", "one guided", "unguided", "regions", "regions by image"]
+)
 @pytest.mark.parametrize("network", ["network", "student"])
 def test_it_agrees_with_the_network(shipped, name, network, tileable):
     network = shipped.network if network == "network" else shipped.student.network
@@ -94,17 +99,17 @@ def test_networks_of_other_shapes_agree(lively, tiny, normalized):
 
 def test_another_engine_evaluates_until_the_graph_is_compiled(lively, monkeypatch):
     network, calls, may_compile = lively(), [], threading.Event()
-    compile_now = OpenVinoEngine.compile
+    compile_now = openvino.Core.compile_model
 
-    def compile_later(engine, **kind):
+    def compile_later(*arguments):
         may_compile.wait(60)
-        compile_now(engine, **kind)
+        return compile_now(*arguments)
 
     def fallback(*arguments, **options):
         calls.append(1)
         return network.denoise(*arguments, **options)
 
-    monkeypatch.setattr(OpenVinoEngine, "compile", compile_later)
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_later)
     engine, x = OpenVinoEngine(network, fallback), noise(16, 24)
     condition = CentroidMatching(torch.zeros(network.config.dimension))
     for _ in range(2):
@@ -137,53 +142,66 @@ def test_what_has_no_graph_goes_to_the_other_engine(lively, tiny):
 
     engine, centroid = OpenVinoEngine(network, fallback), torch.zeros(network.config.dimension)
     engine.compile()
-    some = CentroidMatching(centroid, guided=torch.tensor([True, False]))
-    for condition in (None, some, PeerMatching(torch.eye(2))):
-        engine(noise(16, 24), 0.7, condition)
-    assert len(calls) == 3
+    engine(noise(16, 24), 0.7, PeerMatching(torch.eye(2)))
+    assert len(calls) == 1
     narrow, condition = noise(network.config.multiple, 24), CentroidMatching(centroid)
     engine(narrow, 0.7, condition)  # one pixel of the coarsest level
-    assert len(calls) == 4
+    assert len(calls) == 2
     engine.compile(tileable=True)
     expected = network.denoise(narrow, 0.7, condition, tileable=True)
     torch.testing.assert_close(engine(narrow, 0.7, condition, tileable=True), expected, atol=5e-5, rtol=1e-4)
-    assert len(calls) == 4
-    with pytest.raises(TypeError, match="condition=None: a graph takes"):
-        graph_inputs(noise(), 0.7, None)
+    assert len(calls) == 2
 
 
-def test_changed_weights_are_compiled_again(shipped):
-    network, condition = copy.deepcopy(shipped.network), conditions(shipped)["class"]
-    engine = OpenVinoEngine(network)
-    engine.compile()
-    before = engine(noise(), 0.7, condition)[0]
-    with torch.no_grad():
-        network.stem.weight.mul_(1.5)
-    expected = network.denoise(noise(), 0.7, condition)[0]
-    assert (expected - before).abs().max() > 0.01
-    for _ in range(2):  # by the network, then by the new graph
-        torch.testing.assert_close(engine(noise(), 0.7, condition)[0], expected, atol=5e-5, rtol=0)
-        engine.wait()
+def test_an_image_has_the_same_pixels_in_any_batch_and_with_any_number_of_threads(shipped):
+    """So a seed has them on the page too, whoever else is served in the same batch."""
+    x = 0.8 * torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    centroids = torch.stack([shipped.table.of(name).at(0.7) for name in ("lava", "grass", "blue-ice")])
+    outputs = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        engine = OpenVinoEngine(shipped.network, refuse, waits=True)
+        outputs.append(engine(x, 0.7, CentroidMatching(centroids))[0])
+        for k in range(3):
+            alone, _ = engine(x[k : k + 1], 0.7, CentroidMatching(centroids[k]))
+            assert torch.equal(alone[0], outputs[0][k])
+    assert torch.equal(*outputs)
 
 
-def test_errors_are_those_of_the_network(shipped):
-    engine = OpenVinoEngine(shipped.network)
-    with pytest.raises(ValueError, match="multiple"):
-        engine(noise(30, 48), 0.7, conditions(shipped)["class"])
-    with pytest.raises(ValueError, match="masks of"):
-        engine(noise(48, 48), 0.7, conditions(shipped)["regions"])
+def test_calls_that_come_at_once_wait_for_one_graph(lively, monkeypatch):
+    """No call is evaluated by anything else, so that equal calls have equal outputs."""
+    network, built, x = lively(), [], noise(16, 24)
+    condition = CentroidMatching(torch.zeros(network.config.dimension))
+    build, may_build = openvino.Core.compile_model, threading.Event()
+
+    def build_later(*arguments):
+        may_build.wait(60)
+        built.append(1)
+        return build(*arguments)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", build_later)
+    engine = OpenVinoEngine(network, refuse, waits=True)
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(engine, x, 0.7, condition) for _ in range(3)]
+        may_build.set()
+        outputs = [call.result()[0] for call in calls]
+    assert len(built) == 1 and torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
 
 
-def test_previews_have_it_where_it_can_evaluate_the_network(shipped, lively, tiny, monkeypatch):
+def test_pictures_and_previews_have_it_where_it_can_evaluate_the_network(shipped, lively, tiny, monkeypatch):
     engines = Engines(shipped.network)
-    assert isinstance(engines.quick, OpenVinoEngine) and not isinstance(engines.exact, OpenVinoEngine)
-    engines.start()  # as the page does
+    assert isinstance(engines.quick, OpenVinoEngine) and isinstance(engines.exact, OpenVinoEngine)
+    engines.start(preview=True)  # as the page does
     engines.wait()
-    engines.quick.fallback = refuse
-    assert torch.isfinite(engines.quick(noise(), 0.7, conditions(shipped)["class"])[0]).all()
+    for engine in (engines.quick, engines.exact):
+        engine.fallback = refuse
+        assert torch.isfinite(engine(noise(), 0.7, conditions(shipped)["class"])[0]).all()
+    monkeypatch.setattr("fgsd.engines.has_bfloat16", lambda device: False)
+    engines = Engines(shipped.network)
+    assert engines.quick is engines.exact  # one graph
     assert not can_convert(copy.deepcopy(shipped.network).double())
     labelled = lively(replace(tiny, labels=3))
-    assert not can_convert(labelled) and not isinstance(Engines(labelled).quick, OpenVinoEngine)
+    assert not can_convert(labelled) and not isinstance(Engines(labelled).exact, OpenVinoEngine)
     with pytest.raises(ValueError, match="labels=3"):
         OpenVinoEngine(labelled)
     with pytest.raises(ValueError, match="float16 must be"):
@@ -192,6 +210,6 @@ def test_previews_have_it_where_it_can_evaluate_the_network(shipped, lively, tin
     assert torch.isfinite(Engines(labelled).quick(noise(16, 24), 0.7, labels)[0]).all()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     engines = Engines(shipped.network)
-    assert not isinstance(engines.quick, OpenVinoEngine)
+    assert not isinstance(engines.exact, OpenVinoEngine)
     engines.start()  # nothing
     engines.wait()
