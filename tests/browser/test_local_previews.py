@@ -156,7 +156,7 @@ def test_a_run_that_waits_for_the_server_is_made_by_the_browser(visit, local_ser
 def test_stop_and_a_newer_run_end_one_that_the_browser_makes(visit, local_server):
     page = loaded(visit, local_server)
     with local_server.held():
-        open_link(page, "?mix=moss:1.0&images=4&size=256&steps=100")  # a long run, made by the browser
+        open_link(page, "?mix=moss:1.0&images=1&size=256&steps=100")  # some seconds, by the browser
         under_way(page)
         assert computed_by(page).startswith("browser")
         page.locator("#stop").click()
@@ -166,7 +166,7 @@ def test_stop_and_a_newer_run_end_one_that_the_browser_makes(visit, local_server
         assert page.locator(".picture").get_attribute("data-steps") == made and int(made) < 100
         assert page.locator(".picture .message").is_hidden() and run_of(page) == run
 
-        open_link(page, "?mix=moss:1.0&images=4&size=256&steps=100&seed=1")
+        open_link(page, "?mix=moss:1.0&images=1&size=256&steps=100&seed=1")
         under_way(page)
         run = run_of(page)
         open_link(page, "?mix=slate:1.0&images=1&size=64&steps=16")
