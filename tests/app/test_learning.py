@@ -66,7 +66,8 @@ class TestGradients:
         x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=generator)
         return x0, x, sigma, interpolate(pipe.table.sigmas, pipe.table.of("moss").values, sigma)
 
-    def test_in_parts_they_are_those_of_the_whole(self, pipe, scheduler, crops):
+    def test_in_parts_they_are_those_of_the_whole(self, pipe, scheduler, crops, monkeypatch):
+        monkeypatch.setattr("fgsd.learning.has_bfloat16", lambda device: False)
         loss, gradient = centroid_gradient(pipe.network, *crops)
         before = scheduler.evaluations
         with scheduler.lend("a") as lent:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from fgsd import Pipeline
 from fgsd.data import to_tensor
 from fgsd.images import ImageError
-from fgsd.learning import WARMUP, Adam, _schedule, learn_centroid, level_mixing
+from fgsd.learning import WARMUP, Adam, _schedule, centroid_gradient, learn_centroid, level_mixing
 from fgsd.levels import interpolate
 from fgsd.model.matching import CentroidMatching
 from fgsd.model.network import weighted_error
@@ -73,6 +74,21 @@ def test_the_first_step_moves_every_level_by_at_most_the_rate(pipe, picture):
     # the first step of Adam moves each coordinate by the rate, here 1 / WARMUP
     largest = level_mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
     assert (moved.abs() <= 1.001 * largest).all() and moved.abs().max() > 0.5 / WARMUP
+
+
+def test_gradients_in_bfloat16_have_the_direction_of_those_in_float32(monkeypatch):
+    pipe, generator = Pipeline.from_pretrained("checkpoints/textures"), torch.Generator().manual_seed(0)
+    sigma = torch.tensor([0.3, 1.0, 4.0])
+    x0 = 2 * torch.rand(3, 3, 32, 32, generator=generator) - 1
+    x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=generator)
+    centroids = torch.stack([pipe.table.of("lava").at(float(level)) for level in sigma])
+    gradients = []
+    for has_bfloat16 in (False, True):
+        monkeypatch.setattr("fgsd.learning.has_bfloat16", lambda device, found=has_bfloat16: found)
+        gradients.append(centroid_gradient(pipe.network, x0, x, sigma, centroids)[1])
+    assert all(gradient.dtype == torch.float32 for gradient in gradients)
+    assert not torch.equal(*gradients)
+    assert (torch.cosine_similarity(*gradients) > 0.998).all()
 
 
 def test_adam_is_that_of_torch():
