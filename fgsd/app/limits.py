@@ -95,6 +95,7 @@ MAX_REQUESTS_EACH = 8  # of one visitor: a page has at most four, and programs o
 MAX_BATCH_PIXELS = {"cpu": 8 * 64 * 64}
 MAX_VISITORS = 10_000  # whose network time and newest request are remembered
 TIMEOUT_PREVIEW_S = 0.01  # batching delay: how long a full render waits for the next step of a preview
+DRAG_PAUSE = 0.1  # seconds after a preview in which the next one of a drag comes; learning waits for it
 MAX_LEARNING_DELAY = 0.4  # seconds that learning waits for previews between two parts of a gradient
 MAX_BATCHING_DELAY = 0.5  # batching delay for full renders, as a share of the time of the last batch
 MAX_GPU_RUNS = 2  # runs that wait for a lent GPU at once (ZeroGPU)

@@ -30,6 +30,7 @@ from fgsd.pipeline import Pipeline
 
 TIMEOUT_MS = 30_000  # for one picture
 LEARNING_TIMEOUT_MS = 240_000
+POLLING_MS = 50
 DRAG_S = 5.0  # length of the steady drag
 POINTER_RATE = 60  # pointer events per second of the steady drag
 
@@ -227,12 +228,16 @@ def _learning(pages: Sequence, image: bytes, moves, random: np.random.Generator)
 
 
 def _wait_while_learning(page, script: str) -> None:
-    """Wait for a script to be true; a page that asks whether to learn, on a slow machine, is told to."""
-    page.wait_for_function(f"() => ({dom.LEARNING_OFFERED})() || ({script})()", timeout=LEARNING_TIMEOUT_MS)
+    """Wait for a script to be true; a page that asks whether to learn, on a slow machine, is told to.
+
+    It looks every `POLLING_MS`: in each frame, as by default, it would take a core from the server.
+    """
+    options: dict = {"timeout": LEARNING_TIMEOUT_MS, "polling": POLLING_MS}
+    page.wait_for_function(f"() => ({dom.LEARNING_OFFERED})() || ({script})()", **options)
     if page.evaluate(dom.LEARNING_OFFERED):
         page.locator(dom.LEARN_BUTTON).click()
-        page.wait_for_function(dom.LEARNING, timeout=LEARNING_TIMEOUT_MS)
-        page.wait_for_function(script, timeout=LEARNING_TIMEOUT_MS)
+        page.wait_for_function(dom.LEARNING, **options)
+        page.wait_for_function(script, **options)
 
 
 def _painting(page, moves, random: np.random.Generator) -> dict:

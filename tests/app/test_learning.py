@@ -73,6 +73,7 @@ class TestGradients:
         with scheduler.lend("a") as lent:
             same_loss, same = lent._gradient(*crops)
         assert scheduler.evaluations - before == BATCH // GRADIENT_CROPS > 1
+        assert 0 < scheduler.gradient_s <= scheduler.evaluated_s
         assert torch.allclose(same_loss, loss, rtol=1e-5)
         assert torch.allclose(same, gradient, rtol=1e-3, atol=1e-6)
 
@@ -114,6 +115,23 @@ class TestGradients:
         later = BATCH // GRADIENT_CROPS - 1
         assert network.batches == [GRADIENT_CROPS, 1, *later * [GRADIENT_CROPS]]
 
+    def test_between_the_previews_of_a_drag_there_is_none(self, scheduler, monkeypatch, crops):
+        monkeypatch.setattr("fgsd.app.serving.scheduler.MAX_LEARNING_DELAY", 30.0)
+        monkeypatch.setattr("fgsd.app.serving.scheduler.DRAG_PAUSE", 0.3)
+        _learned(scheduler, crops)
+        one = [value[:GRADIENT_CROPS] for value in crops]
+        thread = threading.Thread(target=_learned, args=(scheduler, one))
+        for sigma in (0.5, 0.6, 0.7):  # the hand moves ten times a second
+            with scheduler.lend("b", preview=True) as lent:
+                call_network(lent, sigma)
+            if sigma == 0.5:
+                thread.start()
+            time.sleep(0.1)
+            assert thread.is_alive()
+        start = time.monotonic()
+        thread.join(10)
+        assert not thread.is_alive() and time.monotonic() - start < 3
+
     def test_while_a_preview_is_under_way_a_part_comes_at_most_every_so_often(
         self, scheduler, monkeypatch, crops
     ):
@@ -131,7 +149,7 @@ class TestGradients:
             wait_for(lambda: scheduler._waiting)
             call_network(lent, 0.6)
             assert time.monotonic() - start < 0.4
-        thread.join(0.4)  # with the end of the preview, it goes on at once
+        thread.join(0.4)  # soon after the end of the preview it goes on
         assert not thread.is_alive()
 
     def test_they_share_no_batch_and_wait_for_no_partner(self, pipe, scheduler, monkeypatch, crops):
@@ -264,19 +282,19 @@ class TestPanel:
         *_, last = learn_texture(state, "me", state.store.of("me")["wall"], asked=True)
         assert last == {"ended": "wall"} and state.store.of("me")["wall"].image is None
 
-    def test_steps_that_others_delay_do_not_count(self, state, texture, monkeypatch):
-        learn, delays = state.learning.learn, iter([9.0, 1.0, 9.0, 9.0, 9.0, 9.0])
+    @pytest.mark.parametrize(("gradient_s", "end"), [(1.0, {}), (3.0, {"offer": 3})])
+    def test_steps_that_others_delay_do_not_count(self, state, texture, monkeypatch, gradient_s, end):
+        learn, scheduler = state.learning.learn, state.admission.scheduler
 
         def delayed(*arguments, **options):
-            seconds = 0.0
             for step in learn(*arguments, **options):
-                seconds += next(delays)
-                yield replace(step, seconds=seconds)
+                scheduler.gradient_s += gradient_s
+                yield replace(step, seconds=9.0 * step.index)
 
         monkeypatch.setattr(state.learning, "learn", delayed)
         monkeypatch.setattr(panel, "MAX_AUTO_LEARNING_S", 2.0)
         *_, last = learn_texture(state, "me", texture, asked=False)
-        assert last == {"ended": "wall"}  # what is left takes a second, where nothing delays it
+        assert last == {"ended": "wall", **end}  # one step is left
 
     def test_its_place_in_line_is_told(self, state, texture, request_of):
         first = state.learning.learn("other", request_of(), is_cancelled=never)

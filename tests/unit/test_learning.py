@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from itertools import islice
 
 import pytest
@@ -74,6 +75,26 @@ def test_the_first_step_moves_every_level_by_at_most_the_rate(pipe, picture):
     # the first step of Adam moves each coordinate by the rate, here 1 / WARMUP
     largest = level_mixing(len(start.sigmas)).sum(dim=1)[:, None] / WARMUP
     assert (moved.abs() <= 1.001 * largest).all() and moved.abs().max() > 0.5 / WARMUP
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_share_the_crops(pipe, monkeypatch, threads):
+    monkeypatch.setattr("fgsd.learning.has_bfloat16", lambda device: False)
+    generator = torch.Generator().manual_seed(0)
+    x0, noise = (torch.randn(5, 3, 16, 16, generator=generator) for _ in range(2))
+    sigma = torch.tensor([0.2, 0.5, 1.0, 2.0, 4.0])
+    batch = x0, x0 + sigma[:, None, None, None] * noise, sigma, pipe.table.of("moss").at(1.0).repeat(5, 1)
+    loss, gradient = centroid_gradient(pipe.network, *batch)
+    torch.set_num_threads(threads)
+    shared_loss, shared = centroid_gradient(pipe.network, *batch)
+    assert torch.get_num_threads() == threads
+    torch.testing.assert_close(shared_loss, loss)
+    torch.testing.assert_close(shared, gradient, rtol=1e-3, atol=1e-7)
+    counts = []
+    later = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert counts == [threads]  # of threads that begin later
 
 
 def test_gradients_in_bfloat16_have_the_direction_of_those_in_float32(monkeypatch):

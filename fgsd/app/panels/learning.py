@@ -88,16 +88,18 @@ def learn_texture(
     def is_cancelled() -> bool:
         return state.store.of(visitor).get(name) is not newest
 
-    sent, before, fastest = -math.inf, 0.0, math.inf
+    sent, scheduler, begun = -math.inf, state.admission.scheduler, 0.0
     for step in state.learning.learn(visitor, request, is_cancelled=is_cancelled):
         if isinstance(step, Waiting):
             yield {"learning": {"name": name, "position": step.position}}
             continue
         left = (step.steps - step.index) * step.seconds / step.index
-        # the first picture of the texture is sampled meanwhile, and delays most steps
-        before, fastest = step.seconds, min(fastest, step.seconds - before)
+        if step.index == 1:
+            begun = scheduler.gradient_s  # the first step warms up
         if step.index == MEASURED_STEPS and not asked:
-            alone = (step.steps - step.index) * fastest
+            # only gradients count: the first picture of the texture is sampled meanwhile
+            each = (scheduler.gradient_s - begun) / (MEASURED_STEPS - 1)
+            alone = (step.steps - step.index) * each
             if alone > MAX_AUTO_LEARNING_S:
                 yield {"ended": name, "offer": round(alone)}
                 return

@@ -13,7 +13,8 @@ goes through exactly the computation of `Pipeline.sample`.
   in passes (see `fgsd.guidance.GuidedDenoiser`), between which other calls are served.
 - A cancelled request is not evaluated again.
 - Gradients, by which a texture is learned, are calls like the others. They share no batch, and come in parts.
-  While a preview is under way, also between its steps, there is a part every `MAX_LEARNING_DELAY` at most.
+  While a preview is under way, also between its steps, and for `DRAG_PAUSE` after it, in which the next one
+  of a drag comes, there is a part every `MAX_LEARNING_DELAY` at most.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from contextlib import contextmanager
 from functools import partial
 from threading import Condition, Lock, Thread
 
-import torch
 from torch import Tensor
 
 from fgsd.app.limits import (
+    DRAG_PAUSE,
     MAX_BATCH_PIXELS,
     MAX_BATCHING_DELAY,
     MAX_LEARNING_DELAY,
@@ -38,6 +39,7 @@ from fgsd.app.limits import (
 )
 from fgsd.app.serving.batch import Call, GradientCall, Output, Request, evaluate_batch
 from fgsd.app.serving.fair_share import RecentUse
+from fgsd.learning import join_gradients
 from fgsd.model.matching import Matching
 from fgsd.model.network import PASS_PIXELS
 from fgsd.pipeline import Pipeline
@@ -82,12 +84,13 @@ class Scheduler:
         self.max_batch_pixels = max_batch_pixels or MAX_BATCH_PIXELS.get(pipe.device.type, PASS_PIXELS)
         self.evaluations = self.images = 0  # batches so far, and images in them
         self.evaluated_s = 0.0  # seconds that they took
+        self.gradient_s = 0.0  # seconds of it that gradients took
         self._changed = Condition(Lock())
         self._requests: list[Request] = []
         self._waiting: list[Call] = []
         self._expected: set[Request] = set()  # served by the last batch, and not yet back with another call
         self._last_end, self._last_seconds = 0.0, 0.0  # end and duration of the last batch
-        self._last_gradient = 0.0  # end of the last gradient
+        self._last_gradient = self._last_preview = 0.0  # ends of the last gradient, of the last preview
         self._recent_use = RecentUse()
         self._numbers, self._next_batch = itertools.count(), 1
         self._worker: Thread | None = None
@@ -119,6 +122,8 @@ class Scheduler:
             with self._changed:
                 self._requests.remove(request)
                 self._expected.discard(request)
+                if preview:
+                    self._last_preview = time.monotonic()
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -150,10 +155,7 @@ class Scheduler:
         """Compute as `fgsd.learning.centroid_gradient`: in parts, between which other calls are served."""
         size = GRADIENT_CROPS if x.device.type == "cpu" else len(x)
         parts = zip(*(value.split(size) for value in (x0, x, sigma, centroid)), strict=True)
-        outputs = [self._wait_for(GradientCall(request, *part)) for part in parts]
-        shares = [len(gradient) / len(x) for _, gradient in outputs]
-        loss = sum((share * loss for share, (loss, _) in zip(shares, outputs, strict=True)), torch.zeros(()))
-        return loss, torch.cat([share * slope for share, (_, slope) in zip(shares, outputs, strict=True)])
+        return join_gradients([self._wait_for(GradientCall(request, *part)) for part in parts])
 
     def _wait_for(self, call: Call) -> Output:
         """Hand a call to the worker, and wait for its output."""
@@ -200,7 +202,7 @@ class Scheduler:
                     return None
                 ready = self._ready()
                 if not ready:
-                    self._changed.wait(MAX_LEARNING_DELAY if self._waiting else None)
+                    self._changed.wait(DRAG_PAUSE if self._waiting else None)
                     continue
                 batch = self._choose_batch(ready)
                 delay = self._last_end + self._batching_delay(batch) - time.monotonic()
@@ -219,8 +221,10 @@ class Scheduler:
 
     def _ready(self) -> list[Call]:
         """Return the calls that may be evaluated now: gradients wait for previews."""
+        now = time.monotonic()
         previews = any(request.preview for request in self._requests)
-        if not previews or time.monotonic() >= self._last_gradient + MAX_LEARNING_DELAY:
+        waits = previews or now < self._last_preview + DRAG_PAUSE
+        if not waits or now >= self._last_gradient + MAX_LEARNING_DELAY:
             return self._waiting
         return [call for call in self._waiting if not isinstance(call, GradientCall)]
 
@@ -287,6 +291,7 @@ class Scheduler:
             self._last_end, self._last_seconds = now, now - begun
             if isinstance(batch[0], GradientCall):
                 self._last_gradient = now
+                self.gradient_s += now - begun
             # a request that has ended meanwhile does not call again
             self._expected = {call.request for call in batch if call.request in self._requests}
             for call in batch:
