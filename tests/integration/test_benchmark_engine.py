@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgsd.benchmarks.engine import REFERENCE, Case, bench_engine, engine_text, variants
+from fgsd.benchmarks.engine import PICTURES, REFERENCE, Case, bench_engine, engine_text, variants
+from fgsd.benchmarks.engine_process import BUILDERS
 from fgsd.benchmarks.onnx_runtime import OnnxRuntimeEngine
 from fgsd.model.matching import CentroidMatching, RegionMatching
 
@@ -36,6 +37,16 @@ def test_engines_take_turns(checkpoint_folder):
     assert 1.9 * small < large < 2.3 * small and found["matrix_product"] > 1e8
     rates = [line.split("|") for line in table if line.startswith("| 16 px") and "%" in line]
     assert len(rates) == 2 and all(float(cells[3]) > 0 for cells in rates)
+
+
+@pytest.mark.parametrize("has_bfloat16", [False, True])
+def test_on_a_gpu_cuda_graphs_are_measured_beside_pytorch(monkeypatch, has_bfloat16):
+    monkeypatch.setattr("fgsd.benchmarks.engine.has_bfloat16", lambda device: has_bfloat16)
+    found = variants("cuda", compile=True)
+    names = [REFERENCE, "CUDA graphs", "torch.compile"]
+    wanted = names + [f"{name}, bfloat16" for name in names] * has_bfloat16
+    assert [variant.name for variant in found] == wanted
+    assert {variant.engine for variant in found} <= set(BUILDERS) and "CUDA graphs" in PICTURES
 
 
 def test_no_round_is_refused(checkpoint_folder):
