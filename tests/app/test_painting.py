@@ -219,7 +219,7 @@ class TestSizes:
 
         monkeypatch.setattr(pipe.engines, "quick" if preview else "exact", slow)
         assert 0.05 < measure_evaluation(pipe, preview=preview) * calls[0] ** 2 < 0.3
-        assert calls == [256] * 3
+        assert calls == [128] * 3
 
 
 class TestTexturesOfColours:
