@@ -115,7 +115,7 @@ def centroid_gradient(
     """Return the denoising loss of noisy crops, and its gradient with respect to the centroids.
 
     On a CPU the threads of PyTorch share the crops, in place of each convolution: they need not wait for each
-    other in each layer, and 12 crops take 0.12 s where they took 0.17. Convolutions are computed in bfloat16
+    other in each layer, and 12 crops take 0.14 s where they took 0.17. Convolutions are computed in bfloat16
     where the device has instructions for it, as in training: the direction of the gradient is the same to a
     part in a thousand, far below what differs from crop to crop.
 

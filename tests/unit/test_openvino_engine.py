@@ -50,19 +50,27 @@ def refuse(*arguments, **options):
     raise AssertionError("the fallback is not to be called")
 
 
+@pytest.fixture(scope="module")
+def engines(shipped) -> dict[str, OpenVinoEngine]:
+    """Engines whose graphs are compiled when they are first called."""
+    networks = {"network": shipped.network, "student": shipped.student.network}
+    return {name: OpenVinoEngine(network, refuse, waits=True) for name, network in networks.items()}
+
+
 @pytest.mark.parametrize("tileable", [False, True])
 @pytest.mark.parametrize(
-    "name", ["class", "by image", "one guided", "unguided", "regions", "regions by image"]
+    ("network", "name"),
+    [
+        *(("network", name) for name in ("class", "by image", "one guided", "unguided")),
+        *(("network", name) for name in ("regions", "regions by image")),
+        ("student", "class"),
+    ],
 )
-@pytest.mark.parametrize("network", ["network", "student"])
-def test_it_agrees_with_the_network(shipped, name, network, tileable):
-    network = shipped.network if network == "network" else shipped.student.network
-    condition = conditions(shipped)[name]
-    engine = OpenVinoEngine(network, refuse)
-    engine.compile(regions=isinstance(condition, RegionMatching), tileable=tileable)
+def test_it_agrees_with_the_network(shipped, engines, network, name, tileable):
+    condition, engine = conditions(shipped)[name], engines[network]
     for x in (noise(), noise().contiguous(memory_format=torch.channels_last)):
         for sigma in (0.7, torch.tensor([0.2, 5.0])):
-            expected, phi = network.denoise(x, sigma, condition, tileable=tileable)
+            expected, phi = engine.network.denoise(x, sigma, condition, tileable=tileable)
             found, found_phi = engine(x, sigma, condition, tileable=tileable)
             torch.testing.assert_close(found, expected, atol=5e-5, rtol=0)
             torch.testing.assert_close(found_phi, phi, atol=5e-5, rtol=1e-4)
